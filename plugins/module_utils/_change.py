@@ -1,0 +1,178 @@
+# Copyright (c) 2026, sre.runbooks contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A change: a reversible write to fields of one object.
+
+Every kind of mitigation is the same thing at this level: an object, and fields
+with their value before and after. What differs is only which fields it sets.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+from ansible_collections.sre.runbooks.plugins.module_utils import _fields
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster import JSON_PATCH, Cluster, Json
+from ansible_collections.sre.runbooks.plugins.module_utils._errors import ClusterError, Drift
+from ansible_collections.sre.runbooks.plugins.module_utils._workload import Target
+
+try:
+    import jsonpatch
+except ImportError:
+    pass
+
+ATTEMPTS = 4
+
+
+@dataclasses.dataclass(frozen=True)
+class Field:
+    """One field of a change; None stands for absent."""
+
+    path: str
+    before: t.Any
+    after: t.Any
+
+
+@dataclasses.dataclass(frozen=True)
+class Change:
+    """One reversible write.
+
+    :param action: the name of the mitigation (``restart``, ``resources``…).
+    :param target: the object that is written.
+    :param uid: of the object when the change was planned: a recreated object is another one.
+    :param fields: what is set.
+    :param summary: one line for a person.
+    :param temporary: whether the clean-up is to take it back.
+    :param disruptive: whether it replaces pods, and with them evidence.
+    """
+
+    action: str
+    target: Target
+    uid: str
+    fields: tuple[Field, ...]
+    summary: str
+    temporary: bool = True
+    disruptive: bool = True
+
+    @classmethod
+    def plan(cls, action: str, target: Target, current: Json, wanted: t.Mapping[str, t.Any], summary: str,
+             temporary: bool = True, disruptive: bool = True) -> "Change":
+        """Compare the wanted field values with the current object; equal ones are left out."""
+        fields = tuple(Field(path, before, after) for path, after in wanted.items()
+                       if (before := _fields.read(current, path)) != after)
+        return cls(action, target, current["metadata"]["uid"], fields, summary, temporary, disruptive)
+
+    @property
+    def needed(self) -> bool:
+        """Whether anything would change."""
+        return bool(self.fields)
+
+    def diff(self) -> dict[str, str]:
+        """The change in Ansible's diff format."""
+        header = f"{self.target} ({self.action})"
+        return {"before_header": header, "after_header": header,
+                "before": _render((field.path, field.before) for field in self.fields),
+                "after": _render((field.path, field.after) for field in self.fields)}
+
+    def apply(self, cluster: Cluster) -> None:
+        """Set the fields, if they still are as planned."""
+        self._write(cluster, {field.path: (field.before, field.after) for field in self.fields}, "change")
+
+    def undo(self, cluster: Cluster) -> None:
+        """Restore the values from before, if the fields still are as this change left them."""
+        self._write(cluster, {field.path: (field.after, field.before) for field in reversed(self.fields)}, "undo")
+
+    def refuse_drift(self, cluster: Cluster) -> None:
+        """Raise where a field is not as this change left it."""
+        current = cluster.get(self.target.kind, self.target.namespace, self.target.name)
+        self._refuse_drift(cluster, current, {field.path: (field.after, None) for field in self.fields}, "undo")
+
+    def state(self, cluster: Cluster) -> str:
+        """Where the object stands now: ``before``, ``after``, ``drift`` or ``gone``."""
+        current = cluster.find(self.target.kind, self.target.namespace, self.target.name)
+        if current is None or current["metadata"]["uid"] != self.uid:
+            return "gone"
+        values = [(_fields.read(current, field.path), field) for field in self.fields]
+        if all(value == field.after for value, field in values):
+            return "after"
+        if all(value == field.before for value, field in values):
+            return "before"
+        return "drift"
+
+    def to_json(self) -> Json:
+        """As the ledger stores it."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Json) -> "Change":
+        """From the ledger."""
+        return cls(**{**data, "target": Target(**data["target"]),
+                      "fields": tuple(Field(**field) for field in data["fields"])})
+
+    def _write(self, cluster: Cluster, wanted: dict[str, tuple[t.Any, t.Any]], verb: str) -> None:
+        for attempt in range(ATTEMPTS):
+            current = cluster.get(self.target.kind, self.target.namespace, self.target.name)
+            self._refuse_drift(cluster, current, wanted, verb)
+            operations = _patch(current, {path: value for path, (_expected, value) in wanted.items()})
+            try:
+                cluster.patch(self.target.kind, self.target.namespace, self.target.name, operations, JSON_PATCH)
+                return
+            except ClusterError as error:
+                if error.status not in (409, 422) or attempt == ATTEMPTS - 1:
+                    raise
+
+    def _refuse_drift(self, cluster: Cluster, current: Json, wanted: dict[str, tuple[t.Any, t.Any]],
+                      verb: str) -> None:
+        if current["metadata"]["uid"] != self.uid:
+            raise Drift(f"Cluster {cluster.name}: {self.target} was deleted and created again since it was "
+                        f"recorded, so its fields are not ours to {verb}.", "Look at the object and decide by hand.")
+        for path, (expected, _value) in wanted.items():
+            found = _fields.read(current, path)
+            if found != expected:
+                raise Drift(
+                    f"Cluster {cluster.name}: {self.target} {path} is {_text(found)}, but {_text(expected)} was "
+                    f"recorded: {last_writer(current, path)} changed it. It was not overwritten.",
+                    f"Keep that value, or set it back to {_text(expected)} and run again.",
+                    drift={"object": str(self.target), "path": path, "found": found, "expected": expected})
+
+
+def last_writer(current: Json, path: str) -> str:
+    """Who wrote a field last, from the object's managed fields."""
+    entries = [entry for entry in current["metadata"].get("managedFields", [])
+               if not entry.get("subresource") and _owns(entry.get("fieldsV1", {}), _fields.parse(path))]
+    if not entries:
+        return "someone"
+    latest = max(entries, key=lambda entry: entry.get("time", ""))
+    return f"{latest.get('manager', 'someone')} (at {latest.get('time', 'an unknown time')})"
+
+
+def _owns(fields: t.Any, segments: list[_fields.Segment]) -> bool:
+    for segment in segments:
+        if isinstance(segment, str):
+            child = fields.get(f"f:{segment}")
+        else:
+            child = next((value for key, value in fields.items()
+                          if key.startswith("k:") and f'"{segment.key}":"{segment.value}"' in key), None)
+        if child is None:
+            return False
+        fields = child
+    return True
+
+
+def _patch(current: Json, wanted: dict[str, t.Any]) -> list[Json]:
+    """One patch for several fields: each is computed on the object as the earlier ones leave it."""
+    operations: list[Json] = []
+    for path, value in wanted.items():
+        step = _fields.write(current, path, value)
+        current = jsonpatch.apply_patch(current, step)
+        operations += step
+    return operations
+
+
+def _render(values: t.Iterable[tuple[str, t.Any]]) -> str:
+    return "".join(f"{path}: {_text(value)}\n" for path, value in values)
+
+
+def _text(value: t.Any) -> str:
+    return "(absent)" if value is None else str(value)

@@ -1,0 +1,127 @@
+# Copyright (c) 2026, sre.runbooks contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Plan changes, check them against the guardrails, and make them: ledger first, then the write."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import hashlib
+import json
+import typing as t
+
+from ansible_collections.sre.runbooks.plugins.module_utils import _guardrails, _workload
+from ansible_collections.sre.runbooks.plugins.module_utils._actions import ACTIONS
+from ansible_collections.sre.runbooks.plugins.module_utils._change import Change
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster import Cluster, Json
+from ansible_collections.sre.runbooks.plugins.module_utils._errors import Drift, InvalidInput, Refused
+from ansible_collections.sre.runbooks.plugins.module_utils._incident import DONE, INTENDED, VOID, Incident, LedgerEntry
+from ansible_collections.sre.runbooks.plugins.module_utils._parallel import each
+from ansible_collections.sre.runbooks.plugins.module_utils._workload import Target
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """The changes that a run would make, in order; those already in place are left out."""
+
+    changes: tuple[Change, ...]
+
+    @property
+    def hash(self) -> str:
+        """Names exactly this plan: other objects, fields or values give another hash."""
+        content = [{"action": c.action, "target": str(c.target), "uid": c.uid,
+                    "fields": [dataclasses.asdict(field) for field in c.fields]} for c in self.changes]
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+
+    def to_json(self) -> list[Json]:
+        """As module results show it."""
+        return [{"action": change.action, "target": str(change.target), "summary": change.summary,
+                 "temporary": change.temporary,
+                 "fields": [dataclasses.asdict(field) for field in change.fields]} for change in self.changes]
+
+
+def make_plan(cluster: Cluster, namespace: str, wanted: t.Sequence[Json], incident_id: str,
+              limits: _guardrails.Limits) -> Plan:
+    """Read every target and compute what would change.
+
+    :param wanted: dicts with ``action``, ``workload`` and the action's own parameters.
+    :raises Refused: a guardrail forbids one of them.
+    """
+    for item in wanted:
+        if item.get("action") not in ACTIONS or not item.get("workload"):
+            raise InvalidInput(f"Not a change: {item}.",
+                               f"It needs action (one of {', '.join(sorted(ACTIONS))}) and workload.")
+
+    def plan_one(item: Json) -> Change:
+        target = Target.parse(namespace, item["workload"])
+        current = _workload.read(cluster, target)
+        change = ACTIONS[item["action"]](target, current, item, incident_id)
+        if change.needed:
+            _guardrails.check(cluster, change, current, limits)
+        return change
+
+    return Plan(tuple(change for change in each(plan_one, wanted) if change.needed))
+
+
+def resume(cluster: Cluster, incident: Incident) -> list[LedgerEntry]:
+    """Settle what an interrupted run left: finish a write that was intended, note one that was made.
+
+    :returns: the entries that are now done and were not before.
+    """
+    settled = []
+    for entry in incident.ledger():
+        if entry.state != INTENDED:
+            continue
+        state = entry.change.state(cluster)
+        if state == "gone":
+            incident.mark(entry, VOID)
+            continue
+        if state == "drift":
+            raise Drift(f"Cluster {cluster.name}: an interrupted run of {incident.id} meant to {entry.change.summary}, "
+                        "and someone else has changed those fields since. Nothing was overwritten.",
+                        f"Look at {entry.change.target}, then take this incident back with "
+                        f"clear_temporary_fixes.yml -e incident_id={incident.id}.")
+        if state == "before":
+            entry.change.apply(cluster)
+        incident.mark(entry, DONE)
+        settled.append(entry)
+    return settled
+
+
+def execute(cluster: Cluster, incident: Incident, plan: Plan) -> list[LedgerEntry]:
+    """Make the changes in order, each written to the ledger first."""
+    made = []
+    for change in plan.changes:
+        entry = incident.intend(change)
+        change.apply(cluster)
+        incident.mark(entry, DONE)
+        incident.note("mitigate", f"changed: {change.summary}", change=entry.number)
+        made.append(entry)
+    return made
+
+
+def refuse_other_plan(plan: Plan, approved: str | None, expires: str | None) -> None:
+    """Refuse a plan that is not the one that was approved, or whose approval has expired."""
+    if expires and datetime.datetime.fromisoformat(expires.replace("Z", "+00:00")) < _utc_now():
+        raise Refused(f"The approval of plan {approved} expired at {expires}.",
+                      "Run with --check --diff again and have the new plan approved.")
+    if approved and plan.changes and plan.hash != approved:
+        raise Refused(f"The plan is now {plan.hash}, but {approved} was approved: the cluster has changed since. "
+                      "Nothing was changed.", "Run with --check --diff again and look at what differs.")
+
+
+def cooling_down(cluster: Cluster, plan: Plan, incident_id: str, cooldown: float) -> list[tuple[Incident, LedgerEntry]]:
+    """Identical mitigations that another incident made less than ``cooldown`` seconds ago."""
+    if not plan.changes or not cooldown:
+        return []
+    wanted = {(change.action, change.target) for change in plan.changes}
+    earliest = (_utc_now() - datetime.timedelta(seconds=cooldown)).isoformat()
+    incidents = Incident.all(cluster, plan.changes[0].target.namespace)
+    return [(incident, entry) for incident in incidents if incident.id != incident_id
+            for entry in incident.ledger()
+            if entry.state == DONE and entry.at >= earliest and (entry.change.action, entry.change.target) in wanted]
+
+
+def _utc_now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.timezone.utc)

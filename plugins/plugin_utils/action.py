@@ -1,0 +1,73 @@
+# Copyright (c) 2026, sre.runbooks contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Run a module's ``run`` inside the Ansible worker: no new interpreter, imports shared by the fork."""
+
+from __future__ import annotations
+
+import types
+import typing as t
+
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+from ansible_collections.sre.runbooks.plugins.module_utils._errors import RunbookError
+from ansible_collections.sre.runbooks.plugins.module_utils._module import Task, failure
+
+display = Display()
+
+#: module option -> host variable that supplies it when the task does not
+HOST_VARIABLES = {
+    "kubeconfig": "runbooks_kubeconfig",
+    "context": "runbooks_context",
+    "host": "runbooks_host",
+    "api_token": "runbooks_token",
+    "ca_cert": "runbooks_ca_cert",
+    "validate_certs": "runbooks_validate_certs",
+    "proxy": "runbooks_proxy",
+    "request_timeout": "runbooks_request_timeout",
+    "retries": "runbooks_retries",
+    "cluster_name": "inventory_hostname",
+    "incidents_dir": "runbooks_incidents_dir",
+}
+
+
+class WorkerAction(ActionBase):
+    """Runs ``module`` in the worker when the connection is local, else as an ordinary module."""
+
+    module: t.ClassVar[types.ModuleType]
+    _supports_check_mode = True
+    _requires_connection = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        """Run the task and return its result."""
+        result = super().run(tmp, task_vars)
+        variables = task_vars or {}
+        arguments = self._arguments(variables)
+        if self._connection.transport not in ("local", "ansible.builtin.local"):
+            result.update(self._execute_module(module_args=arguments, task_vars=variables))
+            return result
+        validation = ArgumentSpecValidator(self.module.ARGUMENT_SPEC).validate(arguments)
+        if validation.error_messages:
+            result.update(failed=True, msg="; ".join(validation.error_messages))
+            return result
+        task = Task(validation.validated_parameters, bool(self._task.check_mode), self._progress(variables))
+        result["changed"] = False
+        try:
+            result.update(self.module.run(task))
+        except RunbookError as error:
+            result.update(failure(error))
+        return result
+
+    def _arguments(self, variables: dict[str, t.Any]) -> dict[str, t.Any]:
+        arguments = dict(self._task.args)
+        for option, variable in HOST_VARIABLES.items():
+            if option in self.module.ARGUMENT_SPEC and arguments.get(option) is None:
+                value = variables.get(variable)
+                if value not in (None, ""):
+                    arguments[option] = self._templar.template(value)
+        return arguments
+
+    def _progress(self, variables: dict[str, t.Any]) -> t.Callable[[str], None]:
+        host = variables.get("inventory_hostname", "")
+        return lambda line: display.display(f"    … {host}: {line}")
