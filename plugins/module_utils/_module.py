@@ -80,9 +80,10 @@ def failure(error: RunbookError) -> Result:
     return {"failed": True, "msg": str(error), "next_step": error.next_step, **error.details}
 
 
-def run_module(argument_spec: dict[str, dict[str, t.Any]], run: t.Callable[[Task], Result]) -> None:
+def run_module(argument_spec: dict[str, dict[str, t.Any]], run: t.Callable[[Task], Result],
+               required_if: t.Sequence[t.Sequence[t.Any]] = ()) -> None:
     """Run as an ordinary module (a bastion host)."""
-    module = AnsibleModule(argument_spec=argument_spec, supports_check_mode=True)
+    module = AnsibleModule(argument_spec=argument_spec, required_if=required_if, supports_check_mode=True)
     try:
         module.exit_json(**{"changed": False, **run(Task(module.params, module.check_mode))})
     except RunbookError as error:

@@ -47,7 +47,8 @@ class WorkerAction(ActionBase):
         if self._connection.transport not in ("local", "ansible.builtin.local"):
             result.update(self._execute_module(module_args=arguments, task_vars=variables))
             return result
-        validation = ArgumentSpecValidator(self.module.ARGUMENT_SPEC).validate(arguments)
+        validation = ArgumentSpecValidator(
+            self.module.ARGUMENT_SPEC, required_if=getattr(self.module, "REQUIRED_IF", None)).validate(arguments)
         if validation.error_messages:
             result.update(failed=True, msg="; ".join(validation.error_messages))
             return result

@@ -1,0 +1,91 @@
+# Copyright (c) 2026, sre.runbooks contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Signals: measured conditions with a threshold, and measuring them until they are clear."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+import typing as t
+
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster import Json
+
+MITIGATED, NOT_MITIGATED, UNKNOWN = "mitigated", "not_mitigated", "unknown"
+
+
+@dataclasses.dataclass(frozen=True)
+class Signal:
+    """One measured condition.
+
+    :param name: stable identifier, such as ``oom_killed``.
+    :param value: what was measured, None where it could not be.
+    :param threshold: what it is compared with.
+    :param breached: whether the condition holds.
+    :param text: value and threshold for a person.
+    :param pods: the pods that it is about.
+    """
+
+    name: str
+    value: float | None
+    threshold: float
+    breached: bool
+    text: str
+    pods: tuple[str, ...] = ()
+
+    def to_json(self) -> Json:
+        """As module results show it."""
+        return {**dataclasses.asdict(self), "pods": list(self.pods)}
+
+
+@dataclasses.dataclass(frozen=True)
+class Reading:
+    """All signals of one moment.
+
+    :param complete: whether enough could be measured to call the target healthy.
+    :param pods: what was read of each pod.
+    """
+
+    at: str
+    signals: tuple[Signal, ...]
+    complete: bool
+    pods: tuple[Json, ...] = ()
+
+    @property
+    def breached(self) -> tuple[Signal, ...]:
+        """The signals over their threshold."""
+        return tuple(signal for signal in self.signals if signal.breached)
+
+    @property
+    def clear(self) -> bool:
+        """Everything measured, and nothing over its threshold."""
+        return self.complete and not self.breached
+
+
+def until_clear(measure: t.Callable[[], Reading], sustained: float, timeout: float, interval: float,
+                tell: t.Callable[[str], None]) -> tuple[str, Reading]:
+    """Measure until the signals have been clear for a sustained window, or the time is up.
+
+    :param sustained: seconds without a breach that count as mitigated.
+    :param timeout: seconds after which the last reading decides.
+    :param interval: seconds between readings.
+    :returns: the outcome and the last reading.
+    """
+    started, clear_since = time.monotonic(), None
+    while True:
+        reading, moment = measure(), time.monotonic()
+        clear_since = (clear_since or moment) if reading.clear else None
+        if clear_since is not None and moment - clear_since >= sustained:
+            return MITIGATED, reading
+        if moment - started >= timeout:
+            return (NOT_MITIGATED if reading.breached else UNKNOWN), reading
+        tell(_standing(reading, clear_since and moment - clear_since, sustained))
+        time.sleep(interval)
+
+
+def _standing(reading: Reading, clear_for: float | None, sustained: float) -> str:
+    if reading.breached:
+        return "still breached: " + "; ".join(signal.text for signal in reading.breached)
+    if clear_for is None:
+        return "not every pod can be measured yet"
+    return f"clear for {clear_for:.0f} of {sustained:.0f} s"

@@ -1,0 +1,185 @@
+#!/usr/bin/python
+# Copyright (c) 2026, sre.runbooks contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: incident
+short_description: Open, note and settle the record of an incident in its cluster
+version_added: 0.1.0
+description:
+  - The record is a ConfigMap in the target's namespace, labelled C(runbooks.sre/incident), with the timeline and
+    the ledger of changes, so that any controller can continue the incident.
+  - Opening also takes the lock on the target, which expires by itself.
+author: sre.runbooks contributors (@sre-runbooks)
+extends_documentation_fragment:
+  - sre.runbooks.attributes
+  - sre.runbooks.cluster
+attributes:
+  diff_mode:
+    description: The record is not a change to the application.
+    support: none
+options:
+  state:
+    description:
+      - V(open) creates the record, or continues it, and takes the lock.
+      - V(noted) appends O(events) to the timeline.
+      - V(settled) records the O(outcome) and gives the lock back.
+    type: str
+    choices: [open, noted, settled]
+    required: true
+  incident_id:
+    description: Id of the incident.
+    type: str
+    required: true
+  namespace:
+    description: Namespace of the target, where the record is kept.
+    type: str
+    required: true
+  workload:
+    description: The target; needed for O(state=open).
+    type: str
+  incident_type:
+    description: Type of the incident; needed for O(state=open).
+    type: str
+  title:
+    description: One line that says what is wrong.
+    type: str
+    default: ""
+  severity:
+    description: P1 to P4.
+    type: str
+    choices: [P1, P2, P3, P4]
+    default: P2
+  outcome:
+    description: What came of it; needed for O(state=settled).
+    type: str
+    choices: [mitigated, not_mitigated, unknown, cooldown, refused, failed]
+  phase:
+    description: Phase that the events belong to.
+    type: str
+    default: open
+  events:
+    description: Lines for the timeline.
+    type: list
+    elements: str
+    default: []
+  lock_seconds:
+    description: How long the lock lasts if nobody gives it back.
+    type: int
+    default: 3600
+"""
+
+EXAMPLES = r"""
+- name: detect | Declare the incident
+  sre.runbooks.incident:
+    state: open
+    incident_id: INC-1234
+    incident_type: memory_leak
+    namespace: ai-development
+    workload: api-server
+    title: Memory of api-server grows until it is killed
+"""
+
+RETURN = r"""
+incident_id:
+  description: Id of the incident.
+  type: str
+  returned: success
+status:
+  description: Status of the record after this task.
+  type: str
+  returned: success
+opened_at:
+  description: When the incident was opened, ISO 8601, UTC.
+  type: str
+  returned: when the record exists
+says:
+  description: Lines for a person.
+  type: list
+  elements: str
+  returned: success
+"""
+
+from ansible_collections.sre.runbooks.plugins.module_utils import _lock
+from ansible_collections.sre.runbooks.plugins.module_utils._incident import Incident, check_id
+from ansible_collections.sre.runbooks.plugins.module_utils._module import CONNECTION_SPEC, Result, Task, run_module
+from ansible_collections.sre.runbooks.plugins.module_utils._workload import Target
+
+ARGUMENT_SPEC = {
+    **CONNECTION_SPEC,
+    "state": {"type": "str", "choices": ["open", "noted", "settled"], "required": True},
+    "incident_id": {"type": "str", "required": True},
+    "namespace": {"type": "str", "required": True},
+    "workload": {"type": "str"},
+    "incident_type": {"type": "str"},
+    "title": {"type": "str", "default": ""},
+    "severity": {"type": "str", "choices": ["P1", "P2", "P3", "P4"], "default": "P2"},
+    "outcome": {"type": "str",
+                "choices": ["mitigated", "not_mitigated", "unknown", "cooldown", "refused", "failed"]},
+    "phase": {"type": "str", "default": "open"},
+    "events": {"type": "list", "elements": "str", "default": []},
+    "lock_seconds": {"type": "int", "default": 3600},
+}
+REQUIRED_IF = [("state", "open", ["workload", "incident_type"]), ("state", "settled", ["outcome"])]
+
+
+def run(task: Task) -> Result:
+    """Bring the record to the wanted state."""
+    check_id(task.params["incident_id"])
+    if task.check_mode:
+        return {"incident_id": task.params["incident_id"], "status": "unchanged",
+                "says": ["check mode: the incident is not recorded"] if task.params["state"] == "open" else []}
+    return {"open": _open, "noted": _note, "settled": _settle}[task.params["state"]](task)
+
+
+def _open(task: Task) -> Result:
+    p, cluster = task.params, task.cluster()
+    target = Target.parse(p["namespace"], p["workload"])
+    _lock.acquire(cluster, target, p["incident_id"], p["lock_seconds"])
+    existing = Incident.find(cluster, p["namespace"], p["incident_id"])
+    incident = existing or Incident.open(cluster, p["incident_id"], p["incident_type"], target,
+                                         title=p["title"], severity=p["severity"])
+    if existing:
+        existing.note("open", "continued by another run")
+    else:
+        incident.note("open", f"opened: {p['title'] or p['incident_type']} ({p['severity']}) on {target}")
+    _append(incident, task)
+    verb = "continues" if existing else "opened"
+    return {**_result(incident), "changed": not existing, "says": [f"{verb} {incident.id} ({p['severity']}) on {target}"]}
+
+
+def _note(task: Task) -> Result:
+    incident = Incident.load(task.cluster(), task.params["namespace"], task.params["incident_id"])
+    _append(incident, task)
+    return {**_result(incident), "changed": bool(task.params["events"])}
+
+
+def _settle(task: Task) -> Result:
+    cluster = task.cluster()
+    incident = Incident.load(cluster, task.params["namespace"], task.params["incident_id"])
+    _append(incident, task)
+    incident.note("report", f"outcome: {task.params['outcome']}")
+    incident.update(status=task.params["outcome"])
+    _lock.release(cluster, incident.target, incident.id)
+    return {**_result(incident), "changed": True}
+
+
+def _append(incident: Incident, task: Task) -> None:
+    for text in task.params["events"]:
+        incident.note(task.params["phase"], text)
+
+
+def _result(incident: Incident) -> Result:
+    return {"incident_id": incident.id, "status": incident.status, "opened_at": incident.head["opened_at"], "says": []}
+
+
+def main() -> None:
+    """Run as an ordinary module."""
+    run_module(ARGUMENT_SPEC, run, required_if=REQUIRED_IF)
+
+
+if __name__ == "__main__":
+    main()

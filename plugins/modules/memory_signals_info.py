@@ -1,0 +1,197 @@
+#!/usr/bin/python
+# Copyright (c) 2026, sre.runbooks contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: memory_signals_info
+short_description: Measure the signals of a memory leak, once or until they are clear
+version_added: 0.1.0
+description:
+  - Reads OOM kills, evictions, memory against limits, the heap's old generation, growth over time and garbage
+    collection pauses of every pod of a workload, all pods at once. Reads only.
+  - With O(until_clear) it measures until nothing has been over its threshold for O(sustained) seconds.
+author: sre.runbooks contributors (@sre-runbooks)
+extends_documentation_fragment:
+  - sre.runbooks.attributes.info
+  - sre.runbooks.cluster
+  - sre.runbooks.target
+options:
+  since:
+    description: OOM kills and evictions before this time (ISO 8601, UTC) do not count.
+    type: str
+  window_minutes:
+    description: How far back OOM kills and evictions count when O(since) is not set.
+    type: int
+    default: 60
+  observe:
+    description: Seconds to watch growth and pauses, spent only when nothing is over its threshold at first sight.
+    type: float
+    default: 15.0
+  metrics_port:
+    description: Port of the pods' Prometheus metrics, reached through the API server; V(0) when they have none.
+    type: int
+    default: 9090
+  metrics_path:
+    description: Path of the metrics.
+    type: str
+    default: /metrics
+  series:
+    description:
+      - Which series to read for V(old_used), V(heap_used), V(heap_max) (bytes) and V(gc_seconds), each a list tried in
+        order, written as C(name{label=~"regex"}). Replaces the built-in lists, which know Micrometer, the Prometheus
+        Java client and the JMX exporter.
+    type: dict
+    default: {}
+  near_limit:
+    description: Share of the container's memory limit in use that counts as a signal.
+    type: float
+    default: 0.9
+  heap_full:
+    description: Share of the maximum heap held by old objects that counts as a signal.
+    type: float
+    default: 0.85
+  minutes_to_limit:
+    description: Growth that reaches the maximum within this many minutes counts as a signal.
+    type: float
+    default: 30.0
+  gc_share:
+    description: Share of time in garbage collection pauses that counts as a signal.
+    type: float
+    default: 0.1
+  until_clear:
+    description: Measure again and again until the signals are clear for O(sustained) seconds.
+    type: bool
+    default: false
+  sustained:
+    description: Seconds without a signal that count as mitigated.
+    type: float
+    default: 20.0
+  timeout:
+    description: Seconds after which the last reading decides.
+    type: float
+    default: 180.0
+  interval:
+    description: Seconds between two readings.
+    type: float
+    default: 4.0
+"""
+
+EXAMPLES = r"""
+- name: detect | Measure the memory signals
+  sre.runbooks.memory_signals_info:
+    namespace: ai-development
+    workload: api-server
+  register: before
+
+- name: verify | Measure until they are clear
+  sre.runbooks.memory_signals_info:
+    namespace: ai-development
+    workload: api-server
+    since: "2026-11-23T03:04:05Z"
+    until_clear: true
+"""
+
+RETURN = r"""
+outcome:
+  description:
+    - V(breached), V(healthy), or V(unknown) when not every pod could be measured; with O(until_clear) V(mitigated),
+      V(not_mitigated) or V(unknown).
+  type: str
+  returned: success
+signals:
+  description: Each signal with name, value, threshold, breached, text and pods.
+  type: list
+  elements: dict
+  returned: success
+pods:
+  description: What was read of each pod; bytes and seconds.
+  type: list
+  elements: dict
+  returned: success
+at:
+  description: Time of the last reading.
+  type: str
+  returned: success
+says:
+  description: Lines for a person.
+  type: list
+  elements: str
+  returned: success
+"""
+
+import datetime
+
+from ansible_collections.sre.runbooks.plugins.module_utils import _signals
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster import Cluster
+from ansible_collections.sre.runbooks.plugins.module_utils._memory import JVM_SERIES, Source, Thresholds, measure
+from ansible_collections.sre.runbooks.plugins.module_utils._module import (
+    CONNECTION_SPEC, TARGET_SPEC, Result, Task, run_module)
+from ansible_collections.sre.runbooks.plugins.module_utils._signals import Reading
+from ansible_collections.sre.runbooks.plugins.module_utils._workload import Target
+
+ARGUMENT_SPEC = {
+    **CONNECTION_SPEC,
+    **TARGET_SPEC,
+    "since": {"type": "str"},
+    "window_minutes": {"type": "int", "default": 60},
+    "observe": {"type": "float", "default": 15.0},
+    "metrics_port": {"type": "int", "default": 9090},
+    "metrics_path": {"type": "str", "default": "/metrics"},
+    "series": {"type": "dict", "default": {}},
+    "near_limit": {"type": "float", "default": 0.9},
+    "heap_full": {"type": "float", "default": 0.85},
+    "minutes_to_limit": {"type": "float", "default": 30.0},
+    "gc_share": {"type": "float", "default": 0.1},
+    "until_clear": {"type": "bool", "default": False},
+    "sustained": {"type": "float", "default": 20.0},
+    "timeout": {"type": "float", "default": 180.0},
+    "interval": {"type": "float", "default": 4.0},
+}
+
+
+def run(task: Task) -> Result:
+    """Measure once, or until clear."""
+    p, cluster = task.params, task.cluster()
+    if p["until_clear"]:
+        outcome, reading = _signals.until_clear(lambda: _measure(task, cluster, 0), p["sustained"], p["timeout"],
+                                                p["interval"], task.progress)
+    else:
+        reading = _measure(task, cluster, p["observe"])
+        outcome = "breached" if reading.breached else "healthy" if reading.complete else "unknown"
+    return {"outcome": outcome, "at": reading.at, "signals": [signal.to_json() for signal in reading.signals],
+            "pods": list(reading.pods), "says": _says(reading, outcome)}
+
+
+def _measure(task: Task, cluster: Cluster, observe: float) -> Reading:
+    p = task.params
+    source = Source(Target.parse(p["namespace"], p["workload"]), p["container"], p["metrics_port"], p["metrics_path"],
+                    {**JVM_SERIES, **p["series"]})
+    thresholds = Thresholds(near_limit=p["near_limit"], heap_full=p["heap_full"],
+                            minutes_to_limit=p["minutes_to_limit"], gc_share=p["gc_share"])
+    return measure(cluster, source, thresholds, p["since"] or _minutes_ago(p["window_minutes"]), observe)
+
+
+def _minutes_ago(minutes: int) -> str:
+    moment = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(minutes=minutes)
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _says(reading: Reading, outcome: str) -> list[str]:
+    if reading.breached:
+        return [f"{signal.text}: {', '.join(signal.pods)}" for signal in reading.breached]
+    lines = [signal.text for signal in reading.signals]
+    if outcome == "unknown":
+        lines.append("not every pod could be measured (no metrics port, no metrics API, or not running yet)")
+    return lines
+
+
+def main() -> None:
+    """Run as an ordinary module."""
+    run_module(ARGUMENT_SPEC, run)
+
+
+if __name__ == "__main__":
+    main()
