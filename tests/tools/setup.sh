@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# Make this checkout ready to run: .venv with everything in requirements-dev.txt, and .build/collections where
+# Ansible finds the checkout as sre.runbooks wherever it was cloned. Takes a moment when nothing has changed.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+# The controller versions that ansible-core 2.19 supports.
+supported='import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))'
+
+find_python() {
+  local candidate
+  for candidate in python3 python3.13 python3.12 python3.11; do
+    if "$candidate" -c "$supported" 2>/dev/null; then command -v "$candidate"; return; fi
+  done
+  return 1
+}
+
+python=$(find_python) || { tests/tools/packages.sh python3 python3-venv; python=$(find_python); } || {
+  echo "Python 3.11, 3.12 or 3.13 is needed and was not found (python3 is $(python3 --version 2>&1)). Install one and run again." >&2
+  exit 1
+}
+
+stamp=$({ "$python" -c 'import sys; print(sys.version)'; cat requirements.txt requirements-dev.txt; pwd; } | sha256sum)
+if [ "$(cat .venv/.stamp 2>/dev/null)" != "$stamp" ]; then
+  started=$SECONDS
+  echo "==> Installing requirements-dev.txt into .venv with $("$python" --version) (one to three minutes the first time)"
+  "$python" -m venv --clear .venv
+  .venv/bin/python -m pip install --quiet --disable-pip-version-check --requirement requirements-dev.txt
+  echo "$stamp" >.venv/.stamp
+  echo "==> .venv is ready after $((SECONDS - started)) s"
+fi
+
+mkdir -p .build/collections/ansible_collections/sre
+ln -sfn ../../../.. .build/collections/ansible_collections/sre/runbooks
