@@ -1,0 +1,183 @@
+# Copyright (c) 2026, sre.runbooks contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: kubeconfig
+short_description: One inventory host per kubeconfig context
+version_added: 0.1.0
+author: sre.runbooks contributors (@sre-runbooks)
+description:
+  - Makes every context of a kubeconfig an inventory host, named as the context, so that runbooks can be limited to
+    clusters with C(--limit) and run on many at once.
+  - Each host gets C(runbooks_kubeconfig) and C(runbooks_context), a local connection, the Python that runs Ansible, and
+    C(kubeconfig_context) with the keys C(cluster), C(user) and C(namespace) as the kubeconfig has them.
+  - The kubeconfig is read, nothing is asked of the clusters.
+options:
+  plugin:
+    description: Names this plugin.
+    type: str
+    required: true
+    choices: [sre.runbooks.kubeconfig]
+  kubeconfig:
+    description:
+      - Path of the kubeconfig, relative to the current directory; several are separated by colons, and the first one that
+        names a context wins. May be a template.
+    type: str
+    default: ~/.kube/config
+    env:
+      - name: KUBECONFIG
+  prefer_environment:
+    description:
+      - When the environment variable E(KUBECONFIG) is set, use that file instead of O(kubeconfig), and of it only the current
+        context, as C(kubectl) would. O(contexts) and O(exclude) do not apply then.
+    type: bool
+    default: false
+  contexts:
+    description:
+      - Contexts to take. Shell patterns, or regular expressions after a V(~) as in Ansible's host patterns.
+    type: list
+    elements: str
+    default: ['*']
+  exclude:
+    description: Contexts to leave out, as patterns like those of O(contexts).
+    type: list
+    elements: str
+    default: []
+extends_documentation_fragment:
+  - ansible.builtin.constructed
+"""
+
+EXAMPLES = r"""
+# clusters.yml: every context of ~/.kube/config, or of $KUBECONFIG
+plugin: sre.runbooks.kubeconfig
+---
+# Production clusters only, in groups by the user that they are reached as
+plugin: sre.runbooks.kubeconfig
+kubeconfig: ~/.kube/fleet
+contexts:
+  - prod-*
+  - ~^eu-(west|north)-\d+$
+exclude:
+  - '*-admin'
+keyed_groups:
+  - key: kubeconfig_context.user
+    prefix: user
+"""
+
+import dataclasses
+import fnmatch
+import os
+import re
+import sys
+import typing as t
+
+import yaml
+from ansible.errors import AnsibleParserError
+from ansible.plugins.inventory import BaseInventoryPlugin, Constructable
+
+
+@dataclasses.dataclass(frozen=True)
+class Kubeconfig:
+    """What kubeconfig files say together.
+
+    :param contexts: context name -> its ``cluster``, ``user`` and ``namespace`` (absent keys left out).
+    :param current: name of the current context, empty when none is set.
+    """
+
+    contexts: dict[str, dict[str, str]]
+    current: str
+
+
+def read_kubeconfig(paths: t.Sequence[str]) -> Kubeconfig:
+    """Merge kubeconfig files as kubectl does: the first file to name something wins, absent files are skipped.
+
+    Raises AnsibleParserError when no file exists or one is not a kubeconfig.
+    """
+    present = [path for path in paths if os.path.exists(path)]
+    if not present:
+        raise AnsibleParserError(
+            f"No kubeconfig at {' or '.join(paths)}. Start the lab (make lab-up), set KUBECONFIG, "
+            "or correct the option kubeconfig of this inventory.")
+    contexts: dict[str, dict[str, str]] = {}
+    current = ""
+    for path in present:
+        document = _load(path)
+        for entry in document.get("contexts") or []:
+            contexts.setdefault(entry["name"], entry.get("context") or {})
+        current = current or document.get("current-context") or ""
+    return Kubeconfig(contexts, current)
+
+
+def _load(path: str) -> dict[str, t.Any]:
+    try:
+        with open(path, encoding="utf-8") as stream:
+            document = yaml.safe_load(stream)
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise AnsibleParserError(f"Cannot read kubeconfig {path}: {error}") from error
+    if not isinstance(document, dict) or document.get("kind", "Config") != "Config":
+        raise AnsibleParserError(f"{path} is not a kubeconfig: kind: Config is missing.")
+    return document
+
+
+def matches(name: str, patterns: t.Iterable[str]) -> bool:
+    """Whether a name matches a shell pattern, or a regular expression written after ``~``."""
+    return any(re.search(pattern[1:], name) if pattern.startswith("~") else fnmatch.fnmatchcase(name, pattern)
+               for pattern in patterns)
+
+
+def select(config: Kubeconfig, wanted: t.Sequence[str], unwanted: t.Sequence[str]) -> list[str]:
+    """The context names to use, in the kubeconfig's order. Raises AnsibleParserError when none is left."""
+    names = [name for name in config.contexts if matches(name, wanted) and not matches(name, unwanted)]
+    if not names:
+        raise AnsibleParserError(
+            f"No context left of {', '.join(config.contexts) or 'an empty kubeconfig'}: "
+            f"contexts is {', '.join(wanted)}, exclude is {', '.join(unwanted) or 'empty'}.")
+    return names
+
+
+def current(config: Kubeconfig) -> list[str]:
+    """The current context. Raises AnsibleParserError when there is none or the kubeconfig does not have it."""
+    if config.current not in config.contexts:
+        raise AnsibleParserError(
+            f"KUBECONFIG is set, but its current-context {config.current or '(none)'} is not one of its contexts "
+            f"({', '.join(config.contexts) or 'none'}). Choose one with: kubectl config use-context NAME")
+    return [config.current]
+
+
+class InventoryModule(BaseInventoryPlugin, Constructable):
+    """Hosts from kubeconfig contexts."""
+
+    NAME = "sre.runbooks.kubeconfig"
+
+    def parse(self, inventory: t.Any, loader: t.Any, path: str, cache: bool = True) -> None:
+        """Add the hosts of one inventory file."""
+        super().parse(inventory, loader, path, cache)
+        self._read_config_data(path)
+        environment = os.environ.get("KUBECONFIG", "") if self.get_option("prefer_environment") else ""
+        kubeconfig = os.pathsep.join(
+            os.path.abspath(os.path.expanduser(part))
+            for part in (environment or self.templar.template(self.get_option("kubeconfig"))).split(os.pathsep) if part)
+        config = read_kubeconfig(kubeconfig.split(os.pathsep))
+        names = current(config) if environment else select(
+            config, self.get_option("contexts"), self.get_option("exclude"))
+        for name in names:
+            self._add(name, kubeconfig, config.contexts[name])
+
+    def _add(self, name: str, kubeconfig: str, context: dict[str, str]) -> None:
+        self.inventory.add_host(name)
+        variables = {
+            "ansible_connection": "local",
+            "ansible_python_interpreter": sys.executable,
+            "runbooks_kubeconfig": kubeconfig,
+            "runbooks_context": name,
+            "kubeconfig_context": context,
+        }
+        for key, value in variables.items():
+            self.inventory.set_variable(name, key, value)
+        strict = self.get_option("strict")
+        self._set_composite_vars(self.get_option("compose"), variables, name, strict=strict)
+        self._add_host_to_composed_groups(self.get_option("groups"), variables, name, strict=strict)
+        self._add_host_to_keyed_groups(self.get_option("keyed_groups"), variables, name, strict=strict)
