@@ -25,7 +25,7 @@ options:
     type: int
     default: 3600
   max_bytes:
-    description: At most this much of each container's log, counted from its end of reading by the API server.
+    description: At most this much of each container's log; what is newer than that is left out.
     type: int
     default: 52428800
 """

@@ -1,0 +1,65 @@
+# Copyright (c) 2026, sre.runbooks contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Options of modules that change a workload through the ledger."""
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    """Incident, approval, evidence and caps."""
+
+    DOCUMENTATION = r"""
+options:
+  namespace:
+    description: Namespace of the workloads and of the incident's record.
+    type: str
+    required: true
+  incident_id:
+    description: The incident that the changes belong to; it must be open, except in check mode.
+    type: str
+    required: true
+  plan_hash:
+    description: Refuse when the plan is not the one with this hash.
+    type: str
+  approval_expires:
+    description: Refuse after this time (ISO 8601).
+    type: str
+  require_evidence:
+    description:
+      - Kinds of evidence, such as V(heap_dump), of which at least one verified item of this incident must exist
+        before a change that replaces pods.
+    type: list
+    elements: str
+    default: []
+  incidents_dir:
+    description: Where evidence lies, or the host variable C(runbooks_incidents_dir).
+    type: path
+    default: incidents
+  cooldown:
+    description: Seconds in which the same mitigation of the same target by another incident is not repeated.
+    type: float
+    default: 1800.0
+  max_memory:
+    description: Largest memory limit or request that may be set.
+    type: str
+    default: 4Gi
+  denied_namespaces:
+    description: Namespaces that are never changed.
+    type: list
+    elements: str
+    default: [kube-system, kube-public, kube-node-lease]
+  respect_disruption_budgets:
+    description: Refuse a rolling restart that may go below what a PodDisruptionBudget asks for.
+    type: bool
+    default: true
+  lock_seconds:
+    description: How long the lock on each target lasts if nobody gives it back.
+    type: int
+    default: 3600
+attributes:
+  diff_mode:
+    description: Returns the fields before and after.
+    support: full
+"""

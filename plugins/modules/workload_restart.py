@@ -1,0 +1,89 @@
+#!/usr/bin/python
+# Copyright (c) 2026, sre.runbooks contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: workload_restart
+short_description: Restart a workload, pod by pod
+version_added: 0.1.0
+description:
+  - Rolling restart through the pod template, once per incident.
+  - Every change is written to the incident's ledger before it is made, and refused where someone else changes the
+    same fields meanwhile; M(sre.runbooks.undo) takes temporary ones back.
+author: sre.runbooks contributors (@sre-runbooks)
+extends_documentation_fragment:
+  - sre.runbooks.attributes
+  - sre.runbooks.cluster
+  - sre.runbooks.mitigation
+options:
+  workload:
+    description: A name of a Deployment, or C(statefulset/NAME) or C(daemonset/NAME).
+    type: str
+    required: true
+"""
+
+EXAMPLES = r"""
+- name: mitigate | Restart
+  sre.runbooks.workload_restart:
+    namespace: ai-development
+    workload: api-server
+    incident_id: INC-1234
+"""
+
+RETURN = r"""
+outcome:
+  description:
+    - V(changed), V(unchanged) when everything is in place already, V(planned) in check mode, or V(cooldown) when the
+      same mitigation was made a moment ago by another incident and is not repeated.
+  type: str
+  returned: success
+plan:
+  description: The changes, each with action, target, summary, temporary and fields (path, before, after).
+  type: list
+  elements: dict
+  returned: success
+plan_hash:
+  description: Names exactly this plan.
+  type: str
+  returned: success
+  sample: 8f14e45fceea167a
+changes:
+  description: Numbers of the ledger entries that were done.
+  type: list
+  elements: int
+  returned: success
+mitigated_at:
+  description: When the changes began, or the time of planning.
+  type: str
+  returned: success
+says:
+  description: Lines for a person.
+  type: list
+  elements: str
+  returned: success
+"""
+
+from ansible_collections.sre.runbooks.plugins.module_utils._mitigate import MITIGATION_SPEC, mitigate
+from ansible_collections.sre.runbooks.plugins.module_utils._module import Result, Task, run_module
+
+ARGUMENT_SPEC = {
+    **MITIGATION_SPEC,
+    "workload": {"type": "str", "required": True},
+}
+
+
+def run(task: Task) -> Result:
+    """Plan, and outside check mode make the changes."""
+    return mitigate(task, [{"action": "restart", "workload": task.params["workload"]}])
+
+
+def main() -> None:
+    """Run as an ordinary module."""
+    run_module(ARGUMENT_SPEC, run)
+
+
+if __name__ == "__main__":
+    main()
