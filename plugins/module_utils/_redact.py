@@ -24,7 +24,7 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"), REMOVED),
     (re.compile(r"\b(?:gh[pousr]_[A-Za-z0-9]{20,}|xox[abprs]-[A-Za-z0-9-]{10,}|glpat-[\w-]{20,})\b"), REMOVED),
 )
-_SENSITIVE_KEY = re.compile(r"(?i)" + _SECRET_NAME)
+_SENSITIVE_KEY = re.compile(r"(?i)[\w.-]*" + _SECRET_NAME)
 
 
 def redact(text: str) -> str:
@@ -55,4 +55,4 @@ def _is_secret(key: t.Any, item: t.Any, beside_secret_name: bool) -> bool:
     if not isinstance(item, str) or not item:
         return False
     return (key == "value" and beside_secret_name) or bool(isinstance(key, str) and key != "name"
-                                                           and _SENSITIVE_KEY.fullmatch(key.rsplit(".", 1)[-1]))
+                                                           and _SENSITIVE_KEY.fullmatch(key))
