@@ -1,0 +1,60 @@
+# Everything a checkout can do. `make` alone lists it.
+
+# What the set-up step installs comes first; the user's own cluster and Ansible settings stay out of demos and tests.
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/.build/collections
+unexport KUBECONFIG ANSIBLE_CONFIG
+
+LAB := .venv/bin/python tests/lab/lab
+CLUSTERS ?= 1
+DRILLS := $(notdir $(patsubst %/molecule.yml,%,$(wildcard extensions/molecule/*/molecule.yml)))
+
+.DEFAULT_GOAL := help
+.PHONY: help venv demo test lint unit sanity docs package molecule lab-up lab-down bench clean
+
+help: ## This list
+	@sed -nE 's/^([a-z%-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
+
+venv: ## Install what a checkout needs into .venv (again only when the requirements changed)
+	@tests/tools/setup.sh
+
+demo: lab-up ## A real Kubernetes, a real leaking JVM, and the memory-leak runbook answering it
+	@tests/tools/demo.sh
+
+test: venv ## Everything that must pass: static checks, unit tests, sanity, and every drill on the lab
+	@tests/tools/test.sh $(DRILLS)
+
+unit: venv ## Unit tests
+	pytest
+
+lint: venv ## ruff and ansible-lint (production profile)
+	ruff check
+	ansible-lint --offline
+
+sanity: venv ## ansible-test sanity, every test, no ignore file
+	tests/tools/sanity.sh
+
+docs: venv ## Check the plugins' documentation, the links between plugins, and the changelog
+	antsibull-docs lint-collection-docs --plugin-docs --validate-collection-refs=dependent --disallow-unknown-collection-refs .
+	antsibull-changelog lint
+
+package: venv ## Build the collection, install it elsewhere, verify it, and let galaxy-importer judge it
+	tests/tools/package.sh
+
+lab-up: venv ## Start the lab: a real Kubernetes with the demo shop (CLUSTERS=2 for two)
+	@tests/tools/setup.sh lab
+	$(LAB) up --clusters $(CLUSTERS)
+
+lab-down: venv ## Stop the lab and leave nothing of it behind
+	$(LAB) down
+
+molecule: $(DRILLS:%=drill-%) ## Every drill, on a lab that is up
+
+drill-%: venv ## One drill, on a lab that is up: drill-memory_leak
+	molecule test --scenario-name $*
+
+bench: venv ## Our runbook against the same steps in bash and in kubernetes.core, on a lab that is up
+	.venv/bin/python tests/benchmarks/run.py
+
+clean: ## Remove what make has created in this checkout (the lab stays)
+	rm -rf .ansible .build .venv tests/output
