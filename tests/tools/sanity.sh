@@ -23,9 +23,9 @@ git ls-files --cached --others --exclude-standard -z \
   | while IFS= read -r -d '' file; do [ ! -e "$file" ] || printf '%s\0' "$file"; done \
   | tar --create --null --files-from - | tar --extract --directory "$collections/sre/runbooks"
 site=$(python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
-for namespace in $(sed -n '/^dependencies:/,/^[^ ]/s/^  \([a-z_]*\)\..*/\1/p' galaxy.yml | sort -u); do
+while read -r namespace; do
   ln -s "$site/ansible_collections/$namespace" "$collections/$namespace"
-done
+done < <(sed -n '/^dependencies:/,/^[^ ]/s/^  \([a-z_]*\)\..*/\1/p' galaxy.yml | sort -u)
 
 cd "$collections/sre/runbooks"
 ansible-test sanity --python "$(python -c 'import sys; print("%d.%d" % sys.version_info[:2])')" --color no "$@"

@@ -2,7 +2,7 @@
 # test.sh DRILL...: run every stage of `make test`, go on after a failure, and say at the end what failed.
 # The lab is brought up for the drills and taken down again, unless it was up before.
 set -uo pipefail
-cd "$(dirname "$0")/../.."
+cd "$(dirname "$0")/../.." || exit 1
 
 passed=0
 failed=0
