@@ -5,8 +5,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/.build/collections
 unexport KUBECONFIG ANSIBLE_CONFIG
 
-# The lab makes network namespaces, mounts and cgroups.
-LAB := $(if $(filter 0,$(shell id -u)),,sudo --preserve-env env "PATH=$$PATH") .venv/bin/python tests/lab/lab
+LAB := .venv/bin/python tests/lab/lab
 CLUSTERS ?= 1
 DRILLS := $(notdir $(patsubst %/molecule.yml,%,$(wildcard extensions/molecule/*/molecule.yml)))
 
