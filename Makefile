@@ -51,7 +51,7 @@ lab-down: venv ## Stop the lab and leave nothing of it behind
 molecule: $(DRILLS:%=drill-%) ## Every drill, on a lab that is up
 
 drill-%: venv ## One drill, on a lab that is up: drill-memory_leak
-	molecule test --scenario-name $*
+	molecule test --no-command-borders --scenario-name $*
 
 bench: venv ## Our runbook against the same steps in bash and in kubernetes.core, on a lab that is up
 	.venv/bin/python tests/benchmarks/run.py

@@ -4,6 +4,8 @@
 set -uo pipefail
 cd "$(dirname "$0")/../.." || exit 1
 
+[ -t 1 ] || export NO_COLOR=1 ANSIBLE_NOCOLOR=1
+
 passed=0
 failed=0
 summary=()
