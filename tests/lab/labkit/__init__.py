@@ -1,0 +1,1 @@
+"""The lab: real Kubernetes clusters with a demo shop, on one Linux machine."""

@@ -1,0 +1,178 @@
+"""The lab's commands."""
+
+from __future__ import annotations
+
+import argparse
+import concurrent.futures
+import os
+import pathlib
+import shutil
+import sys
+import typing as t
+
+from labkit import binaries, faults, host, images, shop
+from labkit.cluster import Cluster
+from labkit.host import CACHE, HOME, KUBECONFIG, LabError, say
+
+PACKAGES = {"ip": "iproute2", "iptables": "iptables", "nsenter": "util-linux", "sysctl": "procps",
+            "mount": "mount", "dpkg-deb": "dpkg"}
+
+
+def main() -> int:
+    """Run one command; a LabError is shown as one paragraph."""
+    parser = _parser()
+    options, words = parser.parse_known_args()
+    options.words = words
+    if options.words and options.run is not kubectl:
+        parser.error(f"unknown arguments: {' '.join(options.words)}")
+    if os.geteuid() != 0:
+        os.execvp("sudo", ["sudo", "-E", sys.executable, *sys.argv])
+    try:
+        return options.run(options) or 0
+    except LabError as error:
+        print(f"lab: {error}", file=sys.stderr)
+        return 1
+
+
+def up(options: argparse.Namespace) -> None:
+    """Bring clusters up, with the shop on them; those that are healthy stay as they are."""
+    host.need_packages(PACKAGES)
+    if not any(CACHE.glob("kubernetes-*")):
+        say("the first time takes 15 to 25 minutes: Kubernetes is built from source and images are made, then cached "
+            f"in {CACHE}")
+    binaries.kubernetes(), binaries.containers()
+    archive = images.archive()
+    wanted = [Cluster(number) for number in range(1, options.clusters + 1)]
+    missing = [cluster for cluster in wanted if not cluster.healthy()]
+    _each(missing, lambda cluster: cluster.up(archive))
+    _each(missing or wanted, lambda cluster: shop.deploy(cluster.kubectl))
+    if missing or not KUBECONFIG.exists():
+        shop.write_kubeconfig(_present())
+    say(f"up: {', '.join(cluster.name for cluster in wanted)}")
+
+
+def down(_options: argparse.Namespace) -> None:
+    """End every cluster and remove all that they left."""
+    for cluster in _present(leftovers=True):
+        with host.step(f"taking {cluster.name} down"):
+            cluster.down()
+    shutil.rmtree(HOME, ignore_errors=True)
+
+
+def status(_options: argparse.Namespace) -> int:
+    """Say what is up; exit 1 when nothing is."""
+    clusters = _present()
+    if not clusters:
+        print("no cluster: tests/lab/lab up")
+        return 1
+    healthy = True
+    for cluster in clusters:
+        healthy = healthy and cluster.healthy()
+        if not cluster.healthy():
+            print(f"{cluster.name}  {cluster.server}  does not answer (logs: {cluster.logs})")
+            continue
+        print(f"{cluster.name}  {cluster.server}  ready")
+        for name, available, replicas in shop.deployments(cluster.kubectl):
+            print(f"  {name:<16} {available}/{replicas}")
+    return 0 if healthy else 1
+
+
+def fault(options: argparse.Namespace) -> None:
+    """Cause a fault."""
+    with host.step(f"fault {options.name}"):
+        faults.FAULTS[options.name](_cluster(options).kubectl)
+
+
+def heal(options: argparse.Namespace) -> None:
+    """Bring the shop back to what its manifests say."""
+    with host.step("healing the shop"):
+        faults.heal(_cluster(options).kubectl)
+
+
+def load(options: argparse.Namespace) -> None:
+    """Set how many customer requests a second the load generator makes."""
+    faults.set_load(_cluster(options).kubectl, options.rate)
+
+
+def deploy(options: argparse.Namespace) -> None:
+    """Put the shop on the cluster of KUBECONFIG."""
+    shop.deploy(shop.of_kubeconfig(_user_kubeconfig()), options.image_prefix)
+
+
+def save_images(options: argparse.Namespace) -> None:
+    """Save the shop's images, for ``kind load image-archive`` or a registry."""
+    target = pathlib.Path(options.out)
+    target.mkdir(parents=True, exist_ok=True)
+    shutil.copy(images.archive(), target / "shop-images.tar")
+    print(target / "shop-images.tar")
+
+
+def kubectl(options: argparse.Namespace) -> int:
+    """Run kubectl on a lab cluster, as its administrator."""
+    command = str(binaries.kubernetes() / "kubectl")
+    os.execv(command, [command, "--kubeconfig", str(_cluster(options).kubeconfig()), *options.words])
+
+
+def kill(options: argparse.Namespace) -> None:
+    """End a cluster's API server, so that the cluster is dead for its clients."""
+    _cluster(options).stop_api_server()
+
+
+def revive(options: argparse.Namespace) -> None:
+    """Start a dead cluster's API server again."""
+    _cluster(options).start_api_server()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="lab", description="Real Kubernetes clusters with a demo shop, on this machine.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(name: str, run: t.Callable[[argparse.Namespace], int | None], cluster: bool = False
+                ) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=(run.__doc__ or "").strip().splitlines()[0])
+        sub.set_defaults(run=run)
+        if cluster:
+            sub.add_argument("--cluster", default="lab1", help="which cluster (default: %(default)s)")
+        return sub
+
+    command("up", up).add_argument("--clusters", type=int, default=1, help="how many (default: %(default)s)")
+    command("down", down)
+    command("status", status)
+    command("fault", fault, cluster=True).add_argument("name", choices=sorted(faults.FAULTS))
+    command("heal", heal, cluster=True)
+    command("load", load, cluster=True).add_argument("rate", type=float, help="requests a second")
+    command("deploy", deploy).add_argument("--image-prefix", default="", help="registry that holds the images")
+    command("images", save_images).add_argument("--out", default=".", help="directory (default: this one)")
+    command("kubectl", kubectl, cluster=True)
+    command("kill", kill, cluster=True)
+    command("revive", revive, cluster=True)
+    return parser
+
+
+def _present(leftovers: bool = False) -> list[Cluster]:
+    """The clusters that exist, or of which anything is left."""
+    numbers = {int(path.name.removeprefix("lab")) for path in HOME.glob("lab[0-9]*")}
+    if leftovers:
+        for pattern in ("/run/netns/sre-lab[0-9]*", "/run/sre-lab[0-9]*"):
+            numbers |= {int(path.name.removeprefix("sre-lab")) for path in pathlib.Path("/").glob(pattern[1:])}
+    return [Cluster(number) for number in sorted(numbers)]
+
+
+def _cluster(options: argparse.Namespace) -> Cluster:
+    known = {cluster.name: cluster for cluster in _present()}
+    if options.cluster not in known:
+        raise LabError(f"There is no cluster {options.cluster}; there are: {', '.join(known) or 'none'}. "
+                       "Bring it up with tests/lab/lab up.")
+    return known[options.cluster]
+
+
+def _user_kubeconfig() -> str:
+    path = os.environ.get("KUBECONFIG")
+    if not path:
+        raise LabError("Set KUBECONFIG to the cluster that the shop goes to.")
+    return path
+
+
+def _each(clusters: t.Sequence[Cluster], action: t.Callable[[Cluster], None]) -> None:
+    with concurrent.futures.ThreadPoolExecutor(max_workers=max(1, len(clusters))) as pool:
+        list(pool.map(action, clusters))

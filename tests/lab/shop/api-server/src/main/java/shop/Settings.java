@@ -1,0 +1,28 @@
+package shop;
+
+/** What the environment says. */
+record Settings(String databaseUrl, String databaseUser, String databasePassword, int poolSize, int poolOverflow,
+                String redisHost, boolean readOnly) {
+
+    static Settings fromEnvironment() {
+        return new Settings(
+            "jdbc:postgresql://" + text("DB_HOST", "postgres") + "/" + text("DB_NAME", "shop")
+                + "?ApplicationName=api-server",
+            text("DB_USER", "shop"), text("DB_PASSWORD", ""),
+            number("DB_POOL_SIZE", 10), number("DB_POOL_OVERFLOW", 0),
+            text("REDIS_HOST", "redis"), Boolean.parseBoolean(text("READ_ONLY_MODE", "false")));
+    }
+
+    int maximumPoolSize() {
+        return poolSize + poolOverflow;
+    }
+
+    private static String text(String name, String fallback) {
+        String value = System.getenv(name);
+        return value == null || value.isBlank() ? fallback : value;
+    }
+
+    private static int number(String name, int fallback) {
+        return Integer.parseInt(text(name, Integer.toString(fallback)));
+    }
+}

@@ -1,0 +1,3 @@
+module sre.runbooks/lab/pause
+
+go 1.25

@@ -1,0 +1,211 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+	"golang.org/x/time/rate"
+)
+
+var (
+	gatewayRequests = promauto.NewHistogramVec(prometheus.HistogramOpts{
+		Name: "gateway_request_seconds", Help: "Requests by route and status.",
+		Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}}, []string{"route", "status"})
+	gatewayQueue   = promauto.NewGauge(prometheus.GaugeOpts{Name: "gateway_queue_length", Help: "Requests that wait."})
+	gatewayBreaker = promauto.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "gateway_circuit_open", Help: "1 while the circuit breaker of an upstream is open."}, []string{"upstream"})
+)
+
+// proxy is the reverse proxy; ConfigMap api-gateway-config drives it.
+type proxy struct {
+	config    *folder
+	shedding  *folder
+	limiter   *rate.Limiter
+	slots     chan struct{}
+	waiting   atomic.Int64
+	upstreams []*upstream
+}
+
+type upstream struct {
+	name   string
+	prefix string
+	proxy  *httputil.ReverseProxy
+	mutex  sync.Mutex
+	failed int
+	open   time.Time
+}
+
+func gateway(context.Context) error {
+	p := &proxy{
+		config: &folder{path: "/etc/gateway"}, shedding: &folder{path: "/etc/traffic-shedding"},
+		limiter: rate.NewLimiter(rate.Inf, 1), slots: make(chan struct{}, int(number("GATEWAY_CONCURRENCY", 64))),
+	}
+	for prefix, name := range map[string]string{"/api/": "api-server", "/auth/": "auth-service", "/users/": "user-service"} {
+		p.upstreams = append(p.upstreams, newUpstream(name, prefix))
+	}
+	return serve(p)
+}
+
+func newUpstream(name, prefix string) *upstream {
+	u := &upstream{name: name, prefix: prefix}
+	target := &url.URL{Scheme: "http", Host: name + ":8080"}
+	u.proxy = &httputil.ReverseProxy{
+		Rewrite: func(request *httputil.ProxyRequest) {
+			request.SetURL(target)
+			request.Out.URL.Path = "/" + strings.TrimPrefix(request.In.URL.Path, prefix)
+			request.SetXForwarded()
+		},
+		Transport: &http.Transport{
+			DialContext:         (&net.Dialer{Timeout: time.Second}).DialContext,
+			MaxIdleConnsPerHost: 64, ResponseHeaderTimeout: 5 * time.Second,
+		},
+		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, err error) {
+			problem(w, http.StatusBadGateway, "%s does not answer: %v", name, err)
+		},
+	}
+	return u
+}
+
+func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Path == "/health" {
+		reply(w, http.StatusOK, map[string]any{"status": "up", "queue": p.waiting.Load()})
+		return
+	}
+	started, route := time.Now(), routeOf(r.URL.Path)
+	recorder := &recorder{ResponseWriter: w, status: http.StatusOK}
+	p.forward(recorder, r)
+	gatewayRequests.WithLabelValues(route, strconv.Itoa(recorder.status)).Observe(time.Since(started).Seconds())
+	log.Printf("INFO access client=%s route=%s req=%s status=%d ms=%d", client(r), route, r.Header.Get("X-Request-Id"),
+		recorder.status, time.Since(started).Milliseconds())
+}
+
+func (p *proxy) forward(w http.ResponseWriter, r *http.Request) {
+	if p.shed(r) {
+		problem(w, http.StatusServiceUnavailable, "this traffic is shed at the moment")
+		return
+	}
+	if !p.allowed() {
+		problem(w, http.StatusTooManyRequests, "rate limit")
+		return
+	}
+	if err := p.enter(r.Context()); err != nil {
+		problem(w, http.StatusServiceUnavailable, "%v", err)
+		return
+	}
+	defer func() { <-p.slots }()
+	for _, u := range p.upstreams {
+		if strings.HasPrefix(r.URL.Path, u.prefix) {
+			u.serve(w, r, p.config.on("CIRCUIT_BREAKER_ENABLED"))
+			return
+		}
+	}
+	problem(w, http.StatusNotFound, "no such route")
+}
+
+// shed says whether the traffic-shedding policy turns a request away: a comma-separated list of routes.
+func (p *proxy) shed(r *http.Request) bool {
+	for _, route := range strings.Split(p.shedding.get("shed-routes", ""), ",") {
+		if route = strings.TrimSpace(route); route != "" && strings.HasPrefix(r.URL.Path, route) {
+			return true
+		}
+	}
+	return false
+}
+
+func (p *proxy) allowed() bool {
+	if !p.config.on("RATE_LIMIT_ENABLED") {
+		return true
+	}
+	limit := rate.Limit(p.config.number("RATE_LIMIT_RPS", 1000))
+	if p.limiter.Limit() != limit {
+		p.limiter.SetLimit(limit)
+		p.limiter.SetBurst(int(limit))
+	}
+	return p.limiter.Allow()
+}
+
+// enter waits for a free slot in a bounded queue.
+func (p *proxy) enter(ctx context.Context) error {
+	select {
+	case p.slots <- struct{}{}:
+		return nil
+	default:
+	}
+	if p.waiting.Add(1) > int64(p.config.number("QUEUE_SIZE", 128)) {
+		p.waiting.Add(-1)
+		return errors.New("the request queue is full")
+	}
+	gatewayQueue.Inc()
+	defer func() { p.waiting.Add(-1); gatewayQueue.Dec() }()
+	select {
+	case p.slots <- struct{}{}:
+		return nil
+	case <-time.After(5 * time.Second):
+		return errors.New("waited too long in the request queue")
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+const (
+	breakerFailures = 20
+	breakerPause    = 5 * time.Second
+)
+
+func (u *upstream) serve(w http.ResponseWriter, r *http.Request, breaker bool) {
+	u.mutex.Lock()
+	open := breaker && time.Now().Before(u.open)
+	u.mutex.Unlock()
+	if open {
+		problem(w, http.StatusServiceUnavailable, "the circuit of %s is open", u.name)
+		return
+	}
+	recorder := &recorder{ResponseWriter: w, status: http.StatusOK}
+	u.proxy.ServeHTTP(recorder, r)
+	u.mutex.Lock()
+	defer u.mutex.Unlock()
+	if recorder.status < http.StatusInternalServerError {
+		u.failed = 0
+	} else if u.failed++; u.failed >= breakerFailures {
+		u.open, u.failed = time.Now().Add(breakerPause), 0
+	}
+	gatewayBreaker.WithLabelValues(u.name).Set(map[bool]float64{true: 1}[breaker && time.Now().Before(u.open)])
+}
+
+type recorder struct {
+	http.ResponseWriter
+	status int
+}
+
+func (r *recorder) WriteHeader(status int) {
+	r.status = status
+	r.ResponseWriter.WriteHeader(status)
+}
+
+func routeOf(path string) string {
+	parts := strings.SplitN(strings.Trim(path, "/"), "/", 3)
+	if len(parts) < 2 {
+		return path
+	}
+	return "/" + parts[0] + "/" + parts[1]
+}
+
+func client(r *http.Request) string {
+	if name := r.Header.Get("X-Client"); name != "" {
+		return name
+	}
+	host, _, _ := net.SplitHostPort(r.RemoteAddr)
+	return host
+}
