@@ -24,6 +24,7 @@ echo "Execution environment: Python and system requirements"
 ansible-builder introspect --sanitize "$place/collections"
 
 # The importer warns where Galaxy's reviewers would ask: a warning is a failure here.
+cd "$place"
 GALAXY_IMPORTER_CHECK_REQUIRED_TAGS=true python -m galaxy_importer.main "$artifact" 2>&1 \
   | grep -v '^Loading' | tee "$place/importer.log"
 if grep -qE '^(WARNING|ERROR)' "$place/importer.log"; then exit 1; fi
