@@ -74,7 +74,8 @@ def _bootstrap(packages: list[str], below: pathlib.Path | None, target: pathlib.
         if path.stat().st_size)
     modern = b"\n\n".join(path.read_bytes() for path in pathlib.Path("/etc/apt/sources.list.d").glob("*.sources"))
     root = target / "root.tar"
-    run(["mmdebstrap", "--variant=apt", f"--hook-dir={MERGED_USR}", f"--include=usr-is-merged,{','.join(packages)}", '--aptopt=Apt::Install-Recommends "0"',
+    run(["mmdebstrap", "--variant=apt", f"--hook-dir={MERGED_USR}", f"--include=usr-is-merged,{','.join(packages)}",
+         '--aptopt=Apt::Install-Recommends "0"',
          *(f"--dpkgopt=path-exclude={pattern}" for pattern in NO_DOCS), _release(), root, "-"],
         stdin=modern or sources)
     _copy_tar(root, target / "layer.tar", _members(below) if below else {})

@@ -45,10 +45,10 @@ def wait(kubectl: Kubectl) -> None:
 
 def manifests(directory: pathlib.Path, image_prefix: str) -> str:
     """Every manifest of a directory in the order of their names, as one YAML stream."""
-    text = "\n---\n".join(path.read_text() for path in sorted(directory.glob("*.yml")))
-    if not image_prefix:
-        return text
-    documents = [_with_prefix(document, image_prefix) for document in yaml.safe_load_all(text) if document]
+    lists = [yaml.safe_load(path.read_text()) for path in sorted(directory.glob("*.yml"))]
+    documents = [document for listed in lists for document in listed.get("items", [listed])]
+    if image_prefix:
+        documents = [_with_prefix(document, image_prefix) for document in documents]
     return yaml.safe_dump_all(documents)
 
 
