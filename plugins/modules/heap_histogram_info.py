@@ -1,0 +1,166 @@
+#!/usr/bin/python
+# Copyright (c) 2026, sre.runbooks contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: heap_histogram_info
+short_description: Class histograms of a workload's JVMs
+version_added: 0.1.0
+description:
+  - Takes class histograms of the pods with the fullest heaps, one pod after the other because each stops its JVM for a
+    moment, and saves them as evidence when O(incident_id) is set. Two of them, some seconds apart, show what grows.
+author: sre.runbooks contributors (@sre-runbooks)
+extends_documentation_fragment:
+  - sre.runbooks.attributes.info
+  - sre.runbooks.cluster
+  - sre.runbooks.target
+  - sre.runbooks.evidence
+options:
+  name:
+    description: Name of the evidence files.
+    type: str
+    default: histogram
+  pods:
+    description: Only these pods.
+    type: list
+    elements: str
+    default: []
+  max_pods:
+    description: At most this many pods, those with the fullest heaps.
+    type: int
+    default: 2
+  live:
+    description: Only reachable objects, after a full collection; otherwise with garbage, and faster.
+    type: bool
+    default: true
+  not_before:
+    description: Wait until O(interval) seconds after this time (ISO 8601).
+    type: str
+  interval:
+    description: Seconds after O(not_before).
+    type: float
+    default: 5.0
+  debug_image:
+    description: Image of an ephemeral debug container for containers without JDK tools.
+    type: str
+    default: ""
+  top:
+    description: How many classes to return of each histogram.
+    type: int
+    default: 200
+"""
+
+EXAMPLES = r"""
+- name: capture | First class histogram
+  sre.runbooks.heap_histogram_info:
+    namespace: ai-development
+    workload: api-server
+    incident_id: INC-1234
+    name: histogram-1
+"""
+
+RETURN = r"""
+histograms:
+  description: For each pod its name (pod), the time (at), bytes, and classes (name, instances, bytes).
+  type: list
+  elements: dict
+  returned: success
+at:
+  description: When the first was taken.
+  type: str
+  returned: success
+evidence:
+  description: Files that were saved.
+  type: list
+  elements: str
+  returned: success
+says:
+  description: Lines for a person.
+  type: list
+  elements: str
+  returned: success
+"""
+
+import dataclasses
+import datetime
+import time
+
+from ansible_collections.sre.runbooks.plugins.module_utils._heap import _candidates, _histogram
+from ansible_collections.sre.runbooks.plugins.module_utils._heap._histogram import Histogram
+from ansible_collections.sre.runbooks.plugins.module_utils._module import (
+    CONNECTION_SPEC,
+    EVIDENCE_SPEC,
+    TARGET_SPEC,
+    Result,
+    Task,
+    run_module,
+)
+from ansible_collections.sre.runbooks.plugins.module_utils._report import size
+from ansible_collections.sre.runbooks.plugins.module_utils._workload import Target
+
+ARGUMENT_SPEC = {
+    **CONNECTION_SPEC,
+    **TARGET_SPEC,
+    **EVIDENCE_SPEC,
+    "name": {"type": "str", "default": "histogram"},
+    "pods": {"type": "list", "elements": "str", "default": []},
+    "max_pods": {"type": "int", "default": 2},
+    "live": {"type": "bool", "default": True},
+    "not_before": {"type": "str"},
+    "interval": {"type": "float", "default": 5.0},
+    "debug_image": {"type": "str", "default": ""},
+    "top": {"type": "int", "default": 200},
+}
+
+
+def run(task: Task) -> Result:
+    """Take the histograms."""
+    p = task.params
+    target = Target.parse(p["namespace"], p["workload"])
+    if task.check_mode:
+        return {"histograms": [], "evidence": [], "says": [f"check mode: no histogram of {target} (it stops the JVM)"]}
+    cluster = task.cluster()
+    _wait(p["not_before"], p["interval"])
+    ranked = _candidates.rank(cluster, target, p["container"], p["debug_image"], p["pods"])
+    reachable = [candidate for candidate in ranked if candidate.jvm][:p["max_pods"]]
+    taken = [_histogram.take(cluster, candidate.jvm, p["live"]) for candidate in reachable]
+    evidence = [_save(task, histogram) for histogram in taken] if p["incident_id"] else []
+    return {"histograms": [_to_json(histogram, p["top"]) for histogram in taken], "at": taken[0].at,
+            "evidence": evidence, "says": [_says(histogram) for histogram in taken]}
+
+
+def _wait(not_before: str | None, interval: float) -> None:
+    if not_before:
+        earlier = datetime.datetime.fromisoformat(not_before.replace("Z", "+00:00"))
+        passed = (datetime.datetime.now(datetime.timezone.utc) - earlier).total_seconds()
+        time.sleep(max(0.0, interval - passed))
+
+
+def _save(task: Task, histogram: Histogram) -> str:
+    store = task.evidence()
+    name = f"heap/{histogram.pod}.{task.params['name']}.txt"
+    store.save_text(name, "histogram", f"jcmd GC.class_histogram in {histogram.pod}", histogram.text)
+    return str(store.path(name))
+
+
+def _to_json(histogram: Histogram, top: int) -> Result:
+    return {"pod": histogram.pod, "at": histogram.at, "bytes": histogram.bytes,
+            "classes": [dataclasses.asdict(row) for row in histogram.classes[:top]]}
+
+
+def _says(histogram: Histogram) -> str:
+    largest = next((row for row in histogram.classes if not row.name.startswith("[")), histogram.classes[0])
+    return (f"{histogram.pod}: {size(histogram.bytes)} live, largest {histogram.classes[0].name} "
+            f"{size(histogram.classes[0].bytes)}, then {largest.name} × {largest.instances}")
+
+
+def main() -> None:
+    """Run as an ordinary module."""
+    run_module(ARGUMENT_SPEC, run)
+
+
+if __name__ == "__main__":
+    main()
