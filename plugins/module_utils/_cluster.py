@@ -21,8 +21,8 @@ from ansible_collections.sre.runbooks.plugins.module_utils._optional import requ
 try:
     import urllib3
     from kubernetes import config as kube_config
-    from kubernetes.client.api_client import ApiClient
     from kubernetes.client.configuration import Configuration
+    from kubernetes.client.rest import RESTClientObject
 except ImportError:
     pass
 
@@ -104,8 +104,7 @@ class Cluster:
         self.connection = connection
         self.name = connection.name
         self.configuration = _configure(connection)
-        self._client = ApiClient(self.configuration)
-        self._pool = self._client.rest_client.pool_manager
+        self._pool = RESTClientObject(self.configuration).pool_manager
 
     def get(self, kind: str, namespace: str = "", name: str = "", subresource: str = "", **query: str) -> Json:
         """Read one object, or a collection when no name is given."""
@@ -154,32 +153,19 @@ class Cluster:
     def raw(self, method: str, path: str, *, query: t.Mapping[str, str] | None = None, body: t.Any = None,
             content_type: str = "application/json", timeout: float | None = None) -> bytes:
         """Send one request and return the answer's bytes (logs, metrics through the pod proxy)."""
-        with self._open(method, path, query, body, content_type, timeout, preload=True) as response:
-            return response.data
-
-    def stream(self, path: str, *, query: t.Mapping[str, str] | None = None,
-               timeout: float | None = None, chunk_bytes: int = 1 << 16) -> t.Iterator[bytes]:
-        """Read a long answer chunk by chunk."""
-        with self._open("GET", path, query, None, "application/json", timeout, preload=False) as response:
-            try:
-                yield from response.stream(chunk_bytes, decode_content=True)
-            except urllib3.exceptions.HTTPError as error:
-                raise self._unreachable("GET", path, error) from error
-            finally:
-                response.release_conn()
+        return self._send(method, path, query, body, content_type, timeout).data
 
     def auth_headers(self) -> dict[str, str]:
         """The authorization header of this connection, refreshed where the kubeconfig says how."""
-        headers: dict[str, str] = {}
-        self._client.update_params_for_auth(headers, [], ["BearerToken"])
-        return headers
+        settings = self.configuration.auth_settings().values()
+        return {setting["key"]: setting["value"] for setting in settings if setting["in"] == "header"}
 
     def close(self) -> None:
         """Close the pooled connections."""
         self._pool.clear()
 
-    def _open(self, method: str, path: str, query: t.Mapping[str, str] | None, body: t.Any,
-              content_type: str, timeout: float | None, preload: bool) -> t.Any:
+    def _send(self, method: str, path: str, query: t.Mapping[str, str] | None, body: t.Any,
+              content_type: str, timeout: float | None) -> t.Any:
         headers = {"Accept": "application/json, */*", "User-Agent": FIELD_MANAGER, **self.auth_headers()}
         payload = None
         if body is not None:
@@ -190,7 +176,7 @@ class Cluster:
             url += "?" + urllib.parse.urlencode(query)
         try:
             response = self._pool.request(
-                method, url, body=payload, headers=headers, preload_content=preload, redirect=False,
+                method, url, body=payload, headers=headers, redirect=False,
                 timeout=urllib3.Timeout(connect=min(5.0, self.connection.timeout),
                                         read=timeout or self.connection.timeout),
                 retries=_retry_policy(self.connection.retries, method))

@@ -12,6 +12,8 @@ Json = t.Dict[str, t.Any]
 
 #: a leak that fills the heap later than this is not what killed a pod within the hour
 RELEVANT_HOURS = 24.0
+#: growth of the JDK's own classes alone is noise (warm-up, caches) unless it fills the heap sooner than this
+RELEVANT_HOURS_OF_JDK_CLASSES = 1.0
 #: share of the limit that a fresh pod's live objects may take before the limit counts as too small
 CROWDED = 0.6
 #: memory outside the heap that makes up more than this share of the usage points to native memory
@@ -77,7 +79,9 @@ def growth_between(first: Json, second: Json, seconds: float, top: int = 10) -> 
 
 
 def _weigh_growth(leak: Candidate, small: Candidate, pods: t.Sequence[Json], growth: t.Sequence[Json]) -> None:
-    growing = [row for row in growth if _own_class(row["name"])] or list(growth)
+    own = [row for row in growth if _own_class(row["name"])]
+    growing = own or list(growth)
+    relevant = RELEVANT_HOURS if own else RELEVANT_HOURS_OF_JDK_CLASSES
     room = max((pod["heap_max"] - (pod["old_used"] or 0) for pod in pods if pod["heap_max"]), default=None)
     rate = sum(row["per_second"] for row in growth)
     if not growing or not rate:
@@ -87,7 +91,7 @@ def _weigh_growth(leak: Candidate, small: Candidate, pods: t.Sequence[Json], gro
     hours = room / rate / 3600 if room else None
     text = (f"{first['name']} grew by {first['grown_instances']} objects between two histograms "
             f"(all classes: {rate / 1024:.0f} KiB/s")
-    if hours is not None and hours > RELEVANT_HOURS:
+    if hours is not None and hours > relevant:
         leak.evidence_against.append(f"{text}: {hours:.0f} h to fill the heap)")
         return
     leak.evidence_for.append(text + (f", {hours:.1f} h to fill what is left of the heap)" if hours is not None else ")"))

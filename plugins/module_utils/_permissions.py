@@ -40,8 +40,8 @@ def parse(text: str) -> Permission:
 
 def refuse_missing(cluster: Cluster, namespace: str, wanted: t.Sequence[Permission]) -> None:
     """Refuse with the list of what the user lacks."""
-    lacking = [str(permission) for permission, allowed
-               in zip(wanted, each(lambda permission: allows(cluster, namespace, permission), wanted)) if not allowed]
+    lacking = [str(permission) for permission, allowed in zip(
+        wanted, each(lambda permission: allows(cluster, namespace, permission), wanted), strict=True) if not allowed]
     if lacking:
         raise RunbookError(
             f"Cluster {cluster.name}: in namespace {namespace} the current user may not: {', '.join(lacking)}. "

@@ -2,6 +2,7 @@ package shop;
 
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ThreadLocalRandom;
 
 /** Rendered gift cards by order, "for a while": nothing ever takes one out again. */
 final class GiftNoteCache {
@@ -17,8 +18,11 @@ final class GiftNoteCache {
 
     private static byte[] render(String text) {
         byte[] card = new byte[CARD_BYTES];
-        for (int i = 0; i < card.length; i++) {
-            card[i] = (byte) (text.charAt(i % text.length()) ^ (i * 31));
+        byte[] texture = new byte[CARD_BYTES / 5];
+        ThreadLocalRandom.current().nextBytes(texture);
+        System.arraycopy(texture, 0, card, 0, texture.length);
+        for (int i = texture.length; i < card.length; i++) {
+            card[i] = (byte) text.charAt(i % text.length());
         }
         return card;
     }
