@@ -9,6 +9,7 @@ import json
 import os
 import pathlib
 import subprocess
+import sys
 import typing as t
 
 import pytest
@@ -37,7 +38,7 @@ def inventory(source: str, **environment: str) -> subprocess.CompletedProcess[st
     clean = {key: value for key, value in os.environ.items()
              if key not in ("KUBECONFIG", "SRE_LAB_HOME") and not key.startswith("ANSIBLE_")}
     return subprocess.run(
-        ["ansible-inventory", "--inventory", source, "--list"], cwd=ROOT / "playbooks",
+        [pathlib.Path(sys.executable).with_name("ansible-inventory"), "--inventory", source, "--list"], cwd=ROOT / "playbooks",
         env={**clean, **environment}, capture_output=True, text=True, check=False, timeout=60)
 
 
