@@ -183,6 +183,8 @@ def _says(reading: Reading, outcome: str) -> list[str]:
     if reading.breached:
         return [f"{signal.text}: {', '.join(signal.pods)}" for signal in reading.breached]
     lines = [signal.text for signal in reading.signals]
+    if outcome == "healthy":
+        lines.append("nothing is over its threshold: no incident, nothing to change")
     if outcome == "unknown":
         lines.append("not every pod could be measured (no metrics port, no metrics API, or not running yet)")
     return lines

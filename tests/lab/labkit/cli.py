@@ -45,7 +45,9 @@ def up(options: argparse.Namespace) -> None:
     wanted = [Cluster(number) for number in range(1, options.clusters + 1)]
     missing = [cluster for cluster in wanted if not cluster.healthy()]
     _each(missing, lambda cluster: cluster.up(archive))
-    _each(missing or wanted, lambda cluster: shop.deploy(cluster.kubectl))
+    changed = [cluster for cluster in wanted if cluster not in missing and cluster.refresh(archive)]
+    _each([*missing, *changed], lambda cluster: shop.deploy(cluster.kubectl))
+    _each(changed, lambda cluster: faults.heal(cluster.kubectl))
     if missing or not KUBECONFIG.exists():
         shop.write_kubeconfig(_present())
     say(f"up: {', '.join(cluster.name for cluster in wanted)}")

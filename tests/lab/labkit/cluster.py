@@ -115,6 +115,13 @@ class Cluster:
         for directory in (self.state, self.runtime):
             shutil.rmtree(directory, ignore_errors=True)
 
+    def refresh(self, archive: pathlib.Path) -> bool:
+        """Import the images of a cluster that is up, if they have changed; returns whether they had."""
+        if (self.state / "images").read_text() == str(archive):
+            return False
+        self._import_images(binaries.containers(), archive)
+        return True
+
     def stop_api_server(self) -> None:
         """End the API server only, so that the cluster is dead for its clients."""
         pid = int((self.logs / "kube-apiserver.pid").read_text())
@@ -202,6 +209,7 @@ class Cluster:
         control = [tools / "usr/bin/ctr", "-a", self.runtime / "containerd.sock", "-n", "k8s.io"]
         self._wait("containerd ready", lambda: run([*control, "version"]))
         run([*control, "images", "import", archive])
+        self._write("images", str(archive))
 
     def _wait(self, what: str, check: t.Callable[[], object], timeout: float = 90) -> None:
         deadline, failure = time.monotonic() + timeout, ""
