@@ -25,7 +25,12 @@ stamp=$({ "$python" -c 'import sys; print(sys.version)'; cat requirements.txt re
 if [ "$(cat .venv/.stamp 2>/dev/null)" != "$stamp" ]; then
   started=$SECONDS
   echo "==> Installing requirements-dev.txt into .venv with $("$python" --version) (one to three minutes the first time)"
-  if [ "$(.venv/bin/python --version 2>/dev/null)" = "$("$python" --version)" ]; then clear=(); else clear=(--clear); fi
+  # An environment of another Python or of a checkout that was moved here is of no use.
+  if [ "$(.venv/bin/python --version 2>/dev/null)" = "$("$python" --version)" ] && grep -q " $PWD/.venv$" .venv/pyvenv.cfg; then
+    clear=()
+  else
+    clear=(--clear)
+  fi
   "$python" -m venv "${clear[@]}" .venv
   .venv/bin/python -m pip install --quiet --disable-pip-version-check --requirement requirements-dev.txt
   echo "$stamp" >.venv/.stamp
