@@ -73,8 +73,8 @@ class HostRun:
 
 def phase_of(task_name: str) -> str:
     """The phase that a task's name begins with, empty for plumbing: ``Detect | Measure`` -> ``detect``."""
-    head, bar, _rest = task_name.rpartition(" : ")[2].partition(" | ")
-    return head.strip().lower() if bar else ""
+    head, separator, _rest = task_name.rpartition(" : ")[2].partition(" | ")
+    return head.strip().lower() if separator else ""
 
 
 def said_lines(result: Result) -> list[Line]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import concurrent.futures
+import json
 import os
 import pathlib
 import shutil
 import sys
 import typing as t
 
-from labkit import binaries, faults, host, images, shop
+from labkit import audit, binaries, faults, host, images, shop
 from labkit.cluster import Cluster
 from labkit.host import CACHE, HOME, KUBECONFIG, LabError, say
 
@@ -115,6 +116,11 @@ def kubectl(options: argparse.Namespace) -> int:
     os.execv(command, [command, "--kubeconfig", str(_cluster(options).kubeconfig()), *options.words])
 
 
+def show_audit(options: argparse.Namespace) -> None:
+    """Print what the API server's audit log says, as a JSON list."""
+    print(json.dumps(audit.read(_cluster(options).state / "audit.log", options.user, options.since)))
+
+
 def kill(options: argparse.Namespace) -> None:
     """End a cluster's API server, so that the cluster is dead for its clients."""
     _cluster(options).stop_api_server()
@@ -146,6 +152,9 @@ def _parser() -> argparse.ArgumentParser:
     command("deploy", deploy).add_argument("--image-prefix", default="", help="registry that holds the images")
     command("images", save_images).add_argument("--out", default=".", help="directory (default: this one)")
     command("kubectl", kubectl, cluster=True)
+    listing = command("audit", show_audit, cluster=True)
+    listing.add_argument("--user", default="", help="only of users whose name ends so")
+    listing.add_argument("--since", default="", help="only after this time (ISO 8601, UTC)")
     command("kill", kill, cluster=True)
     command("revive", revive, cluster=True)
     return parser
