@@ -19,10 +19,8 @@ cd playbooks
 # A person's second run within the cooldown escalates; each demonstration is a first run.
 ansible-playbook -i ../inventories/lab --limit lab1 incident/memory_leak.yml -e "incident_id=$incident" -e runbooks_cooldown=0
 
-say "Answered in $((SECONDS - started)) s. Evidence and report: playbooks/incidents/$incident/lab1/"
-find "incidents/$incident" -type f -printf '    %p  %s bytes\n' | sort
+say "Answered in $((SECONDS - started)) s"
 cat <<END
-
 What next:
     less playbooks/incidents/$incident/lab1/report.md
     cd playbooks && PATH=$(dirname "$PWD")/.venv/bin:\$PATH
