@@ -120,9 +120,10 @@ def _weigh_heap_against_limit(leak: Candidate, small: Candidate, pods: t.Sequenc
         return
     pod = known[0]
     text = f"the heap may grow to {pod['heap_max'] / MIB:.0f} MiB under a limit of {pod['limit'] / MIB:.0f} MiB"
-    if pod["heap_max"] >= 0.9 * pod["limit"]:
+    pressed = any(pod["ooms"] or (pod["usage"] or 0) > CROWDED * pod["limit"] for pod in known)
+    if pod["heap_max"] >= 0.9 * pod["limit"] and pressed:
         small.evidence_for.append(f"{text}: nothing is left for the rest of the JVM")
-    else:
+    elif pod["heap_max"] < 0.9 * pod["limit"]:
         small.evidence_against.append(f"{text}: the heap fits")
 
 

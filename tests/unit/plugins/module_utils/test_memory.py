@@ -83,6 +83,10 @@ def test_diagnosis_names_the_right_cause_first(pods, growth, cause):
     assert diagnose(pods, growth)[0].name == cause
 
 
+def test_a_heap_that_may_outgrow_its_limit_is_no_cause_while_nothing_presses():
+    assert diagnose([pod(heap_max=640 * MIB)], [])[0].score <= 0
+
+
 def test_a_leak_is_never_answered_with_more_memory():
     best = diagnose([pod(heap_max=640 * MIB)], [LEAKING])[0]
     assert best.recommendation == "restart"

@@ -1,0 +1,90 @@
+"""Drills in Python: the runbook as a subprocess on a lab cluster, judged by that cluster."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import time
+import typing as t
+
+from labkit import audit, host
+from labkit.cluster import Cluster
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+NAMESPACE = host.NAMESPACE
+CLUSTER = Cluster(int(os.environ.get("LAB_CLUSTER", "lab1").removeprefix("lab")))
+
+
+class Shop:
+    """The demo shop of one cluster, seen by its administrator."""
+
+    cluster = CLUSTER
+
+    def kubectl(self, *words: object, stdin: str | None = None) -> str:
+        return self.cluster.kubectl("-n", NAMESPACE, *words, stdin=stdin)
+
+    def get(self, kind: str, name: str) -> dict[str, t.Any]:
+        return json.loads(self.kubectl("get", kind, name, "-o", "json"))
+
+    def resources(self) -> dict[str, t.Any]:
+        return self.get("deployment", "api-server")["spec"]["template"]["spec"]["containers"][0]["resources"]
+
+    def record(self, incident_id: str) -> dict[str, t.Any]:
+        return {key: json.loads(value)
+                for key, value in self.get("configmap", f"incident-{incident_id.lower()}")["data"].items()}
+
+    def writes(self, since: str) -> list[str]:
+        """What the runbooks' user changed since then: verb, resource and name."""
+        reading = {"get", "list", "watch"}
+        harmless = {"selfsubjectaccessreviews", "pods/exec"}
+        return [f"{event['verb']} {event['resource']} {event['name']}"
+                for event in audit.read(self.cluster.state / "audit.log", f"serviceaccount:{NAMESPACE}:runbooks", since)
+                if event["verb"] not in reading and event["resource"] not in harmless]
+
+
+class Runbook:
+    """Runs playbooks as a person would, with the evidence in a directory of the test."""
+
+    def __init__(self, incidents: pathlib.Path) -> None:
+        self.incidents = incidents
+
+    def start(self, playbook: str, *flags: str, **variables: t.Any) -> subprocess.Popen[str]:
+        extra = {"runbooks_incidents_dir": str(self.incidents), "runbooks_cooldown": 0,
+                 "memory_leak_sustained_seconds": 3, "memory_leak_observe_seconds": 2,
+                 "memory_leak_histogram_interval": 1, **variables}
+        environment = {key: value for key, value in os.environ.items() if key not in ("KUBECONFIG", "ANSIBLE_CONFIG")}
+        environment.update(PATH=f"{pathlib.Path(sys.executable).parent}:{os.environ['PATH']}", COLUMNS="120", NO_COLOR="1")
+        return subprocess.Popen(
+            ["ansible-playbook", "-i", "../inventories/lab", "--limit", CLUSTER.name, playbook, *flags,
+             "-e", json.dumps(extra)],
+            cwd=ROOT / "playbooks", env=environment, text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, start_new_session=True)
+
+    def run(self, playbook: str, *flags: str, **variables: t.Any) -> subprocess.CompletedProcess[str]:
+        process = self.start(playbook, *flags, **variables)
+        output, _errors = process.communicate(timeout=420)
+        print(output)
+        return subprocess.CompletedProcess(process.args, process.returncode, output)
+
+    def memory_leak(self, *flags: str, **variables: t.Any) -> subprocess.CompletedProcess[str]:
+        return self.run("incident/memory_leak.yml", *flags, **variables)
+
+    def clear(self, incident_id: str, *flags: str) -> subprocess.CompletedProcess[str]:
+        return self.run("incident/clear_temporary_fixes.yml", *flags, incident_id=incident_id)
+
+    def manifest(self, incident_id: str) -> list[dict[str, t.Any]]:
+        path = self.incidents / incident_id / CLUSTER.name / "manifest.json"
+        return json.loads(path.read_text()) if path.exists() else []
+
+
+def until(check: t.Callable[[], t.Any], timeout: float = 60, pause: float = 0.02) -> t.Any:
+    """Wait until something holds, and return it."""
+    deadline = time.monotonic() + timeout
+    while time.monotonic() < deadline:
+        if found := check():
+            return found
+        time.sleep(pause)
+    raise AssertionError(f"not so after {timeout} s")

@@ -1,0 +1,75 @@
+"""Tried wrong: a clear paragraph, nothing changed, nothing lost."""
+
+from __future__ import annotations
+
+import subprocess
+
+import pytest
+from drill import ROOT
+
+
+@pytest.mark.parametrize("variables, words", [
+    ({"memory_leak_namespace": "nowhere"}, "in namespace nowhere the current user may not"),
+    ({"memory_leak_workload": "nope"}, "there is no deployment/nope in namespace ai-development. In ai-development there are"),
+    ({"memory_leak_workload": "cronjob/x"}, "'cronjob/x' is not a workload that runbooks know"),
+    ({"memory_leak_container": "sidecar"}, "has no container 'sidecar'"),
+    ({"incident_id": "a b/../c"}, "incident_id 'a b/../c' is not usable"),
+    ({"runbooks_host": "https://127.0.0.1:1"}, "no answer from https://127.0.0.1:1"),
+    ({"runbooks_kubeconfig": "/does/not/exist"}, "cannot use kubeconfig /does/not/exist"),
+    ({"memory_leak_adjust_memory": "maybe"}, "value of memory_leak_adjust_memory must be one of"),
+])
+def test_refused_before_anything_happens(shop, runbook, now, variables, words):
+    done = runbook.memory_leak(**{"runbooks_force": True, **variables})
+    assert done.returncode != 0
+    assert words in " ".join(done.stdout.split())
+    assert "Traceback" not in done.stdout
+    assert shop.writes(now) == []
+
+
+def test_a_token_that_is_not_accepted(shop, runbook, now):
+    done = runbook.memory_leak(runbooks_host=shop.cluster.server, runbooks_token="expired",
+                               runbooks_ca_cert=str(shop.cluster.pki.path("ca.crt")))
+    assert done.returncode != 0
+    assert "the token is expired, revoked or wrong" in " ".join(done.stdout.split())
+    assert shop.writes(now) == []
+
+
+def test_a_missing_permission_is_named(shop, runbook, now):
+    shop.kubectl("delete", "rolebinding", "runbooks-memory-leak")
+    try:
+        done = runbook.memory_leak(runbooks_force=True)
+    finally:
+        shop.kubectl("apply", "-f", str(ROOT / "docs" / "rbac" / "memory_leak.yml"))
+    flat = " ".join(done.stdout.split())
+    assert done.returncode != 0
+    assert "may not: create pods/exec, patch deployments.apps" in flat
+    assert "docs/rbac/" in flat
+    assert shop.writes(now) == []
+
+
+def test_no_room_on_the_controller(healed, runbook, incident_id, tmp_path):
+    small = tmp_path / "small"
+    small.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(small)], check=True)
+    generation = healed.get("deployment", "api-server")["metadata"]["generation"]
+    try:
+        runbook.incidents = small
+        done = runbook.memory_leak(incident_id=incident_id, runbooks_force=True)
+    finally:
+        subprocess.run(["umount", "-l", str(small)], check=True)
+    assert done.returncode != 0
+    assert "on the controller" in done.stdout
+    assert "runbooks_incidents_dir" in done.stdout
+    assert healed.get("deployment", "api-server")["metadata"]["generation"] == generation
+
+
+def test_no_room_in_the_pod(healed, runbook, incident_id):
+    generation = healed.get("deployment", "api-server")["metadata"]["generation"]
+    done = runbook.memory_leak(incident_id=incident_id, runbooks_force=True,
+                               memory_leak_heap_dump_directory="/dev/shm")
+    flat = " ".join(done.stdout.split())
+    assert done.returncode != 0
+    assert "no room for a heap dump" in flat
+    assert "class histogram is saved" in flat
+    assert healed.get("deployment", "api-server")["metadata"]["generation"] == generation
+    assert {item["kind"] for item in runbook.manifest(incident_id)} >= {"histogram", "snapshot", "logs"}
