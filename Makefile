@@ -7,10 +7,10 @@ unexport KUBECONFIG ANSIBLE_CONFIG
 
 LAB := .venv/bin/python tests/lab/lab
 CLUSTERS ?= 1
-DRILLS := $(notdir $(patsubst %/molecule.yml,%,$(wildcard extensions/molecule/*/molecule.yml)))
+SCENARIOS := $(notdir $(patsubst %/molecule.yml,%,$(wildcard extensions/molecule/*/molecule.yml)))
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint unit sanity docs package molecule lab-up lab-down bench clean
+.PHONY: help venv demo test lint unit sanity docs package molecule drills lab-up lab-down bench clean
 
 help: ## This list
 	@sed -nE 's/^([a-z%-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -22,7 +22,7 @@ demo: lab-up ## A real Kubernetes, a real leaking JVM, and the memory-leak runbo
 	@tests/tools/demo.sh
 
 test: venv ## Everything that must pass: static checks, unit tests, sanity, and every drill on the lab
-	@tests/tools/test.sh $(DRILLS)
+	@tests/tools/test.sh $(SCENARIOS:%=drill-%) drills
 
 unit: venv ## Unit tests
 	pytest
@@ -48,10 +48,13 @@ lab-up: venv ## Start the lab: a real Kubernetes with the demo shop (CLUSTERS=2 
 lab-down: venv ## Stop the lab and leave nothing of it behind
 	$(LAB) down
 
-molecule: $(DRILLS:%=drill-%) ## Every drill, on a lab that is up
+molecule: $(SCENARIOS:%=drill-%) ## Every molecule drill, on a lab that is up
 
-drill-%: venv ## One drill, on a lab that is up: drill-memory_leak
+drill-%: venv ## One molecule drill, on a lab that is up: drill-memory_leak
 	molecule test --no-command-borders --scenario-name $*
+
+drills: venv ## The drills in Python: changes, interruptions, bad input; on a lab that is up
+	pytest -vv --durations=5 tests/drills
 
 bench: venv ## Our runbook against the same steps in bash and in kubernetes.core, on a lab that is up
 	.venv/bin/python tests/benchmarks/run.py

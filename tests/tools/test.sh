@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# test.sh DRILL...: run every stage of `make test`, go on after a failure, and say at the end what failed.
-# The lab is brought up for the drills and taken down again, unless it was up before.
+# test.sh STAGE...: run every stage of `make test`, go on after a failure, and say at the end what failed.
+# The stages named need the lab: it is brought up for them and taken down again, unless it was up before.
 set -uo pipefail
 cd "$(dirname "$0")/../.." || exit 1
 
@@ -36,7 +36,7 @@ if [ $# -gt 0 ]; then
     trap lab_down EXIT
   fi
   if run lab-up; then
-    for drill in "$@"; do run "drill-$drill"; done
+    for name in "$@"; do run "$name"; done
   fi
   [ -z "$(trap -p EXIT)" ] || lab_down
 fi
