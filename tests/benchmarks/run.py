@@ -70,6 +70,7 @@ class Bench:
         """Remove what a side has left."""
         self.cluster.kubectl("-n", host.NAMESPACE, "exec", self.pod, "--", "sh", "-c", "rm -f /tmp/*.hprof")
         self.cluster.kubectl("-n", host.NAMESPACE, "delete", "configmaps", "-l", "runbooks.sre/incident")
+        self.cluster.kubectl("-n", host.NAMESPACE, "delete", "lease", f"runbooks-deployment-{RESTARTED}", "--ignore-not-found")
         shutil.rmtree(self.work)
         self.work.mkdir()
         self.cluster.kubectl("-n", host.NAMESPACE, "rollout", "status", f"deployment/{RESTARTED}", timeout=90)

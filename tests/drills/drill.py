@@ -51,17 +51,31 @@ class Runbook:
     def __init__(self, incidents: pathlib.Path) -> None:
         self.incidents = incidents
 
+    def module(self, name: str, arguments: dict[str, t.Any]) -> dict[str, t.Any]:
+        """Run one module; returns its exit status (rc) and its result."""
+        done = subprocess.run(
+            ["ansible", CLUSTER.name, "-i", "../inventories/lab", "-m", name, "-a", json.dumps(arguments)],
+            cwd=ROOT / "playbooks", env=self._environment(ANSIBLE_STDOUT_CALLBACK="ansible.builtin.minimal"), text=True,
+            stdin=subprocess.DEVNULL, capture_output=True, timeout=300, check=False)
+        print(done.stdout, done.stderr)
+        body = done.stdout[done.stdout.index("=> {") + 3:]
+        return {"rc": done.returncode, "result": json.JSONDecoder().raw_decode(body)[0]}
+
     def start(self, playbook: str, *flags: str, **variables: t.Any) -> subprocess.Popen[str]:
         extra = {"runbooks_incidents_dir": str(self.incidents), "runbooks_cooldown": 0,
                  "memory_leak_sustained_seconds": 3, "memory_leak_observe_seconds": 2,
                  "memory_leak_histogram_interval": 1, **variables}
-        environment = {key: value for key, value in os.environ.items() if key not in ("KUBECONFIG", "ANSIBLE_CONFIG")}
-        environment.update(PATH=f"{pathlib.Path(sys.executable).parent}:{os.environ['PATH']}", COLUMNS="120", NO_COLOR="1")
         return subprocess.Popen(
             ["ansible-playbook", "-i", "../inventories/lab", "--limit", CLUSTER.name, playbook, *flags,
              "-e", json.dumps(extra)],
-            cwd=ROOT / "playbooks", env=environment, text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            cwd=ROOT / "playbooks", env=self._environment(), text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT, start_new_session=True)
+
+    @staticmethod
+    def _environment(**more: str) -> dict[str, str]:
+        kept = {key: value for key, value in os.environ.items() if key not in ("KUBECONFIG", "ANSIBLE_CONFIG")}
+        return {**kept, "PATH": f"{pathlib.Path(sys.executable).parent}:{os.environ['PATH']}", "COLUMNS": "120",
+                "NO_COLOR": "1", **more}
 
     def run(self, playbook: str, *flags: str, **variables: t.Any) -> subprocess.CompletedProcess[str]:
         process = self.start(playbook, *flags, **variables)

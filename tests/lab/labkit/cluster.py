@@ -190,6 +190,9 @@ class Cluster:
         self._start("kube-proxy", f"--config={self.state / 'proxy.yaml'}")
 
     def _start_addons(self) -> None:
+        ca = base64.b64encode(self.pki.path("ca.crt").read_bytes()).decode()
+        manifest = (LAB / "manifests" / "addons.yml").read_text().replace("$CA", ca).replace("$NODE", self.network.node)
+        self.kubectl("apply", "-f", "-", stdin=manifest)
         self._write("Corefile", f".:53 {{\n  bind {self.network.node}\n  errors\n  kubernetes cluster.local {{\n"
                                 f"    kubeconfig {self.kubeconfig('dns')}\n  }}\n  cache 5\n}}\n")
         self._start("coredns", "-conf", self.state / "Corefile")
@@ -201,9 +204,6 @@ class Cluster:
                     f"--kubelet-certificate-authority={self.pki.path('ca.crt')}",
                     "--kubelet-preferred-address-types=InternalIP", "--metric-resolution=10s",
                     "--kubelet-request-timeout=5s")
-        ca = base64.b64encode(self.pki.path("ca.crt").read_bytes()).decode()
-        manifest = (LAB / "manifests" / "addons.yml").read_text().replace("$CA", ca).replace("$NODE", self.network.node)
-        self.kubectl("apply", "-f", "-", stdin=manifest)
 
     def _import_images(self, tools: pathlib.Path, archive: pathlib.Path) -> None:
         control = [tools / "usr/bin/ctr", "-a", self.runtime / "containerd.sock", "-n", "k8s.io"]

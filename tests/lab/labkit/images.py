@@ -4,6 +4,7 @@
 
     layers:
       debian:      {packages: [bash, curl]}                  # a Debian/Ubuntu root, from the host's own apt sources
+      libc:        {packages: [libc6], bare: true}           # these packages alone, without a shell
       databases:   {packages: [redis-server], over: debian}  # only what these packages add to the layer below
       java:        {jlink: [java.base, jdk.jcmd]}            # a Java runtime with these modules, at /opt/java
       java-tools:  {jlink: [...], tools: true}
@@ -58,24 +59,24 @@ def layer(specs: dict[str, t.Any], name: str) -> pathlib.Path:
 
 def _debian(specs: dict[str, t.Any], name: str, spec: dict[str, t.Any]) -> pathlib.Path:
     host.need_packages({"mmdebstrap": "mmdebstrap"})
-    packages = list(spec["packages"])
+    packages, bare = list(spec["packages"]), spec.get("bare", False)
     below = None
     if "over" in spec:
         packages += specs[spec["over"]]["packages"]
         below = layer(specs, spec["over"])
-    return cached(f"layer-{name}", [sorted(packages), NO_DOCS, _release(), below and below.parent.name],
+    return cached(f"layer-{name}", [sorted(packages), bare, NO_DOCS, _release(), below and below.parent.name],
                   f"making image layer {name} from Debian packages (1 to 3 minutes, once)",
-                  lambda target: _bootstrap(packages, below, target))
+                  lambda target: _bootstrap(packages, below, bare, target))
 
 
-def _bootstrap(packages: list[str], below: pathlib.Path | None, target: pathlib.Path) -> None:
+def _bootstrap(packages: list[str], below: pathlib.Path | None, bare: bool, target: pathlib.Path) -> None:
     sources = b"\n\n".join(path.read_bytes() for path in (
         *pathlib.Path("/etc/apt").glob("sources.list"), *pathlib.Path("/etc/apt/sources.list.d").glob("*.list"))
         if path.stat().st_size)
     modern = b"\n\n".join(path.read_bytes() for path in pathlib.Path("/etc/apt/sources.list.d").glob("*.sources"))
     root = target / "root.tar"
-    run(["mmdebstrap", "--variant=apt", f"--hook-dir={MERGED_USR}", f"--include=usr-is-merged,{','.join(packages)}",
-         '--aptopt=Apt::Install-Recommends "0"',
+    run(["mmdebstrap", f"--variant={'extract' if bare else 'apt'}", f"--hook-dir={MERGED_USR}",
+         f"--include={','.join(packages if bare else ['usr-is-merged', *packages])}", '--aptopt=Apt::Install-Recommends "0"',
          *(f"--dpkgopt=path-exclude={pattern}" for pattern in NO_DOCS), _release(), root, "-"],
         stdin=modern or sources)
     _copy_tar(root, target / "layer.tar", _members(below) if below else {})
