@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import pathlib
 import typing as t
 
@@ -71,6 +72,8 @@ def write_kubeconfig(clusters: t.Sequence[Cluster]) -> None:
     KUBECONFIG.parent.mkdir(parents=True, exist_ok=True)
     KUBECONFIG.touch(mode=0o600)
     KUBECONFIG.write_text(yaml.safe_dump(merged))
+    # The lab runs as root, the runbooks as the person who started it with sudo.
+    os.chown(KUBECONFIG, int(os.environ.get("SUDO_UID", 0)), int(os.environ.get("SUDO_GID", 0)))
     say(f"kubeconfig: {KUBECONFIG} (contexts {', '.join(c['name'] for c in merged['contexts'])})")
 
 
