@@ -7,7 +7,7 @@ unexport KUBECONFIG ANSIBLE_CONFIG
 
 # The drills in Python read the lab's own files.
 AS_ROOT := $(if $(filter-out 0,$(shell id -u)),sudo -E env "PATH=$$PATH")
-LAB := .venv/bin/python tests/lab/lab
+LAB := tests/lab/lab
 CLUSTERS ?= 1
 SCENARIOS := $(notdir $(patsubst %/molecule.yml,%,$(wildcard extensions/molecule/*/molecule.yml)))
 

@@ -2,16 +2,16 @@
 # The demonstration, on a lab that is up: the shop's JVM really leaks until a pod is OOMKilled, and the runbook answers.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-lab=(.venv/bin/python tests/lab/lab)
+lab=tests/lab/lab
 incident=DEMO-$(date +%Y%m%d-%H%M%S)
 
 say() { printf '\n==> %s\n' "$*"; }
 
 say "1/3 The demo shop, healthy"
-"${lab[@]}" heal
+"$lab" heal
 
 say "2/3 Customers send what api-server never forgets; in two minutes or so a pod is OOMKilled"
-"${lab[@]}" fault memory_leak
+"$lab" fault memory_leak
 
 say "3/3 You are on call. You type: cd playbooks && ansible-playbook -i ../inventories/lab incident/memory_leak.yml"
 started=$SECONDS

@@ -30,7 +30,7 @@ lab_down() {
 for name in unit lint docs sanity package; do run "$name"; done
 
 if [ $# -gt 0 ]; then
-  if .venv/bin/python tests/lab/lab status >/dev/null 2>&1; then
+  if tests/lab/lab status >/dev/null 2>&1; then
     echo "==> The lab is up already: it is used, and left up"
   else
     trap lab_down EXIT
