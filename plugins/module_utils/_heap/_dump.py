@@ -84,24 +84,33 @@ def capture(cluster: Cluster, store: EvidenceStore, incident_id: str, candidate:
     return item, {"dump": dump_seconds, "pull": pulled.seconds}
 
 
+#: Makes the dump under a temporary name, so that a file of the final name is always a whole one; one trip for all of it.
+_MAKE = """
+partial=$1$2.partial
+[ -e "$1$2" ] && { echo there; exit 0; }
+rm -f "$partial"
+shift 2
+out=$("$@") || { echo "$out" >&2; exit 1; }
+case $out in *"dump file created"*) ;; *) echo "$out" >&2; rm -f "$partial"; exit 1 ;; esac
+mv "$partial" "${partial%.partial}"
+"""
+
+
 def _make(cluster: Cluster, jvm: Jvm, inside: str, live: bool, tell: Tell) -> float:
-    """Make the dump under a temporary name, so that a file of the final name is always a whole one."""
-    if _exec.run(cluster, jvm.via, ["test", "-e", jvm.root + inside]).code == 0:
-        tell("a dump of this incident is there already: continuing with it")
-        return 0.0
+    """Make the dump, or find the one that an interrupted run of this incident has made; returns the seconds."""
     started = time.monotonic()
-    partial = inside + ".partial"
-    _shell(cluster, jvm, 'rm -f "$1"', jvm.root + partial)
+    jcmd = [jvm.tools["jcmd"], str(jvm.pid), "GC.heap_dump", *(() if live else ("-all",)), f"{inside}.partial"]
     with concurrent.futures.ThreadPoolExecutor(max_workers=1) as pool:
-        words = ["GC.heap_dump", *(() if live else ("-all",)), partial]
-        dump = pool.submit(lambda: jvm.jcmd(cluster, *words, timeout=DUMP_SECONDS))
+        dump = pool.submit(lambda: _exec.run(
+            cluster, jvm.via, ["sh", "-c", _MAKE, "make", jvm.root, inside, *jcmd], DUMP_SECONDS))
         while not concurrent.futures.wait([dump], timeout=3).done:
             tell(f"dumping the heap of {jvm.via.pod}: {time.monotonic() - started:.0f} s (the JVM stands still)")
-        output = dump.result()
-    if "Heap dump file created" not in output:
-        raise RunbookError(f"Cluster {cluster.name}: {jvm.via} made no heap dump: {output.strip()[-300:]}.",
+        done = dump.result()
+    if done.code:
+        raise RunbookError(f"Cluster {cluster.name}: {jvm.via} made no heap dump: {done.stderr.strip()[-300:]}.",
                            "Look for room and permissions in that directory; the class histogram is saved.")
-    _shell(cluster, jvm, 'mv "$1" "$2"', jvm.root + partial, jvm.root + inside)
+    if done.text.strip() == "there":
+        tell("a dump of this incident is there already: continuing with it")
     return round(time.monotonic() - started, 2)
 
 
@@ -111,12 +120,6 @@ def _remove(cluster: Cluster, jvm: Jvm, inside: str) -> None:
         _exec.run(cluster, jvm.via, ["rm", "-f", jvm.root + inside, jvm.root + inside + ".partial"])
     except ClusterError:
         pass
-
-
-def _shell(cluster: Cluster, jvm: Jvm, script: str, *words: str) -> None:
-    done = _exec.run(cluster, jvm.via, ["sh", "-c", script, "sh", *words])
-    if done.code:
-        raise RunbookError(f"Cluster {cluster.name}: {script!r} failed in {jvm.via}: {done.stderr.strip()[:200]}.")
 
 
 def _size_limits(pod: Json) -> dict[str, int]:

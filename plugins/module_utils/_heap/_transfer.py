@@ -32,11 +32,13 @@ try:
 except ImportError:
     pass
 
-RANGE_BYTES = 16 << 20
+RANGE_BYTES = 32 << 20
 STREAMS = 2
 ATTEMPTS = 4
 BLOCK = 1 << 20
 STALL_SECONDS = 60.0
+#: openssl, where it is there, hashes several times faster than coreutils
+_SHA256 = 'if command -v openssl >/dev/null; then openssl dgst -sha256 -r "$1"; else sha256sum "$1"; fi'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,7 +91,7 @@ def pull(cluster: Cluster, via: Container, remote: str, compression: Compression
     ranges = range((size + RANGE_BYTES - 1) // RANGE_BYTES)
     reader = _Reader(compression, target, size, tell)
     with concurrent.futures.ThreadPoolExecutor(max_workers=STREAMS + 1) as pool:
-        digest = pool.submit(lambda: _shell(cluster, via, 'sha256sum "$1"', remote, timeout=600).split()[0])
+        digest = pool.submit(lambda: _shell(cluster, via, _SHA256, remote, timeout=600).split()[0])
         pulls = [pool.submit(_pull_range, cluster, via, remote, compression, number, parts) for number in ranges]
         try:
             for future in pulls:
