@@ -5,6 +5,9 @@ set -uo pipefail
 cd "$(dirname "$0")/../.." || exit 1
 
 [ -t 1 ] || export NO_COLOR=1 ANSIBLE_NOCOLOR=1
+# A stage that hangs must not keep CI from taking the lab down.
+limit=()
+[ -z "${CI-}" ] || limit=(timeout --kill-after=60 40m)
 
 passed=0
 failed=0
@@ -20,7 +23,7 @@ stage() {
   [ "$outcome" = passed ]
 }
 
-run() { stage "$1" make --no-print-directory "$1"; }
+run() { stage "$1" "${limit[@]}" make --no-print-directory "$1"; }
 
 lab_down() {
   trap - EXIT
