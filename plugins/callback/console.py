@@ -93,7 +93,7 @@ class CallbackModule(DefaultCallback):
         """A phase is announced before its first task, unless that task may have nothing to say."""
         if self._everything:
             super().v2_playbook_on_task_start(task, is_conditional)
-        elif not (getattr(task, "_when", None) or self._is_verdict(task)):
+        elif getattr(task, "_when", []) == [] and not self._is_verdict(task):
             self._enter(console.phase_of(task.get_name()))
 
     def v2_playbook_on_handler_task_start(self, task: t.Any) -> None:
@@ -153,8 +153,8 @@ class CallbackModule(DefaultCallback):
         self._tell_failed(result, ignored=bool(result._task.ignore_unreachable))
 
     def v2_runner_on_skipped(self, result: t.Any) -> None:
-        """What is skipped is not news."""
-        self._spend(result)
+        """What is skipped is not news, and took no time."""
+        self._begun.pop((result._host.get_name(), result._task._uuid), None)
         if self._everything:
             super().v2_runner_on_skipped(result)
 
@@ -238,8 +238,7 @@ class CallbackModule(DefaultCallback):
 
     def _spend(self, result: t.Any) -> None:
         name, begun = self._begun.pop((result._host.get_name(), result._task._uuid), ("", time.monotonic()))
-        if not result._result.get("skipped"):
-            self._host(result).spend(console.phase_of(name), time.monotonic() - begun)
+        self._host(result).spend(console.phase_of(name), time.monotonic() - begun)
 
     def _run(self) -> Run:
         # The CLI makes absolute paths of what was typed.

@@ -62,7 +62,7 @@ def test_a_run_is_told_in_phases_and_ends_with_its_outcome(start):
         {"name": "Remember", "ansible.builtin.set_fact": {"x": 1}},
         answer("detect | Measure", says=["heap full"], outcome="breached", incident_id="INC-1"),
         {**answer("capture | Save logs", says=["log of {{ item }}"]), "loop": ["a", "b"]},
-        {**answer("capture | Not here", says=["never"]), "when": False},
+        {**answer("plan | Not here", says=["never"]), "when": False},
         answer("mitigate | Change", changed=True, outcome="changed", says=["restarted"],
                plan=[{"summary": "restart it", "temporary": False}], diff={"before": "old\n", "after": "new\n"}),
         {"name": "Tell", "ansible.builtin.debug": {"msg": "by the way"}},
@@ -75,7 +75,7 @@ def test_a_run_is_told_in_phases_and_ends_with_its_outcome(start):
              "    ✓ restarted", "    by the way", "    ! Try: cannot do that (ignored)", "── lab1: changed · incident INC-1",
              "   changed       restart it"]
     assert [index(lines, text) for text in order] == sorted(index(lines, text) for text in order), output
-    assert "Remember" not in output and "never" not in output and "{" not in output
+    assert "Remember" not in output and "never" not in output and "plan" not in output and "{" not in output
 
 
 def test_a_failure_that_the_playbook_repeats_is_shown_once(start):
