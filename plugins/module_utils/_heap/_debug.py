@@ -20,14 +20,15 @@ LIFE_SECONDS = "3600"
 def attach(cluster: Cluster, pod: Json, container: str, image: str) -> Container:
     """Start the debug container, or use the one that is there; it shares the target's processes.
 
-    It runs as the target's user, because a JVM listens to no other, and ends by itself after an hour.
+    It ends by itself after an hour. A JVM listens to its own user and to root: where the pod names the user, that one
+    is used; where only the image does, root with SYS_PTRACE, which looking into another user's process needs.
     """
     namespace, name = pod["metadata"]["namespace"], pod["metadata"]["name"]
     present = [c["name"] for c in pod["spec"].get("ephemeralContainers", [])]
     if NAME not in present:
         cluster.patch("Pod", namespace, name, {"spec": {"ephemeralContainers": [{
             "name": NAME, "image": image, "targetContainerName": container, "command": ["sleep", LIFE_SECONDS],
-            "securityContext": _same_user(pod, container)}]}}, STRATEGIC_PATCH, "ephemeralcontainers")
+            "securityContext": _same_user(pod, container) or {"capabilities": {"add": ["SYS_PTRACE"]}}}]}}, STRATEGIC_PATCH, "ephemeralcontainers")
     _wait(cluster, namespace, name, image)
     return Container(namespace, name, NAME)
 

@@ -117,7 +117,8 @@ def _make(cluster: Cluster, jvm: Jvm, inside: str, live: bool, tell: Tell) -> fl
 def _remove(cluster: Cluster, jvm: Jvm, inside: str) -> None:
     """Best effort: a pod that has died has taken the file with it."""
     try:
-        _exec.run(cluster, jvm.via, ["rm", "-f", jvm.root + inside, jvm.root + inside + ".partial"])
+        _exec.run(cluster, jvm.via, ["rm", "-f", jvm.root + inside, jvm.root + inside + ".partial",
+                                     f"{jvm.root}/tmp/.attach_pid{jvm.pid}"])
     except ClusterError:
         pass
 

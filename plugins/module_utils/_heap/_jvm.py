@@ -27,7 +27,13 @@ for home in "$JAVA_HOME" $(dirname "$(readlink /proc/1/exe 2>/dev/null)")/..; do
   for tool in jcmd jmap; do [ -x "$home/bin/$tool" ] && echo "tool $tool $home/bin/$tool"; done
 done
 pid=$(for p in /proc/[0-9]*; do [ "$(cat $p/comm 2>/dev/null)" = java ] && echo ${p#/proc/} && break; done)
-root=$1; [ "$root" = auto ] && root=/proc/$pid/root
+root=$1
+if [ "$root" = auto ]; then
+  root=/proc/$pid/root
+  # jcmd looks for the JVM's socket and leaves its trigger in its own /tmp, which is not the JVM's.
+  ln -sfn "$root/tmp/.java_pid$pid" "/tmp/.java_pid$pid"
+  touch "$root/tmp/.attach_pid$pid"
+fi
 shift
 for dir in "$@"; do
   [ -w "$root$dir" ] && echo "dir $(df -Pk "$root$dir" | tail -n 1 | awk '{print $4}') $(stat -f -c %T "$root$dir" 2>/dev/null || echo unknown) $dir"

@@ -48,7 +48,7 @@ def up(options: argparse.Namespace) -> None:
     _each(missing, lambda cluster: cluster.up(archive))
     changed = [cluster for cluster in wanted if cluster not in missing and cluster.refresh(archive)]
     _each([*missing, *changed], lambda cluster: shop.deploy(cluster.kubectl))
-    _each(changed, lambda cluster: faults.heal(cluster.kubectl))
+    _each(changed, lambda cluster: shop.restart(cluster.kubectl))
     if missing or not KUBECONFIG.exists():
         shop.write_kubeconfig(_present())
     say(f"up: {', '.join(cluster.name for cluster in wanted)}")

@@ -112,6 +112,7 @@ class Cluster:
         self._unmount()
         self.network.down()
         self._remove_cgroups()
+        self._remove_log_links()
         for directory in (self.state, self.runtime):
             shutil.rmtree(directory, ignore_errors=True)
 
@@ -256,7 +257,7 @@ class Cluster:
             "cgroupDriver": "cgroupfs", "cgroupRoot": f"/{self.cgroup}", "failCgroupV1": False, "failSwapOn": False,
             "containerRuntimeEndpoint": f"unix://{self.runtime}/containerd.sock",
             "clusterDNS": [self.network.node], "clusterDomain": "cluster.local",
-            "healthzBindAddress": "127.0.0.1", "syncFrequency": "10s", "nodeStatusUpdateFrequency": "4s",
+            "podLogsDir": str(self.state / "pod-logs"), "healthzBindAddress": "127.0.0.1", "syncFrequency": "10s", "nodeStatusUpdateFrequency": "4s",
             "evictionHard": {"nodefs.available": "1%", "imagefs.available": "1%", "memory.available": "100Mi"},
             "imageGCHighThresholdPercent": 100, "maxPods": 100, "registryPullQPS": 0, "eventRecordQPS": 0,
         }
@@ -284,6 +285,12 @@ class Cluster:
         mounts = [line.split()[1] for line in pathlib.Path("/proc/mounts").read_text().splitlines()]
         for mount in reversed([mount for mount in mounts if mount.startswith(ours)]):
             run(["umount", "--lazy", mount])
+
+    def _remove_log_links(self) -> None:
+        """The kubelet links every container's log in this directory, whatever it is configured to."""
+        for link in pathlib.Path("/var/log/containers").glob("*.log"):
+            if link.is_symlink() and str(link.readlink()).startswith(f"{self.state}/"):
+                link.unlink()
 
     def _write(self, name: str, content: str) -> None:
         (self.state / name).write_text(content)

@@ -52,7 +52,7 @@ def heal(kubectl: Kubectl) -> None:
                  if document and document["kind"] in ("Deployment", "ConfigMap")]
     kubectl("replace", "-f", "-", stdin=yaml.safe_dump_all(documents))
     _poke(kubectl, "load-generator")
-    kubectl("-n", NAMESPACE, "delete", "pods", "-l", "app!=postgres", "--wait=true", timeout=120)
+    kubectl("-n", NAMESPACE, "delete", "pods", "-l", "app=api-server", "--wait=true", timeout=120)
     shop.wait(kubectl)
 
 

@@ -33,6 +33,12 @@ def deploy(kubectl: Kubectl, image_prefix: str = "") -> None:
         wait(kubectl)
 
 
+def restart(kubectl: Kubectl) -> None:
+    """Replace every pod, so that new images are used."""
+    kubectl("-n", NAMESPACE, "delete", "pods", "--all", "--wait=true", timeout=120)
+    wait(kubectl)
+
+
 def wait(kubectl: Kubectl) -> None:
     """Wait until every Deployment of the shop is rolled out."""
     names = kubectl("-n", NAMESPACE, "get", "deployments", "-o", "name").split()
