@@ -209,7 +209,7 @@ class CallbackModule(DefaultCallback):
         if self._everything or isinstance(task, TaskInclude):
             return
         self._handle_warnings(facts)
-        lines = console.ok_lines(facts, title)
+        lines = console.ok_lines(facts, title, bool(task.check_mode))
         if task.action in C._ACTION_DEBUG:
             lines = [Line(text) for text in self._debugged(facts)]
         if not lines and self._display.verbosity:
@@ -260,7 +260,7 @@ class CallbackModule(DefaultCallback):
             self._enter(console.phase_of(result._task.get_name()))
         for line in lines:
             # Text of other modules keeps its own shape.
-            pieces = console.wrapped(line, self._prefix(host), self._width) if line.text.startswith(tuple("·✓!✗…")) else [
+            pieces = console.wrapped(line, self._prefix(host), self._width) if line.text.startswith(tuple("·✓~!✗…")) else [
                 Line(self._prefix(host) + line.text, line.mood)]
             for piece in pieces:
                 self._show(piece)

@@ -143,23 +143,24 @@ def header_line(phase: str, seconds: float) -> Line:
     return Line(f"▸ {phase:<10} +{duration(seconds)}")
 
 
-def said_lines(result: Result) -> list[Line]:
+def said_lines(result: Result, check_mode: bool = False) -> list[Line]:
     """What a module says, each line marked."""
     warns = result.get("outcome") in ("breached", "not_mitigated", "unknown", "refused", "cooldown")
-    mark, mood = ("!", WARN) if warns else ("✓", GOOD) if result.get("changed") else ("·", PLAIN)
+    mark, mood = ("!", WARN) if warns else _changed_mark(check_mode) if result.get("changed") else ("·", PLAIN)
     return [Line(f"{mark} {text}", mood) for text in result.get("says") or ()]
 
 
-def ok_lines(result: Result, title: str = "") -> list[Line]:
+def ok_lines(result: Result, title: str = "", check_mode: bool = False) -> list[Line]:
     """A task that went well, or whose failure the playbook takes as an answer.
 
     :param title: what a change is called when the result does not say, empty for the bookkeeping of this collection.
     """
-    lines = said_lines(result)
+    lines = said_lines(result, check_mode)
     if not lines and result.get("msg") and "next_step" in result:
         return [Line(f"! {message_of(result)}", WARN)]
     if not lines and result.get("changed") and title:
-        return [Line(f"✓ {title}", GOOD)]
+        mark, mood = _changed_mark(check_mode)
+        return [Line(f"{mark} {title}", mood)]
     return lines
 
 
@@ -240,6 +241,10 @@ def _has_news(host: HostRun) -> bool:
     return bool(host.left_traces or host.next_steps or host.error)
 
 
+def _changed_mark(check_mode: bool) -> tuple[str, str]:
+    return ("~", WARN) if check_mode else ("✓", GOOD)
+
+
 def _natural(name: str) -> list[tuple[str, int]]:
     """Sorts lab2 before lab10."""
     return [(text, int(number or 0)) for text, number in re.findall(r"(\D*)(\d*)", name)]
@@ -270,7 +275,7 @@ def _rows(host: HostRun, run: Run) -> list[tuple[str, list[str]]]:
     place = (host.evidence_dir or _directory(host.evidence)) if host.evidence else ""
     return [
         ("error", [host.error if run.many and host.mood == BAD else ""]),
-        ("stopped in", [host.stopped_in]),
+        ("stopped in", [host.stopped_in.rpartition(" : ")[2]]),
         ("would change" if run.check_mode else "changed", [*changes[:_MOST_ROWS], *surplus] or [nothing]),
         ("evidence", [f"{place} ({files})" if place else ""]),
         ("report", [host.report]),

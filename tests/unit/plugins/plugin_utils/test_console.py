@@ -50,6 +50,11 @@ def test_a_result_is_marked_by_what_it_means(result, line):
     assert console.ok_lines(result, "Write a file") == [line]
 
 
+def test_check_mode_marks_what_would_be_changed_as_not_done():
+    assert console.ok_lines({"says": ["would restart"], "changed": True}, check_mode=True) == [Line("~ would restart", WARN)]
+    assert console.ok_lines({"changed": True}, "Write a file", check_mode=True) == [Line("~ Write a file", WARN)]
+
+
 def test_what_changes_nothing_and_says_nothing_is_not_shown():
     assert console.ok_lines({"ansible_facts": {"x": 1}, "msg": "facts"}, "Set facts") == []
     assert console.ok_lines({"changed": True}, title="") == []
@@ -181,7 +186,7 @@ def test_a_hundred_clusters_are_short_and_the_worst_is_last():
 
 
 def test_an_interrupted_run_says_where_it_stopped_and_how_to_go_on():
-    host = HostRun("lab1", incident_id="INC-1", evidence=["i/INC-1/lab1/evidence/a"], stopped_in="mitigate | Make the changes")
+    host = HostRun("lab1", incident_id="INC-1", evidence=["i/INC-1/lab1/evidence/a"], stopped_in="role : mitigate | Make the changes")
     shown = texts(console.interrupted([host], ALONE))
     assert shown[0].startswith("── lab1: interrupted · incident INC-1")
     assert shown[1:3] == ["   stopped in    mitigate | Make the changes", "   changed       nothing before that"]
