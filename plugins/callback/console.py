@@ -238,7 +238,8 @@ class CallbackModule(DefaultCallback):
 
     def _spend(self, result: t.Any) -> None:
         name, begun = self._begun.pop((result._host.get_name(), result._task._uuid), ("", time.monotonic()))
-        self._host(result).spend(console.phase_of(name), time.monotonic() - begun)
+        if not self._is_verdict(result._task):
+            self._host(result).spend(console.phase_of(name), time.monotonic() - begun)
 
     def _run(self) -> Run:
         # The CLI makes absolute paths of what was typed.

@@ -19,7 +19,7 @@ OUTCOMES = {
     "not_mitigated": "Not mitigated: the signals are still over their thresholds.",
     "unknown": "Unknown: the signals could not be measured after the change.",
     "cooldown": "Nothing changed: the same mitigation was made a moment ago. Escalate.",
-    "refused": "Nothing changed: a guardrail refused.",
+    "planned": "Check mode: this is what would be done.",
     "failed": "The run failed before its end.",
 }
 

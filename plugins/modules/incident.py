@@ -56,7 +56,7 @@ options:
   outcome:
     description: What came of it; needed for O(state=settled).
     type: str
-    choices: [mitigated, not_mitigated, unknown, cooldown, refused, failed]
+    choices: [mitigated, not_mitigated, unknown, cooldown, planned, failed]
   phase:
     description: Phase that the events belong to.
     type: str
@@ -118,7 +118,7 @@ ARGUMENT_SPEC = {
     "title": {"type": "str", "default": ""},
     "severity": {"type": "str", "choices": ["P1", "P2", "P3", "P4"], "default": "P2"},
     "outcome": {"type": "str",
-                "choices": ["mitigated", "not_mitigated", "unknown", "cooldown", "refused", "failed"]},
+                "choices": ["mitigated", "not_mitigated", "unknown", "cooldown", "planned", "failed"]},
     "phase": {"type": "str", "default": "open"},
     "events": {"type": "list", "elements": "str", "default": []},
     "lock_seconds": {"type": "int", "default": 3600},
