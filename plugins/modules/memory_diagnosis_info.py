@@ -101,7 +101,7 @@ def _growth(first: list[dict[str, t.Any]], second: list[dict[str, t.Any]]) -> li
         if earlier:
             rows += [{**row, "pod": histogram["pod"]} for row in growth_between(
                 _by_name(earlier), _by_name(histogram), _seconds(earlier["at"], histogram["at"]))]
-    return rows
+    return sorted(rows, key=lambda row: -row["grown_bytes"])
 
 
 def _by_name(histogram: dict[str, t.Any]) -> dict[str, t.Any]:

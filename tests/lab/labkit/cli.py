@@ -74,7 +74,8 @@ def status(_options: argparse.Namespace) -> int:
         if not cluster.healthy():
             print(f"{cluster.name}  {cluster.server}  does not answer (logs: {cluster.logs})")
             continue
-        print(f"{cluster.name}  {cluster.server}  ready")
+        active = cluster.state / "fault"
+        print(f"{cluster.name}  {cluster.server}  ready, fault: {active.read_text() if active.exists() else 'none'}")
         for name, available, replicas in shop.deployments(cluster.kubectl):
             print(f"  {name:<16} {available}/{replicas}")
     return 0 if healthy else 1
@@ -82,14 +83,18 @@ def status(_options: argparse.Namespace) -> int:
 
 def fault(options: argparse.Namespace) -> None:
     """Cause a fault."""
+    cluster = _cluster(options)
+    (cluster.state / "fault").write_text(options.name)
     with host.step(f"fault {options.name}"):
-        faults.FAULTS[options.name](_cluster(options).kubectl)
+        faults.FAULTS[options.name](cluster.kubectl)
 
 
 def heal(options: argparse.Namespace) -> None:
     """Bring the shop back to what its manifests say."""
+    cluster = _cluster(options)
     with host.step("healing the shop"):
-        faults.heal(_cluster(options).kubectl)
+        faults.heal(cluster.kubectl)
+    (cluster.state / "fault").unlink(missing_ok=True)
 
 
 def load(options: argparse.Namespace) -> None:
