@@ -50,7 +50,7 @@ def up(options: argparse.Namespace) -> None:
     _each([*missing, *changed], lambda cluster: shop.deploy(cluster.kubectl))
     _each(changed, lambda cluster: shop.restart(cluster.kubectl))
     if missing or not KUBECONFIG.exists():
-        shop.write_kubeconfig(_present())
+        shop.write_kubeconfig([cluster for cluster in _present() if cluster.healthy()])
     say(f"up: {', '.join(cluster.name for cluster in wanted)}")
 
 
