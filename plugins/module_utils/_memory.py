@@ -13,7 +13,7 @@ from ansible_collections.sre.runbooks.plugins.module_utils import _pod_metrics, 
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster import Cluster, Json
 from ansible_collections.sre.runbooks.plugins.module_utils._evidence import now
 from ansible_collections.sre.runbooks.plugins.module_utils._parallel import each, gather
-from ansible_collections.sre.runbooks.plugins.module_utils._pod_metrics import Samples, Series
+from ansible_collections.sre.runbooks.plugins.module_utils._pod_metrics import Samples, Series, Usage
 from ansible_collections.sre.runbooks.plugins.module_utils._signals import Reading, Signal
 from ansible_collections.sre.runbooks.plugins.module_utils._workload import Target
 
@@ -84,11 +84,19 @@ def read_pods(cluster: Cluster, source: Source) -> list[Json]:
         scraped = None
         if source.port and _workload.running(pod):
             scraped = _pod_metrics.scrape(cluster, pod, source.port, source.path)
-        used = found["usage"].get((pod["metadata"]["name"], container), {})
-        return {**_facts(pod, container), "usage": used.get("memory"), **_heap(scraped, series),
+        facts = _facts(pod, container)
+        used = found["usage"].get((pod["metadata"]["name"], container))
+        return {**facts, "usage": current_usage(used, facts["started_at"]), **_heap(scraped, series),
                 "read_at": time.monotonic()}
 
     return each(read_one, found["pods"])
+
+
+def current_usage(used: Usage | None, started_at: str | None) -> float | None:
+    """The memory in use; None where the sample is of the container's life before this one."""
+    if used is None or (started_at and used.at <= started_at):
+        return None
+    return used.memory
 
 
 def measure(cluster: Cluster, source: Source, thresholds: Thresholds, since: str, observe: float) -> Reading:

@@ -64,8 +64,22 @@ def scrape(cluster: Cluster, pod: Json, port: int, path: str, timeout: float = 5
         return None
 
 
-def usage(cluster: Cluster, namespace: str, label_selector: str) -> dict[tuple[str, str], dict[str, float]]:
-    """CPU (cores) and memory (bytes) in use, by (pod, container); empty without a metrics API."""
+@dataclasses.dataclass(frozen=True)
+class Usage:
+    """What a container uses.
+
+    :param at: when it was sampled, ISO 8601: the metrics API is some seconds behind.
+    :param memory: bytes.
+    :param cpu: cores.
+    """
+
+    at: str
+    memory: float
+    cpu: float
+
+
+def usage(cluster: Cluster, namespace: str, label_selector: str) -> dict[tuple[str, str], Usage]:
+    """What containers use, by (pod, container); empty without a metrics API."""
     try:
         items = cluster.list("PodMetrics", namespace, labelSelector=label_selector)
     except ClusterError as error:
@@ -73,7 +87,8 @@ def usage(cluster: Cluster, namespace: str, label_selector: str) -> dict[tuple[s
             return {}
         raise
     return {(item["metadata"]["name"], container["name"]):
-            {name: float(parse_quantity(quantity)) for name, quantity in container["usage"].items()}
+            Usage(item["timestamp"], float(parse_quantity(container["usage"]["memory"])),
+                  float(parse_quantity(container["usage"]["cpu"])))
             for item in items for container in item["containers"]}
 
 

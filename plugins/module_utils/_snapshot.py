@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import typing as t
 
 from ansible_collections.sre.runbooks.plugins.module_utils import _pod_metrics, _rollout, _workload
@@ -37,7 +38,7 @@ def take(cluster: Cluster, target: Target) -> Json:
     names = {target.name, *(item["metadata"]["name"] for item in found["pods"] + found["revisions"])}
     found["events"] = sorted((event for event in found["events"] if event["involvedObject"].get("name") in names),
                              key=_event_time)
-    found["usage"] = {"/".join(key): value for key, value in found["usage"].items()}
+    found["usage"] = {"/".join(key): dataclasses.asdict(used) for key, used in found["usage"].items()}
     return _slim({"workload": workload, **found})
 
 
@@ -67,7 +68,7 @@ def summary(snapshot: Json, kind: str) -> str:
             f"{_rollout.progress(kind, snapshot['workload']).text}")
 
 
-def _row(pod: Json, container: str, usage: t.Mapping[str, float]) -> Json:
+def _row(pod: Json, container: str, usage: t.Mapping[str, t.Any]) -> Json:
     status = _workload.container_status(pod, container)
     resources = _workload.container_spec(pod, container).get("resources", {})
     last = status.get("lastState", {}).get("terminated", {})

@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 from ansible_collections.sre.runbooks.plugins.module_utils import _memory
 from ansible_collections.sre.runbooks.plugins.module_utils._memory_diagnosis import diagnose, growth_between
-from ansible_collections.sre.runbooks.plugins.module_utils._pod_metrics import Samples, Series
+from ansible_collections.sre.runbooks.plugins.module_utils._pod_metrics import Samples, Series, Usage
 
 MIB = 1 << 20
 
@@ -46,6 +46,11 @@ def test_instant_signals(facts, names):
 def test_trend_signals(later, names):
     signals = _memory.trend_signals([pod()], [pod(read_at=10.0, **later)], _memory.Thresholds())
     assert breached(signals) == names
+
+
+@pytest.mark.parametrize("sampled_at, used", [("2026-11-23T03:00:05Z", 5.0), ("2026-11-23T02:59:55Z", None)])
+def test_a_sample_from_before_the_restart_is_not_the_usage_of_now(sampled_at, used):
+    assert _memory.current_usage(Usage(sampled_at, 5.0, 0.1), "2026-11-23T03:00:00Z") == used
 
 
 def test_minutes_to_limit_is_what_is_left_over_the_rate():
