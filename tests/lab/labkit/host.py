@@ -16,6 +16,8 @@ LAB = ROOT / "tests" / "lab"
 HOME = pathlib.Path(os.environ.get("SRE_LAB_HOME", "/var/lib/sre-runbooks-lab"))
 CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "sre-runbooks"
 KUBECONFIG = HOME / "kubeconfig"
+#: The machine's kernel settings before the first cluster changed them.
+TUNABLES = HOME / "tunables.json"
 NAMESPACE = "ai-development"
 
 _started = time.monotonic()
@@ -43,8 +45,13 @@ def run(argv: t.Sequence[object], *, stdin: bytes | None = None, env: dict[str, 
         cwd: pathlib.Path | None = None, timeout: float | None = None) -> str:
     """Run a command to its end and return its output; a failure becomes a LabError with its last words."""
     words = [str(word) for word in argv]
-    done = subprocess.run(words, input=stdin, env={**os.environ, **(env or {})}, cwd=cwd, timeout=timeout,
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
+    try:
+        done = subprocess.run(words, input=stdin, env={**os.environ, **(env or {})}, cwd=cwd, timeout=timeout,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
+    except subprocess.TimeoutExpired as error:
+        raise LabError(f"{' '.join(words[:6])} did not end within {timeout:.0f} s.") from error
+    except FileNotFoundError as error:
+        raise LabError(f"{words[0]} is not there: {error}") from error
     if done.returncode:
         last = (done.stderr or done.stdout).decode("utf-8", "replace").strip().splitlines()[-12:]
         raise LabError(f"{' '.join(words[:6])} failed ({done.returncode}):\n  " + "\n  ".join(last))
