@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import concurrent.futures
+import contextlib
 import json
 import os
 import pathlib
@@ -11,9 +12,9 @@ import shutil
 import sys
 import typing as t
 
-from labkit import audit, binaries, faults, host, images, shop
+from labkit import audit, binaries, faults, host, images, shop, strays
 from labkit.cluster import Cluster
-from labkit.host import CACHE, HOME, KUBECONFIG, LabError, say
+from labkit.host import CACHE, HOME, KUBECONFIG, TUNABLES, LabError, say
 
 PACKAGES = {"ip": "iproute2", "iptables": "iptables", "nsenter": "util-linux", "sysctl": "procps",
             "mount": "mount", "dpkg-deb": "dpkg"}
@@ -45,6 +46,7 @@ def up(options: argparse.Namespace) -> None:
     archive = images.archive()
     wanted = [Cluster(number) for number in range(1, options.clusters + 1)]
     missing = [cluster for cluster in wanted if not cluster.healthy()]
+    strays.remember_tunables(TUNABLES)
     _each(missing, lambda cluster: cluster.up(archive))
     changed = [cluster for cluster in wanted if cluster not in missing and cluster.refresh(archive)]
     _each([*missing, *changed], lambda cluster: shop.deploy(cluster.kubectl))
@@ -59,7 +61,10 @@ def down(_options: argparse.Namespace) -> None:
     for cluster in _present(leftovers=True):
         with host.step(f"taking {cluster.name} down"):
             cluster.down()
-    shutil.rmtree(HOME, ignore_errors=True)
+    strays.restore_tunables(TUNABLES)
+    KUBECONFIG.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):  # what is not the lab's stays, and so does its directory
+        HOME.rmdir()
 
 
 def status(_options: argparse.Namespace) -> int:
