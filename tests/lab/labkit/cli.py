@@ -34,8 +34,12 @@ def main() -> int:
     except LabError as error:
         print(f"lab: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("lab: interrupted. Running it again continues or begins anew; tests/lab/lab down removes all.", file=sys.stderr)
+        return 130
 
 
+@host.alone()
 def up(options: argparse.Namespace) -> None:
     """Bring clusters up, with the shop on them; those that are healthy stay as they are."""
     host.need_packages(PACKAGES)
@@ -56,6 +60,7 @@ def up(options: argparse.Namespace) -> None:
     say(f"up: {', '.join(cluster.name for cluster in wanted)}")
 
 
+@host.alone()
 def down(_options: argparse.Namespace) -> None:
     """End every cluster and remove all that they left."""
     for cluster in _present(leftovers=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import pathlib
 import shutil
@@ -19,6 +20,7 @@ KUBECONFIG = HOME / "kubeconfig"
 #: The machine's kernel settings before the first cluster changed them.
 TUNABLES = HOME / "tunables.json"
 NAMESPACE = "ai-development"
+LOCK = pathlib.Path("/run/sre-runbooks-lab.lock")
 
 _started = time.monotonic()
 
@@ -39,6 +41,18 @@ def step(title: str) -> t.Iterator[None]:
     began = time.monotonic()
     yield
     say(f"{title}: {time.monotonic() - began:.0f} s")
+
+
+@contextlib.contextmanager
+def alone() -> t.Iterator[None]:
+    """One at a time on this machine: two that bring the same cluster up would end each other's processes."""
+    with open(LOCK, "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say("another lab up or down is at work; waiting for its end …")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def run(argv: t.Sequence[object], *, stdin: bytes | None = None, env: dict[str, str] | None = None,

@@ -6,6 +6,7 @@ import argparse
 import io
 import json
 import tarfile
+import threading
 
 import pytest
 import yaml
@@ -148,6 +149,7 @@ def test_a_command_that_hangs_or_is_not_there_is_a_lab_error():
 
 
 def test_down_leaves_what_is_not_the_labs(tmp_path, monkeypatch):
+    monkeypatch.setattr(host, "LOCK", tmp_path.parent / "lock")
     monkeypatch.setattr(cli, "HOME", tmp_path)
     monkeypatch.setattr(cli, "KUBECONFIG", tmp_path / "kubeconfig")
     monkeypatch.setattr(cli, "TUNABLES", tmp_path / "tunables.json")
@@ -156,3 +158,20 @@ def test_down_leaves_what_is_not_the_labs(tmp_path, monkeypatch):
         (tmp_path / name).touch()
     cli.down(argparse.Namespace())
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_a_second_up_waits_for_the_first(tmp_path, monkeypatch):
+    monkeypatch.setattr(host, "LOCK", tmp_path / "lock")
+    order = []
+
+    def second():
+        with host.alone():
+            order.append("second")
+
+    with host.alone():
+        thread = threading.Thread(target=second)
+        thread.start()
+        thread.join(0.2)
+        order.append("first")
+    thread.join()
+    assert order == ["first", "second"]
