@@ -127,8 +127,9 @@ def save_images(options: argparse.Namespace) -> None:
 
 def kubectl(options: argparse.Namespace) -> int:
     """Run kubectl on a lab cluster, as its administrator."""
-    command = str(binaries.kubernetes() / "kubectl")
-    os.execv(command, [command, "--kubeconfig", str(_cluster(options).kubeconfig()), *options.words])
+    cluster = _cluster(options)
+    command = str(cluster.programs / "kubectl")
+    os.execv(command, [command, "--kubeconfig", str(cluster.kubeconfig()), *options.words])
 
 
 def show_audit(options: argparse.Namespace) -> None:

@@ -40,6 +40,11 @@ class Cluster:
         return HOME / self.name
 
     @property
+    def programs(self) -> pathlib.Path:
+        """Its Kubernetes binaries; those that it was brought up with, so that asking a cluster never builds anything."""
+        return self.state / "programs"
+
+    @property
     def runtime(self) -> pathlib.Path:
         """Short-lived files of containerd: sockets need short paths."""
         return pathlib.Path("/run") / f"sre-{self.name}"
@@ -74,7 +79,7 @@ class Cluster:
 
     def kubectl(self, *words: object, stdin: str | None = None, timeout: float = 120) -> str:
         """Run kubectl as the cluster's administrator."""
-        return run([binaries.kubernetes() / "kubectl", "--kubeconfig", self.kubeconfig(), *words],
+        return run([self.programs / "kubectl", "--kubeconfig", self.kubeconfig(), *words],
                    stdin=stdin.encode() if stdin is not None else None, timeout=timeout)
 
     def healthy(self) -> bool:
@@ -95,6 +100,7 @@ class Cluster:
         self.down()
         for directory in (self.logs, self.runtime, self.state / "cni"):
             directory.mkdir(parents=True, exist_ok=True)
+        self.programs.symlink_to(binaries.kubernetes())
         cgroups.make(self.cgroup)
         self.network.up()
         self._make_certificates()
@@ -132,8 +138,7 @@ class Cluster:
         self._wait("API server ready", lambda: "ok" in self.kubectl("get", "--raw", "/readyz"))
 
     def _start(self, name: str, *flags: object, env: dict[str, str] | None = None) -> None:
-        command = binaries.kubernetes() / name
-        processes.start(self.network.netns, name, [command, *flags], self.logs, env)
+        processes.start(self.network.netns, name, [self.programs / name, *flags], self.logs, env)
 
     def _start_control_plane(self) -> None:
         self._start("etcd", "--data-dir", self.state / "etcd", "--unsafe-no-fsync",

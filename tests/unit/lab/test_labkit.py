@@ -10,7 +10,7 @@ import threading
 
 import pytest
 import yaml
-from labkit import audit, cache, cgroups, cli, host, images, shop, strays
+from labkit import audit, binaries, cache, cgroups, cli, cluster, host, images, processes, shop, strays
 from labkit.network import Network
 
 
@@ -175,3 +175,10 @@ def test_a_second_up_waits_for_the_first(tmp_path, monkeypatch):
         order.append("first")
     thread.join()
     assert order == ["first", "second"]
+
+
+def test_a_cluster_is_asked_without_building_anything(tmp_path, monkeypatch):
+    monkeypatch.setattr(cluster, "HOME", tmp_path)
+    monkeypatch.setattr(processes, "alive", lambda logs, name: True)
+    monkeypatch.setattr(binaries, "kubernetes", lambda: pytest.fail("this builds Kubernetes"))
+    assert not cluster.Cluster(1).healthy()
