@@ -129,13 +129,10 @@ class Cluster:
         return self.request("POST", path, body=body, query={"fieldManager": FIELD_MANAGER})
 
     def patch(self, kind: str, namespace: str, name: str, body: t.Any, content_type: str = MERGE_PATCH,
-              subresource: str = "", dry_run: bool = False) -> Json:
-        """Patch an object; with ``dry_run`` the server validates and stores nothing."""
-        query = {"fieldManager": FIELD_MANAGER}
-        if dry_run:
-            query["dryRun"] = "All"
+              subresource: str = "") -> Json:
+        """Patch an object; the field manager is recorded."""
         path = resource_path(kind, namespace, name, subresource)
-        return self.request("PATCH", path, body=body, content_type=content_type, query=query)
+        return self.request("PATCH", path, body=body, content_type=content_type, query={"fieldManager": FIELD_MANAGER})
 
     def delete(self, kind: str, namespace: str, name: str, preconditions: Json | None = None) -> Json:
         """Delete an object, optionally only if its uid or resourceVersion still match."""
@@ -159,10 +156,6 @@ class Cluster:
         """The authorization header of this connection, refreshed where the kubeconfig says how."""
         settings = self.configuration.auth_settings().values()
         return {setting["key"]: setting["value"] for setting in settings if setting["in"] == "header"}
-
-    def close(self) -> None:
-        """Close the pooled connections."""
-        self._pool.clear()
 
     def _send(self, method: str, path: str, query: t.Mapping[str, str] | None, body: t.Any,
               content_type: str, timeout: float | None) -> t.Any:
