@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import concurrent.futures
+import contextlib
 import json
 import os
 import pathlib
@@ -11,9 +12,9 @@ import shutil
 import sys
 import typing as t
 
-from labkit import audit, binaries, faults, host, images, shop
+from labkit import audit, binaries, faults, host, images, shop, strays
 from labkit.cluster import Cluster
-from labkit.host import CACHE, HOME, KUBECONFIG, LabError, say
+from labkit.host import CACHE, HOME, KUBECONFIG, TUNABLES, LabError, say
 
 PACKAGES = {"ip": "iproute2", "iptables": "iptables", "nsenter": "util-linux", "sysctl": "procps",
             "mount": "mount", "dpkg-deb": "dpkg"}
@@ -33,8 +34,12 @@ def main() -> int:
     except LabError as error:
         print(f"lab: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("lab: interrupted. Running it again continues or begins anew; tests/lab/lab down removes all.", file=sys.stderr)
+        return 130
 
 
+@host.alone()
 def up(options: argparse.Namespace) -> None:
     """Bring clusters up, with the shop on them; those that are healthy stay as they are."""
     host.need_packages(PACKAGES)
@@ -45,6 +50,7 @@ def up(options: argparse.Namespace) -> None:
     archive = images.archive()
     wanted = [Cluster(number) for number in range(1, options.clusters + 1)]
     missing = [cluster for cluster in wanted if not cluster.healthy()]
+    strays.remember_tunables(TUNABLES)
     _each(missing, lambda cluster: cluster.up(archive))
     changed = [cluster for cluster in wanted if cluster not in missing and cluster.refresh(archive)]
     _each([*missing, *changed], lambda cluster: shop.deploy(cluster.kubectl))
@@ -54,12 +60,16 @@ def up(options: argparse.Namespace) -> None:
     say(f"up: {', '.join(cluster.name for cluster in wanted)}")
 
 
+@host.alone()
 def down(_options: argparse.Namespace) -> None:
     """End every cluster and remove all that they left."""
     for cluster in _present(leftovers=True):
         with host.step(f"taking {cluster.name} down"):
             cluster.down()
-    shutil.rmtree(HOME, ignore_errors=True)
+    strays.restore_tunables(TUNABLES)
+    KUBECONFIG.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):  # what is not the lab's stays, and so does its directory
+        HOME.rmdir()
 
 
 def status(_options: argparse.Namespace) -> int:
@@ -117,8 +127,9 @@ def save_images(options: argparse.Namespace) -> None:
 
 def kubectl(options: argparse.Namespace) -> int:
     """Run kubectl on a lab cluster, as its administrator."""
-    command = str(binaries.kubernetes() / "kubectl")
-    os.execv(command, [command, "--kubeconfig", str(_cluster(options).kubeconfig()), *options.words])
+    cluster = _cluster(options)
+    command = str(cluster.programs / "kubectl")
+    os.execv(command, [command, "--kubeconfig", str(cluster.kubeconfig()), *options.words])
 
 
 def show_audit(options: argparse.Namespace) -> None:

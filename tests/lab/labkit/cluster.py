@@ -12,12 +12,10 @@ import typing as t
 
 import yaml
 
-from labkit import binaries, processes
+from labkit import binaries, cgroups, processes, strays
 from labkit.host import HOME, LAB, LabError, run, say
 from labkit.network import Network
 from labkit.pki import Authority
-
-CGROUPS = pathlib.Path("/sys/fs/cgroup")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,6 +38,11 @@ class Cluster:
     def state(self) -> pathlib.Path:
         """Where it keeps everything."""
         return HOME / self.name
+
+    @property
+    def programs(self) -> pathlib.Path:
+        """Its Kubernetes binaries; those that it was brought up with, so that asking a cluster never builds anything."""
+        return self.state / "programs"
 
     @property
     def runtime(self) -> pathlib.Path:
@@ -76,7 +79,7 @@ class Cluster:
 
     def kubectl(self, *words: object, stdin: str | None = None, timeout: float = 120) -> str:
         """Run kubectl as the cluster's administrator."""
-        return run([binaries.kubernetes() / "kubectl", "--kubeconfig", self.kubeconfig(), *words],
+        return run([self.programs / "kubectl", "--kubeconfig", self.kubeconfig(), *words],
                    stdin=stdin.encode() if stdin is not None else None, timeout=timeout)
 
     def healthy(self) -> bool:
@@ -97,7 +100,8 @@ class Cluster:
         self.down()
         for directory in (self.logs, self.runtime, self.state / "cni"):
             directory.mkdir(parents=True, exist_ok=True)
-        self._make_cgroups()
+        self.programs.symlink_to(binaries.kubernetes())
+        cgroups.make(self.cgroup)
         self.network.up()
         self._make_certificates()
         self._start_control_plane()
@@ -111,8 +115,8 @@ class Cluster:
         processes.end(lambda: processes.of_cluster(self.network.netns, self.cgroup))
         self._unmount()
         self.network.down()
-        self._remove_cgroups()
-        self._remove_log_links()
+        cgroups.remove(self.cgroup)
+        strays.remove(self.state, self.runtime)
         for directory in (self.state, self.runtime):
             shutil.rmtree(directory, ignore_errors=True)
 
@@ -134,8 +138,7 @@ class Cluster:
         self._wait("API server ready", lambda: "ok" in self.kubectl("get", "--raw", "/readyz"))
 
     def _start(self, name: str, *flags: object, env: dict[str, str] | None = None) -> None:
-        command = binaries.kubernetes() / name
-        processes.start(self.network.netns, name, [command, *flags], self.logs, env)
+        processes.start(self.network.netns, name, [self.programs / name, *flags], self.logs, env)
 
     def _start_control_plane(self) -> None:
         self._start("etcd", "--data-dir", self.state / "etcd", "--unsafe-no-fsync",
@@ -257,40 +260,17 @@ class Cluster:
             "cgroupDriver": "cgroupfs", "cgroupRoot": f"/{self.cgroup}", "failCgroupV1": False, "failSwapOn": False,
             "containerRuntimeEndpoint": f"unix://{self.runtime}/containerd.sock",
             "clusterDNS": [self.network.node], "clusterDomain": "cluster.local",
-            "podLogsDir": str(self.state / "pod-logs"), "healthzBindAddress": "127.0.0.1", "syncFrequency": "10s", "nodeStatusUpdateFrequency": "4s",
+            "podLogsDir": str(self.state / "pod-logs"), "volumePluginDir": str(self.state / "volume-plugins"),
+            "healthzBindAddress": "127.0.0.1", "syncFrequency": "10s", "nodeStatusUpdateFrequency": "4s",
             "evictionHard": {"nodefs.available": "1%", "imagefs.available": "1%", "memory.available": "100Mi"},
             "imageGCHighThresholdPercent": 100, "maxPods": 100, "registryPullQPS": 0, "eventRecordQPS": 0,
         }
-
-    def _make_cgroups(self) -> None:
-        if (CGROUPS / "cgroup.controllers").exists():
-            (CGROUPS / self.cgroup).mkdir(exist_ok=True)
-            return
-        for controller in CGROUPS.iterdir():
-            if (controller / "cgroup.procs").exists() or (controller / "tasks").exists():
-                (controller / self.cgroup).mkdir(exist_ok=True)
-        cpuset = CGROUPS / "cpuset"
-        for name in ("cpuset.cpus", "cpuset.mems"):
-            if (cpuset / name).exists():
-                (cpuset / self.cgroup / name).write_text((cpuset / name).read_text())
-
-    def _remove_cgroups(self) -> None:
-        for top in [*CGROUPS.glob(f"*/{self.cgroup}"), CGROUPS / self.cgroup]:
-            for directory in sorted(top.rglob("*/"), key=lambda path: -len(path.parts)) if top.is_dir() else []:
-                _remove_empty(directory)
-            _remove_empty(top)
 
     def _unmount(self) -> None:
         ours = (f"{self.state}/", f"{self.runtime}/")
         mounts = [line.split()[1] for line in pathlib.Path("/proc/mounts").read_text().splitlines()]
         for mount in reversed([mount for mount in mounts if mount.startswith(ours)]):
             run(["umount", "--lazy", mount])
-
-    def _remove_log_links(self) -> None:
-        """The kubelet links every container's log in this directory, whatever it is configured to."""
-        for link in pathlib.Path("/var/log/containers").glob("*.log"):
-            if link.is_symlink() and str(link.readlink()).startswith(f"{self.state}/"):
-                link.unlink()
 
     def _write(self, name: str, content: str) -> None:
         (self.state / name).write_text(content)
@@ -338,15 +318,5 @@ state = "{cluster.runtime}/containerd"
     runtime_type = "io.containerd.runc.v2"
   [{cri}.containerd.runtimes.runc.options]
     BinaryName = "{tools}/usr/bin/runc"
+    Root = "{cluster.runtime}/runc"
 '''
-
-
-def _remove_empty(directory: pathlib.Path) -> None:
-    for _attempt in range(20):
-        try:
-            directory.rmdir()
-            return
-        except FileNotFoundError:
-            return
-        except OSError:
-            time.sleep(0.1)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 import typing as t
 
 import yaml
+from prometheus_client.parser import text_string_to_metric_families
 
 from labkit import shop
-from labkit.host import NAMESPACE, LabError, say
+from labkit.host import LAB, NAMESPACE, LabError, say
 
 Kubectl = t.Callable[..., str]
 
@@ -17,6 +19,10 @@ LEAK_RATE = 250
 GROWTH_RATE = 60
 TRICKLE = 1
 LEAK_SECONDS = 150
+SYMPTOM_SECONDS = 120
+FAULT_SECONDS = 900
+ON_DEMAND = LAB / "shop" / "on-demand"
+ADDED = ("deployment/nightly-report", "configmap/auth-emergency", "configmap/traffic-shedding-policy")
 
 
 def memory_leak(kubectl: Kubectl) -> None:
@@ -34,16 +40,112 @@ def memory_growth(kubectl: Kubectl) -> None:
     _customers(kubectl, GIFT_NOTES_PER_SECOND=GROWTH_RATE)
 
 
-FAULTS: dict[str, t.Callable[[Kubectl], None]] = {"memory_leak": memory_leak, "memory_growth": memory_growth}
+def pool_leak(kubectl: Kubectl) -> None:
+    """Customers ask for reports of an empty day, whose code path never gives its connection back."""
+    _crowd(kubectl, EMPTY_REPORTS_PER_SECOND=2)
+    _until(lambda: _pools_waiting(kubectl), SYMPTOM_SECONDS, "requests wait for a connection")
+
+
+def slow_query(kubectl: Kubectl) -> None:
+    """Customers search for what no index helps to find: every connection is busy for long."""
+    _crowd(kubectl, SEARCHES_PER_SECOND=4, SEARCH_SECONDS=20)
+    _until(lambda: _pools_waiting(kubectl), SYMPTOM_SECONDS, "requests wait for a connection")
+
+
+def idle_in_transaction(kubectl: Kubectl) -> None:
+    """Another Deployment eats max_connections with sessions that it forgot inside a transaction."""
+    _nightly_report(kubectl, SESSIONS="95", STATEMENT="SELECT count(*) FROM orders")
+    _crowd(kubectl, SEARCHES_PER_SECOND=20, SEARCH_SECONDS=0.5)
+    _until(lambda: _pools_waiting(kubectl), SYMPTOM_SECONDS, "requests wait for a connection")
+
+
+def lock_held(kubectl: Kubectl) -> None:
+    """Another Deployment keeps a lock on the orders: every new order waits for it, with its connection."""
+    _nightly_report(kubectl, SESSIONS="1", STATEMENT="LOCK TABLE orders IN EXCLUSIVE MODE")
+    _crowd(kubectl, REQUESTS_PER_SECOND=20)
+    _until(lambda: _pools_waiting(kubectl), SYMPTOM_SECONDS, "requests wait for a connection")
+
+
+def db_pool_too_small(kubectl: Kubectl) -> None:
+    """The pool has two connections and the load is honest: nothing leaks and nothing is slow."""
+    _set_env(kubectl, "api-server", DB_POOL_SIZE=2)
+    _crowd(kubectl, SEARCHES_PER_SECOND=40, SEARCH_SECONDS=0.2)
+    _until(lambda: _pools_waiting(kubectl), SYMPTOM_SECONDS, "requests wait for a connection")
+
+
+def auth_bad_release(kubectl: Kubectl) -> None:
+    """A release expects peppered passwords that nobody has migrated: good passwords are refused."""
+    _set_env(kubectl, "auth-service", PASSWORD_PEPPER="v2")
+    _crowd(kubectl, LOGINS_PER_SECOND=2)
+    _more(kubectl, "auth-service", "auth_login_attempts_total", {"result": "wrong_password"}, "good passwords are refused")
+
+
+def auth_slow_release(kubectl: Kubectl) -> None:
+    """A release takes longer to validate a token than callers wait."""
+    _set_env(kubectl, "auth-service", VALIDATION_DELAY_MS=6000)
+    _more(kubectl, "api-gateway", "gateway_request_seconds_count", {"route": "/auth/validate", "status": "502"},
+          "validations time out")
+
+
+def auth_rotated_secret(kubectl: Kubectl) -> None:
+    """The signing key is rotated and only one pod started since: each refuses the tokens of the other."""
+    _patch(kubectl, "secret/auth-signing-key", {"stringData": {"signing-key": "rotated-signing-key"}})
+    pods = kubectl("-n", NAMESPACE, "get", "pods", "-l", "app=auth-service", "-o", "name").split()
+    kubectl("-n", NAMESPACE, "delete", pods[0], "--wait=true", timeout=60)
+    shop.wait(kubectl)
+    _more(kubectl, "auth-service", "auth_jwt_validation_seconds_count", {"result": "rejected"}, "good tokens are refused")
+
+
+def auth_redis_refusing(kubectl: Kubectl) -> None:
+    """Redis has no pod: connections are refused and log-ins cannot be counted."""
+    kubectl("-n", NAMESPACE, "scale", "deployment/redis", "--replicas=0")
+    _more(kubectl, "auth-service", "auth_login_attempts_total", {"result": "rate_limited"}, "log-ins are turned away")
+
+
+def auth_login_burst(kubectl: Kubectl) -> None:
+    """A partner's program logs in for every call that it makes."""
+    _crowd(kubectl, LOGINS_PER_SECOND=40)
+    _more(kubectl, "auth-service", "auth_rate_limit_hits_total", {}, "the rate limit is hit")
+
+
+def gateway_overload(kubectl: Kubectl) -> None:
+    """More requests than the gateway has CPU for, all to a fast route."""
+    kubectl("-n", NAMESPACE, "set", "resources", "deployment/api-gateway", "--limits=cpu=50m", "--requests=cpu=20m")
+    shop.wait(kubectl)
+    _crowd(kubectl, PROFILES_PER_SECOND=400, CROWD="true")
+    _more(kubectl, "api-gateway", "gateway_request_seconds_count", {"status": "503"}, "the gateway's queue is full")
+
+
+def gateway_slow_upstream(kubectl: Kubectl) -> None:
+    """api-server takes seconds: the gateway's slots are all held by requests that wait for it."""
+    _crowd(kubectl, SEARCHES_PER_SECOND=60, SEARCH_SECONDS=8, CROWD="true")
+    _more(kubectl, "api-gateway", "gateway_request_seconds_count", {"status": "502"}, "api-server does not answer in time")
+
+
+def gateway_retry_storm(kubectl: Kubectl) -> None:
+    """Customers repeat what fails at once and often, so that what was a little too much stays far too much."""
+    _crowd(kubectl, SEARCHES_PER_SECOND=20, SEARCH_SECONDS=2, RETRIES=8, CROWD="true")
+    _more(kubectl, "api-gateway", "gateway_request_seconds_count", {"route": "/api/search", "status": "500"},
+          "requests fail and are repeated")
+
+
+FAULTS: dict[str, t.Callable[[Kubectl], None]] = {fault.__name__: fault for fault in (
+    memory_leak, memory_growth,
+    pool_leak, slow_query, idle_in_transaction, lock_held, db_pool_too_small,
+    auth_bad_release, auth_slow_release, auth_rotated_secret, auth_redis_refusing, auth_login_burst,
+    gateway_overload, gateway_slow_upstream, gateway_retry_storm,
+)}
 
 
 def heal(kubectl: Kubectl) -> None:
-    """Replace every Deployment and ConfigMap of the shop with what its manifest says, and start clean."""
+    """Replace what the shop's manifests say, remove what faults and runbooks add to it, and start clean."""
     documents = [document for document in yaml.safe_load_all(shop.manifests(shop.MANIFESTS, ""))
-                 if document and document["kind"] in ("Deployment", "ConfigMap")]
+                 if document and document["kind"] in ("Deployment", "ConfigMap", "Secret")]
+    kubectl("-n", NAMESPACE, "delete", *ADDED, "--ignore-not-found", "--wait=true", timeout=120)
     kubectl("replace", "-f", "-", stdin=yaml.safe_dump_all(documents))
     _poke(kubectl, "load-generator")
-    kubectl("-n", NAMESPACE, "delete", "pods", "-l", "app=api-server", "--wait=true", timeout=120)
+    # auth-service reads its key when it starts, so a key that is put back needs new pods too.
+    kubectl("-n", NAMESPACE, "delete", "pods", "-l", "app in (api-server, auth-service)", "--wait=true", timeout=120)
     shop.wait(kubectl)
 
 
@@ -52,11 +154,57 @@ def set_load(kubectl: Kubectl, rate: float) -> None:
     _customers(kubectl, REQUESTS_PER_SECOND=rate)
 
 
-def _customers(kubectl: Kubectl, **rates: float) -> None:
-    data = {name: f"{rate:g}" for name, rate in rates.items()}
-    kubectl("-n", NAMESPACE, "patch", "configmap", "load-generator", "-p", json.dumps({"data": data}))
+def _customers(kubectl: Kubectl, **rates: float | str) -> None:
+    data = {name: rate if isinstance(rate, str) else f"{rate:.12g}" for name, rate in rates.items()}
+    _patch(kubectl, "configmap/load-generator", {"data": data})
     _poke(kubectl, "load-generator")
     say("customers: " + ", ".join(f"{name} {rate}" for name, rate in data.items()))
+
+
+def _crowd(kubectl: Kubectl, **rates: float | str) -> None:
+    """Customers who go back to normal by themselves after FAULT_SECONDS."""
+    _customers(kubectl, **rates, UNTIL=int(time.time()) + FAULT_SECONDS)
+
+
+def _nightly_report(kubectl: Kubectl, **env: str) -> None:
+    deployment = yaml.safe_load((ON_DEMAND / "nightly-report.yml").read_text())
+    container = deployment["spec"]["template"]["spec"]["containers"][0]
+    container["env"] += [{"name": name, "value": value}
+                         for name, value in {**env, "HOLD_SECONDS": str(FAULT_SECONDS)}.items()]
+    kubectl("apply", "-f", "-", stdin=yaml.safe_dump(deployment))
+    shop.wait(kubectl)
+
+
+def _set_env(kubectl: Kubectl, deployment: str, **env: object) -> None:
+    kubectl("-n", NAMESPACE, "set", "env", f"deployment/{deployment}", *(f"{name}={value}" for name, value in env.items()))
+    shop.wait(kubectl)
+
+
+def _patch(kubectl: Kubectl, name: str, patch: dict[str, t.Any]) -> None:
+    kubectl("-n", NAMESPACE, "patch", name, "-p", json.dumps(patch))
+
+
+def _pools_waiting(kubectl: Kubectl) -> bool:
+    return _series(kubectl, "api-server", "db_connections_pending", {}) > 0
+
+
+def _more(kubectl: Kubectl, app: str, series: str, labels: dict[str, str], what: str) -> None:
+    """Wait until a counter has grown by ten: more than chance, and the symptom goes on."""
+    before = _series(kubectl, app, series, labels)
+    _until(lambda: _series(kubectl, app, series, labels) >= before + 10, SYMPTOM_SECONDS, what)
+
+
+def _series(kubectl: Kubectl, app: str, series: str, labels: dict[str, str]) -> float:
+    """The sum of a series over the pods of an application; a pod that does not answer counts for nothing."""
+    names = kubectl("-n", NAMESPACE, "get", "pods", "-l", f"app={app}", "-o", "name").split()
+    total = 0.0
+    for name in names:
+        path = f"/api/v1/namespaces/{NAMESPACE}/pods/{name.removeprefix('pod/')}:9090/proxy/metrics"
+        with contextlib.suppress(LabError):
+            families = text_string_to_metric_families(kubectl("get", "--raw", path))
+            total += sum(sample.value for family in families for sample in family.samples
+                         if sample.name == series and labels.items() <= sample.labels.items())
+    return total
 
 
 def _poke(kubectl: Kubectl, app: str) -> None:

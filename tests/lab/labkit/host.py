@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import pathlib
 import shutil
@@ -16,7 +17,10 @@ LAB = ROOT / "tests" / "lab"
 HOME = pathlib.Path(os.environ.get("SRE_LAB_HOME", "/var/lib/sre-runbooks-lab"))
 CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "sre-runbooks"
 KUBECONFIG = HOME / "kubeconfig"
+#: The machine's kernel settings before the first cluster changed them.
+TUNABLES = HOME / "tunables.json"
 NAMESPACE = "ai-development"
+LOCK = pathlib.Path("/run/sre-runbooks-lab.lock")
 
 _started = time.monotonic()
 
@@ -39,12 +43,29 @@ def step(title: str) -> t.Iterator[None]:
     say(f"{title}: {time.monotonic() - began:.0f} s")
 
 
+@contextlib.contextmanager
+def alone() -> t.Iterator[None]:
+    """One at a time on this machine: two that bring the same cluster up would end each other's processes."""
+    with open(LOCK, "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say("another lab up or down is at work; waiting for its end …")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def run(argv: t.Sequence[object], *, stdin: bytes | None = None, env: dict[str, str] | None = None,
         cwd: pathlib.Path | None = None, timeout: float | None = None) -> str:
     """Run a command to its end and return its output; a failure becomes a LabError with its last words."""
     words = [str(word) for word in argv]
-    done = subprocess.run(words, input=stdin, env={**os.environ, **(env or {})}, cwd=cwd, timeout=timeout,
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
+    try:
+        done = subprocess.run(words, input=stdin, env={**os.environ, **(env or {})}, cwd=cwd, timeout=timeout,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
+    except subprocess.TimeoutExpired as error:
+        raise LabError(f"{' '.join(words[:6])} did not end within {timeout:.0f} s.") from error
+    except FileNotFoundError as error:
+        raise LabError(f"{words[0]} is not there: {error}") from error
     if done.returncode:
         last = (done.stderr or done.stdout).decode("utf-8", "replace").strip().splitlines()[-12:]
         raise LabError(f"{' '.join(words[:6])} failed ({done.returncode}):\n  " + "\n  ".join(last))

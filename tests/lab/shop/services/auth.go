@@ -34,11 +34,12 @@ type authService struct {
 	redis     *redis.Client
 	emergency *folder
 	key       []byte
+	pepper    string
 	limit     int64
 }
 
 func auth(ctx context.Context) error {
-	pool, err := pgxpool.New(ctx, databaseURL())
+	pool, err := databasePool(ctx)
 	if err != nil {
 		return err
 	}
@@ -48,6 +49,7 @@ func auth(ctx context.Context) error {
 	}
 	s := &authService{
 		database: pool, emergency: &folder{path: "/etc/auth-emergency"}, key: key, limit: int64(number("RATE_LIMIT", 600)),
+		pepper: text("PASSWORD_PEPPER", ""),
 		redis: redis.NewClient(&redis.Options{Addr: text("REDIS_HOST", "redis") + ":6379", DialTimeout: time.Second,
 			ReadTimeout: time.Second, MaxRetries: 1}),
 	}
@@ -77,7 +79,7 @@ func (s *authService) login(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, http.StatusServiceUnavailable, "error", "the user database does not answer")
 		return
 	}
-	if bcrypt.CompareHashAndPassword([]byte(hash), []byte(credentials.Password)) != nil {
+	if bcrypt.CompareHashAndPassword([]byte(hash), []byte(credentials.Password+s.pepper)) != nil {
 		s.refuse(w, http.StatusUnauthorized, "wrong_password", "wrong user or password")
 		return
 	}

@@ -17,34 +17,51 @@ import (
 
 // shopper is a customer's browser: it logs in, looks at orders, and orders.
 type shopper struct {
-	http  *http.Client
-	url   string
-	count atomic.Int64
-	fails atomic.Int64
+	http     *http.Client
+	url      string
+	settings *folder
+	count    atomic.Int64
+	fails    atomic.Int64
 }
 
-// customers makes requests as customers do, at the rates in the mounted ConfigMap load-generator:
-// REQUESTS_PER_SECOND of ordinary visits, GIFT_NOTES_PER_SECOND of orders with a gift note.
+// customers makes requests as customers do, at the rates in the mounted ConfigMap load-generator, which README.md lists.
+// What is beyond ordinary visits ends at UNTIL (Unix time), so that a forgotten fault does not go on for ever.
 func customers(ctx context.Context) error {
 	s := &shopper{
 		url: text("GATEWAY_URL", "http://api-gateway:8080"),
 		http: &http.Client{Timeout: 8 * time.Second, Transport: &http.Transport{
 			MaxIdleConnsPerHost: 64, IdleConnTimeout: 5 * time.Second}},
+		settings: &folder{path: "/etc/load-generator"},
 	}
-	settings := &folder{path: "/etc/load-generator"}
-	go s.at(ctx, settings, "REQUESTS_PER_SECOND", 6, s.visit)
-	go s.at(ctx, settings, "GIFT_NOTES_PER_SECOND", 0, func() { s.order("for you, with love") })
+	go s.at(ctx, "REQUESTS_PER_SECOND", normalRate, s.visit)
+	go s.at(ctx, "GIFT_NOTES_PER_SECOND", 0, func() { s.order("for you, with love") })
+	go s.at(ctx, "EMPTY_REPORTS_PER_SECOND", 0, func() { s.get("/api/report?day=1999-12-31", "") })
+	go s.at(ctx, "SEARCHES_PER_SECOND", 0, func() {
+		s.get("/api/search?seconds="+s.settings.get("SEARCH_SECONDS", "0.1"), "")
+	})
+	go s.at(ctx, "PROFILES_PER_SECOND", 0, func() { s.get("/users/alice", "") })
+	go s.at(ctx, "LOGINS_PER_SECOND", 0, s.bulkLogin)
 	for range time.Tick(10 * time.Second) {
 		log.Printf("INFO customers made %d requests, %d failed", s.count.Load(), s.fails.Load())
 	}
 	return nil
 }
 
-// at calls an action at the rate that the settings say now, with at most 48 calls under way.
-func (s *shopper) at(ctx context.Context, settings *folder, name string, fallback float64, action func()) {
-	limiter, slots := rate.NewLimiter(0, 1), make(chan struct{}, 48)
+const (
+	normalRate = 6
+	patience   = 48  // calls under way at most
+	crowd      = 600 // the same while CROWD is true: more than the gateway has slots and places in its queue
+)
+
+// at calls an action at the rate that the settings say now.
+func (s *shopper) at(ctx context.Context, name string, normal float64, action func()) {
+	limiter, slots := rate.NewLimiter(0, 1), make(chan struct{}, crowd)
 	for {
-		wanted := settings.number(name, fallback)
+		wanted := s.setting(name, normal)
+		if len(slots) >= patience && !s.settings.on("CROWD") {
+			time.Sleep(10 * time.Millisecond)
+			continue
+		}
 		if wanted <= 0 {
 			time.Sleep(300 * time.Millisecond)
 			continue
@@ -59,6 +76,13 @@ func (s *shopper) at(ctx context.Context, settings *folder, name string, fallbac
 			action()
 		}()
 	}
+}
+
+func (s *shopper) setting(name string, normal float64) float64 {
+	if until := s.settings.number("UNTIL", 0); until > 0 && float64(time.Now().Unix()) > until {
+		return normal
+	}
+	return s.settings.number(name, normal)
 }
 
 func (s *shopper) visit() {
@@ -79,6 +103,14 @@ func (s *shopper) login() {
 	if s.post("/auth/login", map[string]string{"user": "alice", "password": "wonderland"}, &answer) == nil {
 		s.get("/auth/validate", answer.Token)
 	}
+}
+
+// bulkLogin is a partner's program, which logs in for every call that it makes.
+func (s *shopper) bulkLogin() {
+	payload := []byte(`{"user": "alice", "password": "wonderland"}`)
+	request, _ := http.NewRequest(http.MethodPost, s.url+"/auth/login", bytes.NewReader(payload))
+	request.Header.Set("X-Client", "partner-sync")
+	_ = s.do(request, nil)
 }
 
 func (s *shopper) order(note string) {
@@ -105,22 +137,39 @@ func (s *shopper) post(path string, body, answer any) error {
 	return s.do(request, answer)
 }
 
+// do makes a request and, as impatient clients do, makes it again at once when it fails, RETRIES times at most.
 func (s *shopper) do(request *http.Request, answer any) error {
 	request.Header.Set("X-Request-Id", fmt.Sprintf("%08x", rand.Uint32()))
-	request.Header.Set("X-Client", "customers")
+	if request.Header.Get("X-Client") == "" {
+		request.Header.Set("X-Client", "customers")
+	}
+	retries := int(s.setting("RETRIES", 0))
+	for {
+		failed, err := s.once(request, answer)
+		if !failed || retries == 0 {
+			return err
+		}
+		retries--
+		if request.GetBody != nil {
+			request.Body, _ = request.GetBody()
+		}
+	}
+}
+
+func (s *shopper) once(request *http.Request, answer any) (failed bool, err error) {
 	s.count.Add(1)
 	response, err := s.http.Do(request)
 	if err != nil {
 		s.fails.Add(1)
-		return err
+		return true, err
 	}
 	defer response.Body.Close()
-	if response.StatusCode >= 500 {
+	if failed = response.StatusCode >= http.StatusInternalServerError; failed {
 		s.fails.Add(1)
 	}
 	if answer != nil {
-		return json.NewDecoder(response.Body).Decode(answer)
+		return failed, json.NewDecoder(response.Body).Decode(answer)
 	}
 	_, err = io.Copy(io.Discard, response.Body)
-	return err
+	return failed, err
 }

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
@@ -19,12 +20,13 @@ var services = map[string]func(context.Context) error{
 	"auth-service":   auth,
 	"user-service":   users,
 	"load-generator": customers,
+	"nightly-report": nightlyReport,
 }
 
 func main() {
 	log.SetFlags(log.LUTC | log.Ldate | log.Ltime | log.Lmicroseconds)
 	if len(os.Args) < 2 || services[os.Args[1]] == nil {
-		log.Fatalf("usage: services api-gateway|auth-service|user-service|load-generator")
+		log.Fatalf("usage: services api-gateway|auth-service|user-service|load-generator|nightly-report")
 	}
 	go serveMetrics()
 	if err := services[os.Args[1]](context.Background()); err != nil {
@@ -68,7 +70,11 @@ func number(name string, fallback float64) float64 {
 	return value
 }
 
+func databasePool(ctx context.Context) (*pgxpool.Pool, error) {
+	return pgxpool.New(ctx, databaseURL()+"&pool_max_conns=4")
+}
+
 func databaseURL() string {
-	return fmt.Sprintf("postgres://%s:%s@%s:5432/%s?application_name=%s&pool_max_conns=4", text("DB_USER", "shop"),
+	return fmt.Sprintf("postgres://%s:%s@%s:5432/%s?application_name=%s", text("DB_USER", "shop"),
 		os.Getenv("DB_PASSWORD"), text("DB_HOST", "postgres"), text("DB_NAME", "shop"), os.Args[1])
 }

@@ -4,13 +4,11 @@ import (
 	"context"
 	"net/http"
 	"time"
-
-	"github.com/jackc/pgx/v5/pgxpool"
 )
 
 // users answers who a customer is.
 func users(ctx context.Context) error {
-	pool, err := pgxpool.New(ctx, databaseURL())
+	pool, err := databasePool(ctx)
 	if err != nil {
 		return err
 	}
