@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import pathlib
 
@@ -38,7 +39,8 @@ def remove(state: pathlib.Path, runtime: pathlib.Path) -> None:
         if link.is_symlink() and str(link.readlink()).startswith(f"{state}/"):
             link.unlink()
     for result in CNI_RESULTS.glob("*"):
-        if f'"{runtime}/' in result.read_text(errors="replace"):
-            result.unlink()
+        with contextlib.suppress(FileNotFoundError):  # another cluster removes its own at the same time
+            if f'"{runtime}/' in result.read_text(errors="replace"):
+                result.unlink()
     for address in runtime.glob("containerd/io.containerd.runtime.v2.task/*/*/address"):
         pathlib.Path(address.read_text().strip().removeprefix("unix://")).unlink(missing_ok=True)
