@@ -53,9 +53,10 @@ def up(options: argparse.Namespace) -> None:
     strays.remember_tunables(TUNABLES)
     _each(missing, lambda cluster: cluster.up(archive))
     changed = [cluster for cluster in wanted if cluster not in missing and cluster.refresh(archive)]
-    _each([*missing, *changed], lambda cluster: shop.deploy(cluster.kubectl))
+    bare = [cluster for cluster in wanted if not shop.deployed(cluster.kubectl)]
+    _each({*missing, *changed, *bare}, lambda cluster: shop.deploy(cluster.kubectl))
     _each(changed, lambda cluster: shop.restart(cluster.kubectl))
-    if missing or not KUBECONFIG.exists():
+    if missing or bare or not KUBECONFIG.exists():
         shop.write_kubeconfig([cluster for cluster in _present() if cluster.healthy()])
     say(f"up: {', '.join(cluster.name for cluster in wanted)}")
 
@@ -200,6 +201,6 @@ def _user_kubeconfig() -> str:
     return path
 
 
-def _each(clusters: t.Sequence[Cluster], action: t.Callable[[Cluster], None]) -> None:
+def _each(clusters: t.Collection[Cluster], action: t.Callable[[Cluster], None]) -> None:
     with concurrent.futures.ThreadPoolExecutor(max_workers=max(1, len(clusters))) as pool:
         list(pool.map(action, clusters))

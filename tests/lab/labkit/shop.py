@@ -83,6 +83,11 @@ def write_kubeconfig(clusters: t.Sequence[Cluster]) -> None:
     say(f"kubeconfig: {KUBECONFIG} (contexts {', '.join(c['name'] for c in merged['contexts'])})")
 
 
+def deployed(kubectl: Kubectl) -> bool:
+    """Whether the shop is there at all: an interrupted ``up`` leaves a cluster without it."""
+    return bool(kubectl("-n", NAMESPACE, "get", "deployments", "-o", "name").strip())
+
+
 def deployments(kubectl: Kubectl) -> list[tuple[str, int, int]]:
     """Name, available and wanted replicas of every Deployment of the shop."""
     items = json.loads(kubectl("-n", NAMESPACE, "get", "deployments", "-o", "json"))["items"]
