@@ -5,10 +5,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 import typing as t
 
-Json = t.Dict[str, t.Any]
+from ansible_collections.sre.runbooks.plugins.module_utils._diagnosis import Candidate, Json, rank
 
 #: a leak that fills the heap later than this is not what killed a pod within the hour
 RELEVANT_HOURS = 24.0
@@ -19,31 +18,6 @@ CROWDED = 0.6
 #: memory outside the heap that makes up more than this share of the usage points to native memory
 NATIVE_SHARE = 0.6
 MIB = 1 << 20
-
-
-@dataclasses.dataclass
-class Candidate:
-    """A possible cause.
-
-    :param name: ``leak``, ``limit_too_small`` or ``native_memory``.
-    :param title: the cause in words.
-    :param recommendation: the mitigation that fits: ``restart`` or ``resources``.
-    """
-
-    name: str
-    title: str
-    recommendation: str
-    evidence_for: list[str] = dataclasses.field(default_factory=list)
-    evidence_against: list[str] = dataclasses.field(default_factory=list)
-
-    @property
-    def score(self) -> int:
-        """How well it fits."""
-        return len(self.evidence_for) - len(self.evidence_against)
-
-    def to_json(self) -> Json:
-        """As module results show it."""
-        return {**dataclasses.asdict(self), "score": self.score}
 
 
 def diagnose(pods: t.Sequence[Json], growth: t.Sequence[Json]) -> list[Candidate]:
@@ -60,7 +34,7 @@ def diagnose(pods: t.Sequence[Json], growth: t.Sequence[Json]) -> list[Candidate
     _weigh_age(leak, small, pods)
     _weigh_heap_against_limit(leak, small, pods)
     _weigh_native(native, leak, pods)
-    return sorted((leak, small, native), key=lambda candidate: -candidate.score)
+    return rank((leak, small, native))
 
 
 def growth_between(first: Json, second: Json, seconds: float, top: int = 10) -> list[Json]:
@@ -85,17 +59,17 @@ def _weigh_growth(leak: Candidate, small: Candidate, pods: t.Sequence[Json], gro
     room = max((pod["heap_max"] - (pod["old_used"] or 0) for pod in pods if pod["heap_max"]), default=None)
     rate = sum(row["per_second"] for row in growth)
     if not growing or not rate:
-        leak.evidence_against.append("no class grew between two histograms")
+        leak.opposes("no class grew between two histograms")
         return
     first = growing[0]
     hours = room / rate / 3600 if room else None
     text = (f"{first['name']} grew by {first['grown_instances']} objects between two histograms "
             f"(all classes: {rate / 1024:.0f} KiB/s")
     if hours is not None and hours > relevant:
-        leak.evidence_against.append(f"{text}: {hours:.0f} h to fill the heap)")
+        leak.opposes(f"{text}: {hours:.0f} h to fill the heap)")
         return
-    leak.evidence_for.append(text + (f", {hours:.1f} h to fill what is left of the heap)" if hours is not None else ")"))
-    small.evidence_against.append("the live objects grow, so a larger limit only delays the end")
+    leak.supports(text + (f", {hours:.1f} h to fill what is left of the heap)" if hours is not None else ")"))
+    small.opposes("the live objects grow, so a larger limit only delays the end")
 
 
 def _weigh_age(leak: Candidate, small: Candidate, pods: t.Sequence[Json]) -> None:
@@ -106,11 +80,11 @@ def _weigh_age(leak: Candidate, small: Candidate, pods: t.Sequence[Json]) -> Non
         return
     oldest, youngest = aged[0], aged[-1]
     if oldest["old_used"] >= 2 * max(youngest["old_used"], 1):
-        leak.evidence_for.append(
+        leak.supports(
             f"the oldest container holds {oldest['old_used'] / MIB:.0f} MiB of old objects ({oldest['pod']}), "
             f"the youngest {youngest['old_used'] / MIB:.0f} MiB ({youngest['pod']})")
     elif youngest["limit"] and youngest["old_used"] >= CROWDED * youngest["limit"]:
-        small.evidence_for.append(f"even the youngest container holds {youngest['old_used'] / MIB:.0f} MiB of its "
+        small.supports(f"even the youngest container holds {youngest['old_used'] / MIB:.0f} MiB of its "
                                   f"{youngest['limit'] / MIB:.0f} MiB limit in old objects")
 
 
@@ -122,9 +96,9 @@ def _weigh_heap_against_limit(leak: Candidate, small: Candidate, pods: t.Sequenc
     text = f"the heap may grow to {pod['heap_max'] / MIB:.0f} MiB under a limit of {pod['limit'] / MIB:.0f} MiB"
     pressed = any(pod["ooms"] or (pod["usage"] or 0) > CROWDED * pod["limit"] for pod in known)
     if pod["heap_max"] >= 0.9 * pod["limit"] and pressed:
-        small.evidence_for.append(f"{text}: nothing is left for the rest of the JVM")
+        small.supports(f"{text}: nothing is left for the rest of the JVM")
     elif pod["heap_max"] < 0.9 * pod["limit"]:
-        small.evidence_against.append(f"{text}: the heap fits")
+        small.opposes(f"{text}: the heap fits")
 
 
 def _weigh_native(native: Candidate, leak: Candidate, pods: t.Sequence[Json]) -> None:
@@ -133,11 +107,11 @@ def _weigh_native(native: Candidate, leak: Candidate, pods: t.Sequence[Json]) ->
                and pod["limit"] and pod["usage"] > CROWDED * pod["limit"]]
     if outside:
         pod = outside[0]
-        native.evidence_for.append(f"{(pod['usage'] - pod['heap_used']) / MIB:.0f} of {pod['usage'] / MIB:.0f} MiB of "
+        native.supports(f"{(pod['usage'] - pod['heap_used']) / MIB:.0f} of {pod['usage'] / MIB:.0f} MiB of "
                                    f"{pod['pod']} lie outside the heap: direct buffers, metaspace or threads")
-        leak.evidence_against.append("most of the memory lies outside the heap")
+        leak.opposes("most of the memory lies outside the heap")
     elif known:
-        native.evidence_against.append("most of the memory lies in the heap")
+        native.opposes("most of the memory lies in the heap")
 
 
 def _own_class(name: str) -> bool:

@@ -44,6 +44,14 @@ class Samples:
         values = [sample.value for sample in self._samples if _matches(sample, wanted)]
         return sum(values) if values else None
 
+    def by_label(self, wanted: Series, label: str) -> dict[str, float]:
+        """The sums of the matching samples by the value of one label."""
+        sums: dict[str, float] = {}
+        for sample in self._samples:
+            if label in sample.labels and _matches(sample, wanted):
+                sums[sample.labels[label]] = sums.get(sample.labels[label], 0.0) + sample.value
+        return sums
+
     def first(self, candidates: t.Sequence[Series]) -> float | None:
         """The sum for the first candidate that is there with a value over zero, else the first that is there."""
         found = [value for value in map(self.sum, candidates) if value is not None]

@@ -48,11 +48,12 @@ def render(incident: Incident, cluster: str, evidence: t.Sequence[Item], finding
         _head(incident, cluster, findings),
         _section("Signals", _signals(findings.before, findings.after)),
         _section("Cause", _cause(findings.diagnosis)),
-        _section("Growing classes", _growth(findings.diagnosis.get("growth", []))),
+        *(_section(table["title"], _table(table["header"], table["rows"])) for table in findings.diagnosis.get("tables", [])),
         _section("Changes", _changes(incident)),
         _section("Evidence", _evidence(evidence)),
         _section("Timeline", _timeline(incident)),
-        _section("Next steps", "\n".join(f"- {step}" for step in findings.next_steps)),
+        _section("Next steps", _bullets(findings.next_steps)),
+        _section("Long-term fixes", _bullets(findings.diagnosis.get("fixes", []))),
     )
     return "\n".join(section for section in sections if section)
 
@@ -88,12 +89,6 @@ def _cause(diagnosis: Json) -> str:
     return "\n".join(lines)
 
 
-def _growth(growth: t.Sequence[Json]) -> str:
-    rows = [(f"`{row['name']}`", f"+{row['grown_instances']}", f"+{size(row['grown_bytes'])}", size(row["bytes"]),
-             row["pod"]) for row in growth[:10]]
-    return _table(("class", "objects", "grown", "now", "pod"), rows) if rows else ""
-
-
 def _changes(incident: Incident) -> str:
     rows = [(str(entry.number), entry.change.summary, f"`{field.path}`", _value(field.before), _value(field.after),
              f"{entry.state} {entry.at}", "temporary" if entry.change.temporary else "stays")
@@ -110,6 +105,10 @@ def _evidence(items: t.Sequence[Item]) -> str:
 def _timeline(incident: Incident) -> str:
     return _table(("time", "phase", "event"),
                   [(event["at"], event["phase"], event["text"]) for event in incident.timeline()])
+
+
+def _bullets(lines: t.Sequence[str]) -> str:
+    return "\n".join(f"- {line}" for line in lines)
 
 
 def _section(title: str, body: str) -> str:

@@ -10,8 +10,17 @@ import time
 import typing as t
 
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster import Json
+from ansible_collections.sre.runbooks.plugins.module_utils._module import Result, Task
 
 MITIGATED, NOT_MITIGATED, UNKNOWN = "mitigated", "not_mitigated", "unknown"
+
+#: options of every module that measures signals
+SIGNALS_SPEC: dict[str, dict[str, t.Any]] = {
+    "until_clear": {"type": "bool", "default": False},
+    "sustained": {"type": "float", "default": 20.0},
+    "timeout": {"type": "float", "default": 180.0},
+    "interval": {"type": "float", "default": 4.0},
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,12 +53,16 @@ class Reading:
 
     :param complete: whether enough could be measured to call the target healthy.
     :param pods: what was read of each pod.
+    :param facts: what else was read.
+    :param incomplete_because: what could not be measured, when not complete.
     """
 
     at: str
     signals: tuple[Signal, ...]
     complete: bool
     pods: tuple[Json, ...] = ()
+    facts: Json = dataclasses.field(default_factory=dict)
+    incomplete_because: str = "not every pod could be measured (no metrics port, no metrics API, or not running yet)"
 
     @property
     def breached(self) -> tuple[Signal, ...]:
@@ -60,6 +73,21 @@ class Reading:
     def clear(self) -> bool:
         """Everything measured, and nothing over its threshold."""
         return self.complete and not self.breached
+
+
+def signals_result(task: Task, measure: t.Callable[[bool], Reading]) -> Result:
+    """What a module that measures signals returns: one reading, or with ``until_clear`` the last of many.
+
+    :param measure: takes a reading; its argument says whether it is one of many, right after a change.
+    """
+    p = task.params
+    if p["until_clear"]:
+        outcome, reading = until_clear(lambda: measure(True), p["sustained"], p["timeout"], p["interval"], task.progress)
+    else:
+        reading = measure(False)
+        outcome = "breached" if reading.breached else "healthy" if reading.complete else "unknown"
+    return {"outcome": outcome, "at": reading.at, "signals": [signal.to_json() for signal in reading.signals],
+            "pods": list(reading.pods), "facts": reading.facts, "says": _says(reading, outcome)}
 
 
 def until_clear(measure: t.Callable[[], Reading], sustained: float, timeout: float, interval: float,
@@ -87,5 +115,16 @@ def _standing(reading: Reading, clear_for: float | None, sustained: float) -> st
     if reading.breached:
         return "still breached: " + "; ".join(signal.text for signal in reading.breached)
     if clear_for is None:
-        return "not every pod can be measured yet"
+        return reading.incomplete_because
     return f"clear for {clear_for:.0f} of {sustained:.0f} s"
+
+
+def _says(reading: Reading, outcome: str) -> list[str]:
+    if reading.breached:
+        return [f"{signal.text}: {', '.join(signal.pods)}" if signal.pods else signal.text for signal in reading.breached]
+    lines = [signal.text for signal in reading.signals]
+    if outcome == "healthy":
+        lines.append("nothing is over its threshold: no incident, nothing to change")
+    if outcome == "unknown":
+        lines.append(reading.incomplete_because)
+    return lines

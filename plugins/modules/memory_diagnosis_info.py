@@ -60,6 +60,16 @@ growth:
   type: list
   elements: dict
   returned: success
+tables:
+  description: Figures for the report, each with title, header and rows.
+  type: list
+  elements: dict
+  returned: success
+fixes:
+  description: What would prevent it for good.
+  type: list
+  elements: str
+  returned: success
 says:
   description: Lines for a person.
   type: list
@@ -70,8 +80,10 @@ says:
 import datetime
 import typing as t
 
+from ansible_collections.sre.runbooks.plugins.module_utils._diagnosis import Table, diagnosis_result
 from ansible_collections.sre.runbooks.plugins.module_utils._memory_diagnosis import diagnose, growth_between
 from ansible_collections.sre.runbooks.plugins.module_utils._module import Result, Task, run_module
+from ansible_collections.sre.runbooks.plugins.module_utils._report import size
 
 ARGUMENT_SPEC = {
     "pods": {"type": "list", "elements": "dict", "required": True},
@@ -84,13 +96,11 @@ def run(task: Task) -> Result:
     """Weigh the evidence."""
     growth = _growth(task.params["first"], task.params["second"])
     candidates = diagnose(task.params["pods"], growth)
-    best = candidates[0]
-    determined = best.score > 0
-    says = [f"likeliest cause: {best.title}" if determined else "no cause stands out"]
-    says += best.evidence_for if determined else []
-    return {"cause": best.name if determined else "undetermined",
-            "recommendation": best.recommendation if determined else "restart",
-            "candidates": [candidate.to_json() for candidate in candidates], "growth": growth, "says": says}
+    table = Table("Growing classes", ("class", "objects", "grown", "now", "pod"),
+                  [(f"`{row['name']}`", f"+{row['grown_instances']}", f"+{size(row['grown_bytes'])}", size(row["bytes"]),
+                    row["pod"]) for row in growth[:10]])
+    found = diagnosis_result(candidates, [table])
+    return {**found, "recommendation": found["recommendation"] or "restart", "growth": growth}
 
 
 def _growth(first: list[dict[str, t.Any]], second: list[dict[str, t.Any]]) -> list[dict[str, t.Any]]:

@@ -18,6 +18,7 @@ extends_documentation_fragment:
   - sre.runbooks.attributes.info
   - sre.runbooks.cluster
   - sre.runbooks.target
+  - sre.runbooks.signals
 options:
   since:
     description: OOM kills and evictions before this time (ISO 8601, UTC) do not count.
@@ -61,22 +62,6 @@ options:
     description: Share of time in garbage collection pauses that counts as a signal.
     type: float
     default: 0.1
-  until_clear:
-    description: Measure again and again until the signals are clear for O(sustained) seconds.
-    type: bool
-    default: false
-  sustained:
-    description: Seconds without a signal that count as mitigated.
-    type: float
-    default: 20.0
-  timeout:
-    description: Seconds after which the last reading decides.
-    type: float
-    default: 180.0
-  interval:
-    description: Seconds between two readings.
-    type: float
-    default: 4.0
 """
 
 EXAMPLES = r"""
@@ -124,17 +109,17 @@ says:
 
 import datetime
 
-from ansible_collections.sre.runbooks.plugins.module_utils import _signals
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster import Cluster
 from ansible_collections.sre.runbooks.plugins.module_utils._memory import JVM_SERIES, Source, Thresholds, measure
 from ansible_collections.sre.runbooks.plugins.module_utils._module import (
     CONNECTION_SPEC, TARGET_SPEC, Result, Task, run_module)
-from ansible_collections.sre.runbooks.plugins.module_utils._signals import Reading
+from ansible_collections.sre.runbooks.plugins.module_utils._signals import SIGNALS_SPEC, Reading, signals_result
 from ansible_collections.sre.runbooks.plugins.module_utils._workload import Target
 
 ARGUMENT_SPEC = {
     **CONNECTION_SPEC,
     **TARGET_SPEC,
+    **SIGNALS_SPEC,
     "since": {"type": "str"},
     "window_minutes": {"type": "int", "default": 60},
     "observe": {"type": "float", "default": 15.0},
@@ -145,24 +130,13 @@ ARGUMENT_SPEC = {
     "heap_full": {"type": "float", "default": 0.85},
     "minutes_to_limit": {"type": "float", "default": 30.0},
     "gc_share": {"type": "float", "default": 0.1},
-    "until_clear": {"type": "bool", "default": False},
-    "sustained": {"type": "float", "default": 20.0},
-    "timeout": {"type": "float", "default": 180.0},
-    "interval": {"type": "float", "default": 4.0},
 }
 
 
 def run(task: Task) -> Result:
     """Measure once, or until clear."""
-    p, cluster = task.params, task.cluster()
-    if p["until_clear"]:
-        outcome, reading = _signals.until_clear(lambda: _measure(task, cluster, 0), p["sustained"], p["timeout"],
-                                                p["interval"], task.progress)
-    else:
-        reading = _measure(task, cluster, p["observe"])
-        outcome = "breached" if reading.breached else "healthy" if reading.complete else "unknown"
-    return {"outcome": outcome, "at": reading.at, "signals": [signal.to_json() for signal in reading.signals],
-            "pods": list(reading.pods), "says": _says(reading, outcome)}
+    cluster = task.cluster()
+    return signals_result(task, lambda again: _measure(task, cluster, 0 if again else task.params["observe"]))
 
 
 def _measure(task: Task, cluster: Cluster, observe: float) -> Reading:
@@ -177,17 +151,6 @@ def _measure(task: Task, cluster: Cluster, observe: float) -> Reading:
 def _minutes_ago(minutes: int) -> str:
     moment = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(minutes=minutes)
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _says(reading: Reading, outcome: str) -> list[str]:
-    if reading.breached:
-        return [f"{signal.text}: {', '.join(signal.pods)}" for signal in reading.breached]
-    lines = [signal.text for signal in reading.signals]
-    if outcome == "healthy":
-        lines.append("nothing is over its threshold: no incident, nothing to change")
-    if outcome == "unknown":
-        lines.append("not every pod could be measured (no metrics port, no metrics API, or not running yet)")
-    return lines
 
 
 def main() -> None:
