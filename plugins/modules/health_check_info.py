@@ -1,0 +1,227 @@
+#!/usr/bin/python
+# Copyright (c) 2026, sre.runbooks contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: health_check_info
+short_description: Check the health of a cluster and of the application on it, everything at once
+version_added: 0.1.0
+description:
+  - Checks the API server, nodes, pods, deployments, services seen from inside the cluster, the database, Redis and recent errors,
+    all at once and within O(timeout) seconds. Reads only.
+  - Never fails because a check does. A check that cannot be made (no permission, no O(prober)) is V(unknown), with the reason;
+    a cluster that does not answer has the verdict V(unreachable).
+author: sre.runbooks contributors (@sre-runbooks)
+extends_documentation_fragment:
+  - sre.runbooks.attributes.info
+  - sre.runbooks.cluster
+  - sre.runbooks.evidence
+options:
+  namespace:
+    description: Namespace of the application.
+    type: str
+    required: true
+  timeout:
+    description: Seconds for all checks together; one request to the API server takes at most a third of it.
+    type: float
+    default: 10.0
+  prober:
+    description: Workload from whose pod services and Redis are asked; it needs C(curl) 7.63 or newer and C(redis-cli).
+    type: str
+    default: debug-pod
+  urls:
+    description: What to ask with GET from inside the cluster. Each is a check named like the first part of its host.
+    type: list
+    elements: str
+    default:
+      - http://api-gateway:8080/health
+      - http://auth-service:8080/health
+      - http://user-service:8080/health
+  slow_ms:
+    description: An answer that takes more milliseconds is a warning.
+    type: float
+    default: 1000.0
+  redis_host:
+    description: Host of Redis as the O(prober) sees it.
+    type: str
+    default: redis
+  redis_port:
+    description: Port of Redis.
+    type: int
+    default: 6379
+  redis_password:
+    description: Password of Redis, where it has one.
+    type: str
+  full:
+    description: Share of the connections that the database or Redis takes from which their use is a warning.
+    type: float
+    default: 0.8
+  error_workload:
+    description: Workload whose log is searched for errors.
+    type: str
+    default: api-server
+  error_pattern:
+    description: Regular expression of log lines that count as errors.
+    type: str
+    default: '\bERROR\b'
+  error_minutes:
+    description: How far back the log is searched, in at most 5000 lines of each pod.
+    type: int
+    default: 5
+  error_count:
+    description: So many errors are a warning; the last ten are shown in any case.
+    type: int
+    default: 10
+  grace:
+    description: Seconds that a pod may take to start or to stop before that is bad.
+    type: float
+    default: 120.0
+  recent:
+    description: Seconds for which the crash of a pod that is ready again is a warning.
+    type: float
+    default: 600.0
+  critical:
+    description: Checks without which nothing works. One of them bad makes the verdict V(down), one not measured V(unknown).
+    type: list
+    elements: str
+    default: [api-gateway, auth-service, database]
+  evidence_name:
+    description: Name of the evidence that is saved where O(incident_id) is set.
+    type: str
+    default: health
+seealso:
+  - module: sre.runbooks.severity_info
+"""
+
+EXAMPLES = r"""
+- name: Check the health of the shop
+  sre.runbooks.health_check_info:
+    namespace: ai-development
+  register: health
+
+- name: Detect | Save the health before anything is changed
+  sre.runbooks.health_check_info:
+    namespace: ai-development
+    incident_id: INC-1234
+    evidence_name: health-before
+"""
+
+RETURN = r"""
+verdict:
+  description: V(healthy), V(degraded), V(down), V(unreachable) or V(unknown).
+  type: str
+  returned: success
+summary:
+  description: The verdict and what it rests on, in a line.
+  type: str
+  returned: success
+rows:
+  description: Each check with name, status (ok, warn, bad, unknown), value, detail, lines, at (ISO 8601, UTC) and seconds.
+  type: list
+  elements: dict
+  returned: success
+at:
+  description: When the check began, ISO 8601, UTC.
+  type: str
+  returned: success
+seconds:
+  description: How long it took.
+  type: float
+  returned: success
+evidence:
+  description: Path of the evidence that was saved.
+  type: list
+  elements: str
+  returned: with incident_id
+says:
+  description: The summary, where something is not well.
+  type: list
+  elements: str
+  returned: success
+"""
+
+import dataclasses
+import time
+
+from ansible_collections.sre.runbooks.plugins.module_utils import _health_checks
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster import Cluster
+from ansible_collections.sre.runbooks.plugins.module_utils._errors import InvalidInput
+from ansible_collections.sre.runbooks.plugins.module_utils._evidence import now
+from ansible_collections.sre.runbooks.plugins.module_utils._health import (
+    API, HEALTHY, UNKNOWN, Finding, Row, examine, summary, verdict)
+from ansible_collections.sre.runbooks.plugins.module_utils._health_checks import Settings
+from ansible_collections.sre.runbooks.plugins.module_utils._module import (
+    CONNECTION_SPEC, EVIDENCE_SPEC, Result, Task, run_module)
+
+ARGUMENT_SPEC = {
+    **CONNECTION_SPEC,
+    **EVIDENCE_SPEC,
+    "namespace": {"type": "str", "required": True},
+    "timeout": {"type": "float", "default": 10.0},
+    "prober": {"type": "str", "default": "debug-pod"},
+    "urls": {"type": "list", "elements": "str", "default": [
+        "http://api-gateway:8080/health", "http://auth-service:8080/health", "http://user-service:8080/health"]},
+    "slow_ms": {"type": "float", "default": 1000.0},
+    "redis_host": {"type": "str", "default": "redis"},
+    "redis_port": {"type": "int", "default": 6379},
+    "redis_password": {"type": "str", "no_log": True},
+    "full": {"type": "float", "default": 0.8},
+    "error_workload": {"type": "str", "default": "api-server"},
+    "error_pattern": {"type": "str", "default": r"\bERROR\b"},
+    "error_minutes": {"type": "int", "default": 5},
+    "error_count": {"type": "int", "default": 10},
+    "grace": {"type": "float", "default": 120.0},
+    "recent": {"type": "float", "default": 600.0},
+    "critical": {"type": "list", "elements": "str", "default": ["api-gateway", "auth-service", "database"]},
+    "evidence_name": {"type": "str", "default": "health"},
+}
+
+
+def run(task: Task) -> Result:
+    """Check everything, and save it where there is an incident."""
+    at, started = now(), time.monotonic()
+    rows = _rows(task)
+    outcome = verdict(rows, task.params["critical"])
+    brief = summary(rows, outcome)
+    result: Result = {
+        "verdict": outcome, "summary": brief, "rows": [row.to_json() for row in rows], "at": at,
+        "seconds": round(time.monotonic() - started, 3), "says": [] if outcome == HEALTHY else [brief]}
+    store = task.evidence()
+    if store:
+        name = task.params["evidence_name"]
+        store.save_json(f"{name}.json", "health", "health_check_info", {**result, "cluster": task.params["cluster_name"]})
+        result["evidence"] = [str(store.path(f"{name}.json"))]
+    return result
+
+
+def _rows(task: Task) -> list[Row]:
+    try:
+        cluster = _cluster(task)
+    except InvalidInput as error:  # one host's bad settings must not end the check of the others
+        return [Row(API, Finding(UNKNOWN, "", str(error)), now(), 0.0)]
+    return examine(_health_checks.checks(cluster, _settings(task)), task.params["timeout"])
+
+
+def _cluster(task: Task) -> Cluster:
+    """The cluster, with requests that end well before the check does."""
+    p = task.params
+    patience = {"request_timeout": min(p["request_timeout"], p["timeout"] / 3), "retries": min(p["retries"], 1)}
+    return dataclasses.replace(task, params={**p, **patience}).cluster()
+
+
+def _settings(task: Task) -> Settings:
+    given = {field.name: task.params.get(field.name) for field in dataclasses.fields(Settings)}
+    return Settings(**{**given, "urls": tuple(task.params["urls"]), "redis_password": task.params["redis_password"] or "",
+                       "request_timeout": task.params["timeout"] / 3})
+
+
+def main() -> None:
+    """Run as an ordinary module."""
+    run_module(ARGUMENT_SPEC, run)
+
+
+if __name__ == "__main__":
+    main()
