@@ -45,6 +45,10 @@ options:
     description: Largest memory limit or request that may be set.
     type: str
     default: 4Gi
+  max_replicas:
+    description: Most pods that a workload may be scaled to.
+    type: int
+    default: 20
   denied_namespaces:
     description: Namespaces that are never changed.
     type: list

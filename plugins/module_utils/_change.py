@@ -5,6 +5,7 @@
 
 Every kind of mitigation is the same thing at this level: an object, and fields
 with their value before and after. What differs is only which fields it sets.
+An object that does not exist yet is one whose fields are all absent.
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from ansible_collections.sre.runbooks.plugins.module_utils import _fields
-from ansible_collections.sre.runbooks.plugins.module_utils._cluster import JSON_PATCH, Cluster, Json
+from ansible_collections.sre.runbooks.plugins.module_utils import _fields, _workload
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster import (
+    FIELD_MANAGER, JSON_PATCH, Cluster, Json, api_version)
 from ansible_collections.sre.runbooks.plugins.module_utils._errors import ClusterError, Drift
 from ansible_collections.sre.runbooks.plugins.module_utils._workload import Target
 
@@ -40,11 +42,15 @@ class Change:
 
     :param action: the name of the mitigation (``restart``, ``resources``…).
     :param target: the object that is written.
-    :param uid: of the object when the change was planned: a recreated object is another one.
+    :param uid: of the object when the change was planned: a recreated object is another one. Empty when there was
+        none: then the change creates it, and its undo deletes it.
     :param fields: what is set.
     :param summary: one line for a person.
     :param temporary: whether the clean-up is to take it back.
     :param disruptive: whether it replaces pods, and with them evidence.
+    :param reversible: whether taking it back makes sense where it did not help.
+    :param expires_at: when a later run takes it back by itself, ISO 8601; empty for not.
+    :param readers: the workload whose pods mount the object, such as ``deployment/api-gateway``; empty for none.
     """
 
     action: str
@@ -54,19 +60,27 @@ class Change:
     summary: str
     temporary: bool = True
     disruptive: bool = True
+    reversible: bool = True
+    expires_at: str = ""
+    readers: str = ""
 
     @classmethod
-    def plan(cls, action: str, target: Target, current: Json, wanted: t.Mapping[str, t.Any], summary: str,
-             temporary: bool = True, disruptive: bool = True) -> "Change":
-        """Compare the wanted field values with the current object; equal ones are left out."""
+    def plan(cls, action: str, target: Target, current: Json | None, wanted: t.Mapping[str, t.Any], summary: str,
+             **traits: t.Any) -> "Change":
+        """Compare the wanted field values with the current object (None: absent); equal ones are left out."""
         fields = tuple(Field(path, before, after) for path, after in wanted.items()
-                       if (before := _fields.read(current, path)) != after)
-        return cls(action, target, current["metadata"]["uid"], fields, summary, temporary, disruptive)
+                       if (before := _fields.read(current or {}, path)) != after)
+        return cls(action, target, current["metadata"]["uid"] if current else "", fields, summary, **traits)
 
     @property
     def needed(self) -> bool:
         """Whether anything would change."""
         return bool(self.fields)
+
+    @property
+    def creates(self) -> bool:
+        """Whether the object did not exist before."""
+        return not self.uid
 
     def diff(self) -> dict[str, str]:
         """The change in Ansible's diff format."""
@@ -77,11 +91,23 @@ class Change:
 
     def apply(self, cluster: Cluster) -> None:
         """Set the fields, if they still are as planned."""
-        self._write(cluster, {field.path: (field.before, field.after) for field in self.fields}, "change")
+        if self.creates:
+            self._create(cluster)
+        else:
+            self._write(cluster, {field.path: (field.before, field.after) for field in self.fields}, "change")
+        self._tell_readers(cluster)
 
     def undo(self, cluster: Cluster) -> None:
         """Restore the values from before, if the fields still are as this change left them."""
-        self._write(cluster, {field.path: (field.after, field.before) for field in reversed(self.fields)}, "undo")
+        if self.creates:
+            self._delete(cluster)
+        else:
+            self._write(cluster, {field.path: (field.after, field.before) for field in reversed(self.fields)}, "undo")
+        self._tell_readers(cluster)
+
+    def after(self, current: Json) -> Json:
+        """What the object would be with this change."""
+        return jsonpatch.apply_patch(current, _patch(current, {field.path: field.after for field in self.fields}))
 
     def refuse_drift(self, cluster: Cluster) -> None:
         """Raise where a field is not as this change left it."""
@@ -91,7 +117,9 @@ class Change:
     def state(self, cluster: Cluster) -> str:
         """Where the object stands now: ``before``, ``after``, ``drift`` or ``gone``."""
         current = cluster.find(self.target.kind, self.target.namespace, self.target.name)
-        if current is None or current["metadata"]["uid"] != self.uid:
+        if current is None:
+            return "before" if self.creates else "gone"
+        if not self.creates and current["metadata"]["uid"] != self.uid:
             return "gone"
         values = [(_fields.read(current, field.path), field) for field in self.fields]
         if all(value == field.after for value, field in values):
@@ -110,6 +138,33 @@ class Change:
         return cls(**{**data, "target": Target(**data["target"]),
                       "fields": tuple(Field(**field) for field in data["fields"])})
 
+    def _create(self, cluster: Cluster) -> None:
+        body: Json = {"apiVersion": api_version(self.target.kind), "kind": self.target.kind.rpartition("/")[2],
+                      "metadata": {"name": self.target.name, "namespace": self.target.namespace}}
+        try:
+            cluster.create(self.target.kind, self.target.namespace, self.after(body))
+        except ClusterError as error:
+            if error.status != 409:
+                raise
+            raise Drift(f"Cluster {cluster.name}: {self.target} was absent when this was planned, and someone has "
+                        "created it since. It was not overwritten.", "Look at it, and run again.") from error
+
+    def _delete(self, cluster: Cluster) -> None:
+        current = cluster.get(self.target.kind, self.target.namespace, self.target.name)
+        self._refuse_drift(cluster, current, {field.path: (field.after, None) for field in self.fields}, "undo")
+        others = other_writers(current)
+        if others:
+            raise Drift(f"Cluster {cluster.name}: {self.target} was created by this incident, and {', '.join(others)} has "
+                        "written to it since. It was not deleted.", "Look at it, and delete it by hand if nobody needs it.",
+                        drift={"object": str(self.target), "path": "", "found": others, "expected": [FIELD_MANAGER]})
+        meta = current["metadata"]
+        cluster.delete(self.target.kind, self.target.namespace, self.target.name,
+                       {"uid": meta["uid"], "resourceVersion": meta["resourceVersion"]})
+
+    def _tell_readers(self, cluster: Cluster) -> None:
+        if self.readers:
+            _workload.refresh_mounts(cluster, Target.parse(self.target.namespace, self.readers))
+
     def _write(self, cluster: Cluster, wanted: dict[str, tuple[t.Any, t.Any]], verb: str) -> None:
         for attempt in range(ATTEMPTS):
             current = cluster.get(self.target.kind, self.target.namespace, self.target.name)
@@ -124,7 +179,7 @@ class Change:
 
     def _refuse_drift(self, cluster: Cluster, current: Json, wanted: dict[str, tuple[t.Any, t.Any]],
                       verb: str) -> None:
-        if current["metadata"]["uid"] != self.uid:
+        if self.uid and current["metadata"]["uid"] != self.uid:
             raise Drift(f"Cluster {cluster.name}: {self.target} was deleted and created again since it was "
                         f"recorded, so its fields are not ours to {verb}.", "Look at the object and decide by hand.")
         for path, (expected, _value) in wanted.items():
@@ -135,6 +190,13 @@ class Change:
                     f"recorded: {last_writer(current, path)} changed it. It was not overwritten.",
                     f"Keep that value, or set it back to {_text(expected)} and run again.",
                     drift={"object": str(self.target), "path": path, "found": found, "expected": expected})
+
+
+def other_writers(current: Json) -> list[str]:
+    """Who else than the runbooks has written more than metadata of an object."""
+    return sorted({entry.get("manager", "someone") for entry in current["metadata"].get("managedFields", [])
+                   if entry.get("manager") != FIELD_MANAGER and not entry.get("subresource")
+                   and set(entry.get("fieldsV1", {})) - {"f:metadata"}})
 
 
 def last_writer(current: Json, path: str) -> str:

@@ -58,9 +58,14 @@ KINDS: dict[str, tuple[str, str]] = {
 }
 
 
-def resource_path(kind: str, namespace: str = "", name: str = "", subresource: str = "") -> str:
+def api_version(kind: str) -> str:
+    """The API group and version of a kind, such as ``apps/v1``."""
+    return KINDS[kind][0] if kind in KINDS else kind.rpartition("/")[0]
+
+
+def resource_path(kind: str, namespace: str = "", name: str = "", subresource: str = "", plural: str = "") -> str:
     """The API path of an object or of a collection, such as ``/api/v1/namespaces/shop/pods``."""
-    group_version, plural = KINDS[kind]
+    group_version, plural = api_version(kind), plural or KINDS[kind][1]
     parts = ["api" if group_version == "v1" else "apis", group_version]
     if namespace:
         parts += ["namespaces", namespace]
@@ -105,10 +110,11 @@ class Cluster:
         self.name = connection.name
         self.configuration = _configure(connection)
         self._pool = RESTClientObject(self.configuration).pool_manager
+        self._plurals: dict[str, str] = {}
 
     def get(self, kind: str, namespace: str = "", name: str = "", subresource: str = "", **query: str) -> Json:
         """Read one object, or a collection when no name is given."""
-        return self.request("GET", resource_path(kind, namespace, name, subresource), query=query)
+        return self.request("GET", self._path(kind, namespace, name, subresource), query=query)
 
     def find(self, kind: str, namespace: str = "", name: str = "") -> Json | None:
         """Read one object, or None where it does not exist."""
@@ -125,13 +131,13 @@ class Cluster:
 
     def create(self, kind: str, namespace: str, body: Json) -> Json:
         """Create an object; the caller's field manager is recorded."""
-        path = resource_path(kind, namespace)
+        path = self._path(kind, namespace)
         return self.request("POST", path, body=body, query={"fieldManager": FIELD_MANAGER})
 
     def patch(self, kind: str, namespace: str, name: str, body: t.Any, content_type: str = MERGE_PATCH,
               subresource: str = "") -> Json:
         """Patch an object; the field manager is recorded."""
-        path = resource_path(kind, namespace, name, subresource)
+        path = self._path(kind, namespace, name, subresource)
         return self.request("PATCH", path, body=body, content_type=content_type, query={"fieldManager": FIELD_MANAGER})
 
     def delete(self, kind: str, namespace: str, name: str, preconditions: Json | None = None) -> Json:
@@ -139,7 +145,7 @@ class Cluster:
         body: Json = {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Background"}
         if preconditions:
             body["preconditions"] = preconditions
-        return self.request("DELETE", resource_path(kind, namespace, name), body=body)
+        return self.request("DELETE", self._path(kind, namespace, name), body=body)
 
     def request(self, method: str, path: str, *, query: t.Mapping[str, str] | None = None,
                 body: t.Any = None, content_type: str = "application/json") -> Json:
@@ -151,6 +157,20 @@ class Cluster:
             content_type: str = "application/json", timeout: float | None = None) -> bytes:
         """Send one request and return the answer's bytes (logs, metrics through the pod proxy)."""
         return self._send(method, path, query, body, content_type, timeout).data
+
+    def _path(self, kind: str, namespace: str = "", name: str = "", subresource: str = "") -> str:
+        """As ``resource_path``; a kind that is not in KINDS is ``group/version/Kind`` and asked of the cluster."""
+        if kind in KINDS:
+            return resource_path(kind, namespace, name, subresource)
+        group_version, _slash, short = kind.rpartition("/")
+        if kind not in self._plurals:
+            found = self.request("GET", f"/{'api' if group_version == 'v1' else 'apis'}/{group_version}")
+            plurals = [item["name"] for item in found["resources"] if item["kind"] == short and "/" not in item["name"]]
+            if not plurals:
+                raise ClusterError(f"Cluster {self.name}: {group_version} has no kind {short}.",
+                                   "Check apiVersion and kind of the manifest.", status=404)
+            self._plurals[kind] = plurals[0]
+        return resource_path(kind, namespace, name, subresource, plural=self._plurals[kind])
 
     def auth_headers(self) -> dict[str, str]:
         """The authorization header of this connection, refreshed where the kubeconfig says how."""

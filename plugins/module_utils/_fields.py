@@ -41,6 +41,20 @@ def parse(path: str) -> list[Segment]:
     return segments
 
 
+def join(*keys: str) -> str:
+    """The path of nested keys, quoted where they need it."""
+    return ".".join(key if re.fullmatch(r"[\w-]+", key) else f'["{key}"]' for key in keys).replace(".[", "[")
+
+
+def leaves(document: Json, *keys: str) -> t.Iterator[tuple[str, t.Any]]:
+    """Path and value of everything below nested keys; a list is one value."""
+    for key, value in document.items():
+        if isinstance(value, dict) and value:
+            yield from leaves(value, *keys, key)
+        else:
+            yield join(*keys, key), value
+
+
 def read(document: t.Any, path: str) -> t.Any:
     """The value at a path, None where it is absent."""
     for segment in parse(path):
@@ -64,7 +78,7 @@ def write(document: Json, path: str, value: t.Any) -> list[Json]:
         if child is None:
             if value is None:
                 return []
-            return operations + _add(pointer, current, segment, _nest(segments[depth:], value))
+            return operations + _add(pointer, current, segment, _item(segment, _nest(segments[depth:], value)))
         pointer = _point(pointer, current, segment)
         if isinstance(segment, Selector):
             operations.append({"op": "test", "path": f"{pointer}/{_escape(segment.key)}", "value": segment.value})
@@ -92,7 +106,14 @@ def _add(pointer: str, parent: t.Any, segment: Segment, value: t.Any) -> list[Js
 
 def _nest(segments: list[Segment], value: t.Any) -> t.Any:
     for segment in reversed(segments):
-        value = [value] if isinstance(segment, Selector) else {segment: value}
+        value = [_item(segment, value)] if isinstance(segment, Selector) else {segment: value}
+    return value
+
+
+def _item(segment: Segment, value: t.Any) -> t.Any:
+    """A new list item carries the key that it is found by."""
+    if isinstance(segment, Selector) and isinstance(value, dict):
+        return {segment.key: segment.value, **value}
     return value
 
 

@@ -8,10 +8,12 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from ansible_collections.sre.runbooks.plugins.module_utils import _rollout
+from ansible_collections.sre.runbooks.plugins.module_utils import _capacity, _rollout
+from ansible_collections.sre.runbooks.plugins.module_utils._actions import Planned
 from ansible_collections.sre.runbooks.plugins.module_utils._change import Change
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster import Cluster, Json
 from ansible_collections.sre.runbooks.plugins.module_utils._errors import Refused
+from ansible_collections.sre.runbooks.plugins.module_utils._workload import WORKLOAD_KINDS
 
 try:
     from kubernetes.utils.quantity import parse_quantity
@@ -24,26 +26,35 @@ class Limits:
     """Caps that hold for every change.
 
     :param max_memory: largest memory limit or request that a change may set.
+    :param max_replicas: most pods that a workload may be scaled to.
     :param denied_namespaces: namespaces that are never changed.
     :param respect_disruption_budgets: refuse a restart that would break a PodDisruptionBudget.
     """
 
     max_memory: str
+    max_replicas: int
     denied_namespaces: tuple[str, ...]
     respect_disruption_budgets: bool
 
 
-def check(cluster: Cluster, change: Change, current: Json, limits: Limits) -> None:
+def check(cluster: Cluster, planned: Planned, limits: Limits) -> None:
     """Refuse a change that no runbook should make."""
+    change, workload = planned.change, planned.workload
     where = f"Cluster {cluster.name}: refused to {change.summary}"
     _namespace_is_allowed(change, limits, where)
     _memory_is_capped(change, limits, where)
+    if workload is None:
+        return
+    _replicas_are_capped(planned, workload, limits, where)
+    _quota_leaves_room(cluster, planned, workload, where)
+    if planned.more_pods:
+        _nodes_have_room(cluster, planned, workload, where)
     if change.disruptive:
-        _not_paused(change, current, where)
-        _no_rollout_under_way(change, current, where)
-        _quota_leaves_room(cluster, change, current, where)
+        _not_paused(change, workload, where)
+        if change.action != "rollback":  # which is the way out of a rollout that never ends
+            _no_rollout_under_way(change, workload, where)
         if limits.respect_disruption_budgets:
-            _budgets_hold(cluster, change, current, where)
+            _budgets_hold(cluster, change, workload, where)
 
 
 def _namespace_is_allowed(change: Change, limits: Limits, where: str) -> None:
@@ -72,17 +83,40 @@ def _no_rollout_under_way(change: Change, current: Json, where: str) -> None:
                       f"Wait for it: kubectl -n {change.target.namespace} rollout status {change.target.short}")
 
 
-def _quota_leaves_room(cluster: Cluster, change: Change, current: Json, where: str) -> None:
-    extra = {f"{group}.memory": more for group, more in _extra_memory(change, current) if more > 0}
+def _replicas_are_capped(planned: Planned, workload: Json, limits: Limits, where: str) -> None:
+    replicas = workload["spec"].get("replicas", 1) + planned.more_pods
+    if planned.more_pods and replicas > limits.max_replicas:
+        raise Refused(f"{where}: {replicas} pods are over the cap of {limits.max_replicas}.",
+                      "Ask for fewer, or raise runbooks_max_replicas.")
+
+
+def _quota_leaves_room(cluster: Cluster, planned: Planned, workload: Json, where: str) -> None:
+    extra = _extra_demand(planned, workload)
     if not extra:
         return
-    for quota in cluster.list("ResourceQuota", change.target.namespace):
+    for quota in cluster.list("ResourceQuota", planned.change.target.namespace):
         hard, used = quota.get("status", {}).get("hard", {}), quota.get("status", {}).get("used", {})
         for name, more in extra.items():
             if name in hard and parse_quantity(used.get(name, "0")) + more > parse_quantity(hard[name]):
                 raise Refused(f"{where}: ResourceQuota {quota['metadata']['name']} has {used.get(name, 0)} of "
-                              f"{hard[name]} {name} in use, and this needs {int(more) >> 20} Mi more.",
+                              f"{hard[name]} {name} in use, and this needs {_capacity.quantity(name, more)} more.",
                               "Raise the quota or choose a smaller value.")
+
+
+def _nodes_have_room(cluster: Cluster, planned: Planned, workload: Json, where: str) -> None:
+    fitting = _capacity.pods_that_fit(cluster, workload["spec"]["template"], planned.more_pods)
+    if fitting is not None and fitting < planned.more_pods:
+        raise Refused(f"{where}: the nodes have room for {fitting} of the {planned.more_pods} pods that it adds.",
+                      "Add nodes, lower the pods' requests, or scale to fewer.", fitting=fitting)
+
+
+def _extra_demand(planned: Planned, workload: Json) -> dict[str, t.Any]:
+    """What a quota would have to give on top, by the quota's names of resources."""
+    change, pods = planned.change, workload["spec"].get("replicas", 1)
+    later = change.after(workload) if change.target.kind in WORKLOAD_KINDS.values() else workload
+    now = _capacity.demand(workload["spec"]["template"], pods)
+    then = _capacity.demand(later["spec"]["template"], pods + planned.more_pods)
+    return {name: more for name, amount in then.items() if (more := amount - now.get(name, 0)) > 0}
 
 
 def _budgets_hold(cluster: Cluster, change: Change, current: Json, where: str) -> None:
@@ -103,10 +137,3 @@ def _memory(change: Change) -> t.Iterator[tuple[str, str]]:
     for field in change.fields:
         if field.path.endswith((".limits.memory", ".requests.memory")) and field.after is not None:
             yield field.path, field.after
-
-
-def _extra_memory(change: Change, current: Json) -> t.Iterator[tuple[str, t.Any]]:
-    replicas = current["spec"].get("replicas", 1)
-    before = {field.path: field.before for field in change.fields}
-    for path, quantity in _memory(change):
-        yield path.split(".")[-2], replicas * (parse_quantity(quantity) - parse_quantity(before[path] or "0"))

@@ -15,7 +15,7 @@ from ansible_collections.sre.runbooks.plugins.module_utils._guardrails import Li
 from ansible_collections.sre.runbooks.plugins.module_utils._incident import Incident, check_id
 from ansible_collections.sre.runbooks.plugins.module_utils._mitigation import Plan
 from ansible_collections.sre.runbooks.plugins.module_utils._module import CONNECTION_SPEC, Result, Task
-from ansible_collections.sre.runbooks.plugins.module_utils._workload import Target
+from ansible_collections.sre.runbooks.plugins.module_utils._workload import WORKLOAD_KINDS, Target
 
 MITIGATION_SPEC: dict[str, dict[str, t.Any]] = {
     **CONNECTION_SPEC,
@@ -27,6 +27,7 @@ MITIGATION_SPEC: dict[str, dict[str, t.Any]] = {
     "incidents_dir": {"type": "path", "default": "incidents"},
     "cooldown": {"type": "float", "default": 1800.0},
     "max_memory": {"type": "str", "default": "4Gi"},
+    "max_replicas": {"type": "int", "default": 20},
     "denied_namespaces": {"type": "list", "elements": "str",
                           "default": ["kube-system", "kube-public", "kube-node-lease"]},
     "respect_disruption_budgets": {"type": "bool", "default": True},
@@ -37,7 +38,7 @@ MITIGATION_SPEC: dict[str, dict[str, t.Any]] = {
 def mitigate(task: Task, wanted: t.Sequence[Json]) -> Result:
     """Plan the wanted changes and, outside check mode, make them.
 
-    :param wanted: dicts with ``action``, ``workload`` and the action's parameters.
+    :param wanted: dicts with ``action`` and the action's parameters.
     """
     p = task.params
     check_id(p["incident_id"])
@@ -46,13 +47,14 @@ def mitigate(task: Task, wanted: t.Sequence[Json]) -> Result:
     incident = None
     if not task.check_mode:
         incident = Incident.load(cluster, p["namespace"], p["incident_id"])
-        for target in {Target.parse(p["namespace"], item["workload"]) for item in wanted}:
+        named = {Target.parse(p["namespace"], item["workload"]) for item in wanted if item.get("workload")}
+        for target in {incident.target, *named}:
             _lock.acquire(cluster, target, incident.id, p["lock_seconds"])
         settled = [f"finished an interrupted change: {entry.change.summary}"
                    for entry in _mitigation.resume(cluster, incident)]
     plan = _mitigation.make_plan(cluster, p["namespace"], wanted, p["incident_id"], _limits(p))
     _mitigation.refuse_other_plan(plan, p["plan_hash"], p["approval_expires"])
-    result = {"plan": plan.to_json(), "plan_hash": plan.hash, "changes": [], "mitigated_at": now(),
+    result = {"plan": plan.to_json(), "plan_hash": plan.hash, "changes": [], "workloads": [], "mitigated_at": now(),
               "diff": [change.diff() for change in plan.changes]}
     repeated = _mitigation.cooling_down(cluster, plan, p["incident_id"], p["cooldown"])
     if repeated:
@@ -62,12 +64,17 @@ def mitigate(task: Task, wanted: t.Sequence[Json]) -> Result:
     _refuse_without_evidence(task, plan)
     made = _mitigation.execute(cluster, incident, plan)
     return {**result, "outcome": "changed" if made or settled else "unchanged", "changed": bool(made or settled),
-            "changes": [entry.number for entry in made],
+            "changes": [entry.number for entry in made], "workloads": _workloads(plan),
             "says": settled + [f"changed: {entry.change.summary}" for entry in made] or ["everything is in place already"]}
 
 
 def _limits(p: dict[str, t.Any]) -> Limits:
-    return Limits(p["max_memory"], tuple(p["denied_namespaces"]), p["respect_disruption_budgets"])
+    return Limits(p["max_memory"], p["max_replicas"], tuple(p["denied_namespaces"]), p["respect_disruption_budgets"])
+
+
+def _workloads(plan: Plan) -> list[str]:
+    """The workloads whose pods the plan replaces or adds, for whose rollout to wait."""
+    return sorted({change.target.short for change in plan.changes if change.target.kind in WORKLOAD_KINDS.values()})
 
 
 def _refuse_without_evidence(task: Task, plan: Plan) -> None:

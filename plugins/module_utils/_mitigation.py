@@ -11,14 +11,13 @@ import hashlib
 import json
 import typing as t
 
-from ansible_collections.sre.runbooks.plugins.module_utils import _guardrails, _workload
-from ansible_collections.sre.runbooks.plugins.module_utils._actions import ACTIONS
+from ansible_collections.sre.runbooks.plugins.module_utils import _guardrails
+from ansible_collections.sre.runbooks.plugins.module_utils._actions import ACTIONS, Request
 from ansible_collections.sre.runbooks.plugins.module_utils._change import Change
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster import Cluster, Json
 from ansible_collections.sre.runbooks.plugins.module_utils._errors import Drift, InvalidInput, Refused
 from ansible_collections.sre.runbooks.plugins.module_utils._incident import DONE, INTENDED, VOID, Incident, LedgerEntry
 from ansible_collections.sre.runbooks.plugins.module_utils._parallel import each
-from ansible_collections.sre.runbooks.plugins.module_utils._workload import Target
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,7 +36,7 @@ class Plan:
     def to_json(self) -> list[Json]:
         """As module results show it."""
         return [{"action": change.action, "target": str(change.target), "summary": change.summary,
-                 "temporary": change.temporary,
+                 "temporary": change.temporary, "disruptive": change.disruptive, "expires_at": change.expires_at,
                  "fields": [dataclasses.asdict(field) for field in change.fields]} for change in self.changes]
 
 
@@ -45,23 +44,21 @@ def make_plan(cluster: Cluster, namespace: str, wanted: t.Sequence[Json], incide
               limits: _guardrails.Limits) -> Plan:
     """Read every target and compute what would change.
 
-    :param wanted: dicts with ``action``, ``workload`` and the action's own parameters.
+    :param wanted: dicts with ``action`` and the action's own parameters; ``expires_in`` (seconds) with any.
     :raises Refused: a guardrail forbids one of them.
     """
     for item in wanted:
-        if item.get("action") not in ACTIONS or not item.get("workload"):
-            raise InvalidInput(f"Not a change: {item}.",
-                               f"It needs action (one of {', '.join(sorted(ACTIONS))}) and workload.")
+        if item.get("action") not in ACTIONS:
+            raise InvalidInput(f"Not a change: {item}.", f"It needs action, one of {', '.join(sorted(ACTIONS))}.")
 
-    def plan_one(item: Json) -> Change:
-        target = Target.parse(namespace, item["workload"])
-        current = _workload.read(cluster, target)
-        change = ACTIONS[item["action"]](target, current, item, incident_id)
-        if change.needed:
-            _guardrails.check(cluster, change, current, limits)
-        return change
+    def plan_one(item: Json) -> list[Change]:
+        planned = [one for one in ACTIONS[item["action"]](Request(cluster, namespace, incident_id, item)) if one.change.needed]
+        for one in planned:
+            _guardrails.check(cluster, one, limits)
+        expires_at = _later(float(item["expires_in"])) if item.get("expires_in") else ""
+        return [dataclasses.replace(one.change, expires_at=expires_at) for one in planned]
 
-    return Plan(tuple(change for change in each(plan_one, wanted) if change.needed))
+    return Plan(tuple(change for changes in each(plan_one, wanted) for change in changes))
 
 
 def resume(cluster: Cluster, incident: Incident) -> list[LedgerEntry]:
@@ -121,6 +118,11 @@ def cooling_down(cluster: Cluster, plan: Plan, incident_id: str, cooldown: float
     return [(incident, entry) for incident in incidents if incident.id != incident_id
             for entry in incident.ledger()
             if entry.state == DONE and entry.at >= earliest and (entry.change.action, entry.change.target) in wanted]
+
+
+def _later(seconds: float) -> str:
+    moment = _utc_now() + datetime.timedelta(seconds=seconds)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _utc_now() -> datetime.datetime:

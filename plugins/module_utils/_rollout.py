@@ -15,6 +15,10 @@ from ansible_collections.sre.runbooks.plugins.module_utils._cluster import Clust
 from ansible_collections.sre.runbooks.plugins.module_utils._workload import Target
 
 POLL_SECONDS = 1.0
+#: states of a container that no waiting ends, unless someone acts; a registry may hiccup, hence the patience
+HOPELESS = ("ImagePullBackOff", "ErrImagePull", "InvalidImageName", "CreateContainerConfigError", "CreateContainerError",
+            "CrashLoopBackOff")
+PATIENCE_SECONDS = 20.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,7 +27,7 @@ class Progress:
 
     :param updated: every pod has the newest template.
     :param finished: and all of them are available, with no old one left.
-    :param failed: the controller gave up (progress deadline exceeded), empty if not.
+    :param failed: why it is not finished, where that is known: the controller gave up, or what keeps its pods.
     :param text: the figures, for a person.
     """
 
@@ -54,15 +58,34 @@ def wait(cluster: Cluster, target: Target, timeout: float, tell: t.Callable[[str
     :param timeout: seconds.
     :param tell: takes a line whenever the figures change.
     """
-    deadline, told = time.monotonic() + timeout, ""
+    deadline, told, hopeless_since = time.monotonic() + timeout, "", 0.0
     while True:
-        current = progress(target.kind, _workload.read(cluster, target))
-        if current.text != told:
-            told = current.text
+        workload = _workload.read(cluster, target)
+        current, now = progress(target.kind, workload), time.monotonic()
+        reason = "" if current.finished else blocked(_workload.pods(cluster, workload))
+        line = current.text + (f" ({reason})" if reason else "")
+        if line != told:
+            told = line
             tell(f"{target.short}: {told}")
-        if current.finished or current.failed or time.monotonic() >= deadline:
-            return current
+        if not reason.startswith(HOPELESS):
+            hopeless_since = now
+        given_up = reason if now - hopeless_since >= PATIENCE_SECONDS else ""
+        if current.finished or current.failed or given_up or now >= deadline:
+            return dataclasses.replace(current, failed="; ".join(filter(None, (current.failed, reason))))
         time.sleep(POLL_SECONDS)
+
+
+def blocked(pods: t.Sequence[Json]) -> str:
+    """Why pods that are not ready do not become so, of the newest one that says why; empty where none does."""
+    for pod in reversed(pods):
+        for status in pod.get("status", {}).get("containerStatuses", []):
+            waiting = status.get("state", {}).get("waiting", {})
+            if waiting.get("reason") in HOPELESS:
+                return f"{waiting['reason']} of {pod['metadata']['name']}: {waiting.get('message', '')[:300]}"
+        for condition in pod.get("status", {}).get("conditions", []):
+            if condition["type"] == "PodScheduled" and condition["status"] == "False":
+                return f"{condition.get('reason', 'Unschedulable')} {pod['metadata']['name']}: {condition.get('message', '')[:300]}"
+    return ""
 
 
 def lowest_available(kind: str, workload: Json) -> int:

@@ -8,13 +8,11 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from ansible_collections.sre.runbooks.plugins.module_utils import _pod_metrics, _rollout, _workload
+from ansible_collections.sre.runbooks.plugins.module_utils import _pod_metrics, _revisions, _rollout, _workload
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster import Cluster, Json
 from ansible_collections.sre.runbooks.plugins.module_utils._errors import ClusterError
 from ansible_collections.sre.runbooks.plugins.module_utils._parallel import gather
 from ansible_collections.sre.runbooks.plugins.module_utils._workload import Target
-
-REVISION = "deployment.kubernetes.io/revision"
 
 
 def take(cluster: Cluster, target: Target) -> Json:
@@ -30,7 +28,7 @@ def take(cluster: Cluster, target: Target) -> Json:
         pods=lambda: cluster.list("Pod", namespace, labelSelector=label_selector),
         usage=lambda: _pod_metrics.usage(cluster, namespace, label_selector),
         events=lambda: cluster.list("Event", namespace),
-        revisions=lambda: _revisions(cluster, workload, target, label_selector),
+        revisions=lambda: _revisions.objects(cluster, target, workload),
         autoscalers=lambda: _optional(cluster, "HorizontalPodAutoscaler", namespace),
         budgets=lambda: _optional(cluster, "PodDisruptionBudget", namespace),
         quotas=lambda: _optional(cluster, "ResourceQuota", namespace),
@@ -50,9 +48,9 @@ def pod_rows(snapshot: Json, container: str) -> list[Json]:
 
 def revision_rows(snapshot: Json) -> list[Json]:
     """The rollout history, oldest first: revision, when, images."""
-    rows = [{"revision": int(_revision(item)), "created_at": item["metadata"]["creationTimestamp"],
+    rows = [{"revision": _revisions.number(item), "created_at": item["metadata"]["creationTimestamp"],
              "name": item["metadata"]["name"],
-             "images": [c["image"] for c in _template(item).get("spec", {}).get("containers", [])]}
+             "images": [c["image"] for c in _revisions.template(item).get("spec", {}).get("containers", [])]}
             for item in snapshot["revisions"]]
     return sorted(rows, key=lambda row: row["revision"])
 
@@ -81,13 +79,6 @@ def _row(pod: Json, container: str, usage: t.Mapping[str, t.Any]) -> Json:
             "requests": resources.get("requests", {})}
 
 
-def _revisions(cluster: Cluster, workload: Json, target: Target, label_selector: str) -> list[Json]:
-    kind = "ReplicaSet" if target.kind == "Deployment" else "ControllerRevision"
-    uid = workload["metadata"]["uid"]
-    return [item for item in cluster.list(kind, target.namespace, labelSelector=label_selector)
-            if any(owner["uid"] == uid for owner in item["metadata"].get("ownerReferences", []))]
-
-
 def _optional(cluster: Cluster, kind: str, namespace: str) -> list[Json]:
     """What helps but is not needed: absent without permission or without that API."""
     try:
@@ -96,14 +87,6 @@ def _optional(cluster: Cluster, kind: str, namespace: str) -> list[Json]:
         if error.status in (403, 404):
             return []
         raise
-
-
-def _revision(item: Json) -> str:
-    return str(item.get("revision") or item["metadata"].get("annotations", {}).get(REVISION, "0"))
-
-
-def _template(item: Json) -> Json:
-    return item.get("spec", {}).get("template") or item.get("data", {}).get("spec", {}).get("template", {})
 
 
 def _event_time(event: Json) -> str:

@@ -9,7 +9,10 @@ import dataclasses
 
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster import Cluster
 from ansible_collections.sre.runbooks.plugins.module_utils._errors import Drift
+from ansible_collections.sre.runbooks.plugins.module_utils._evidence import now
 from ansible_collections.sre.runbooks.plugins.module_utils._incident import DONE, INTENDED, UNDONE, VOID, Incident, LedgerEntry
+
+TEMPORARY, EXPIRED, ALL = "temporary", "expired", "all"
 
 
 @dataclasses.dataclass
@@ -26,16 +29,24 @@ class Undone:
     refused: list[Drift] = dataclasses.field(default_factory=list)
 
 
-def pending(incident: Incident) -> list[LedgerEntry]:
-    """The temporary changes that are still in place, newest first."""
-    return [entry for entry in reversed(incident.ledger())
-            if entry.change.temporary and entry.state in (DONE, INTENDED)]
+def pending(incident: Incident, which: str = TEMPORARY) -> list[LedgerEntry]:
+    """What is still in place and is to be taken back, newest first.
+
+    Restarts come last: they make pods read what was put back before.
+
+    :param which: TEMPORARY, EXPIRED (temporary, and its time is up) or ALL (that can be reversed).
+    """
+    chosen = {TEMPORARY: lambda change: change.temporary, ALL: lambda change: change.reversible,
+              EXPIRED: lambda change: bool(change.expires_at) and change.expires_at <= now()}[which]
+    entries = [entry for entry in reversed(incident.ledger())
+               if entry.state in (DONE, INTENDED) and chosen(entry.change)]
+    return sorted(entries, key=lambda entry: entry.change.action == "restart")
 
 
-def undo(cluster: Cluster, incident: Incident, check_mode: bool) -> Undone:
-    """Restore what an incident changed for a while."""
+def undo(cluster: Cluster, incident: Incident, which: str, check_mode: bool) -> Undone:
+    """Restore what an incident changed."""
     result = Undone()
-    for entry in pending(incident):
+    for entry in pending(incident, which):
         state = entry.change.state(cluster)
         if state in ("before", "gone"):
             result.settled.append(entry)

@@ -6,11 +6,13 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import typing as t
 
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster import Cluster, Json
 from ansible_collections.sre.runbooks.plugins.module_utils._errors import ClusterError, InvalidInput
 
+MOUNTS_REFRESHED = "runbooks.sre/mounts-refreshed"
 WORKLOAD_KINDS = {"deployment": "Deployment", "statefulset": "StatefulSet", "daemonset": "DaemonSet"}
 
 
@@ -70,6 +72,21 @@ def pods(cluster: Cluster, workload: Json) -> list[Json]:
     found = cluster.list("Pod", workload["metadata"]["namespace"], labelSelector=selector(workload))
     alive = [pod for pod in found if not pod["metadata"].get("deletionTimestamp")]
     return sorted(alive, key=lambda pod: pod["metadata"]["creationTimestamp"])
+
+
+def refresh_mounts(cluster: Cluster, target: Target) -> None:
+    """Touch the pods, so that their kubelets mount a changed ConfigMap now and not at their next sync, a minute later.
+
+    Without permission to patch pods the minute passes.
+    """
+    moment = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="milliseconds")
+    touched = {"metadata": {"annotations": {MOUNTS_REFRESHED: moment}}}
+    for pod in pods(cluster, read(cluster, target)):
+        try:
+            cluster.patch("Pod", target.namespace, pod["metadata"]["name"], touched)
+        except ClusterError as error:
+            if error.status not in (403, 404):
+                raise
 
 
 def running(pod: Json) -> bool:

@@ -22,8 +22,17 @@ extends_documentation_fragment:
 options:
   changes:
     description:
-      - The changes in order. Each is a dict with C(action) (C(restart) or C(resources)), C(workload), and for
-        C(resources) also C(container), C(limits) and C(requests) (resource name to quantity).
+      - The changes in order, each a dict with C(action) and its parameters; C(workload) is a Deployment's name, or
+        C(statefulset/NAME) or C(daemonset/NAME).
+      - C(restart) restarts C(workload), pod by pod.
+      - C(resources) sets C(limits) and C(requests) (resource name to quantity) of C(container) of C(workload).
+      - C(env) sets the variables C(env) (name to value) of C(container) of C(workload).
+      - C(scale) gives C(workload) at least C(replicas) pods; where an autoscaler decides, its bounds are moved.
+      - C(rollback) rolls C(workload) back to C(revision), or to the newest one that ran something else.
+      - C(config) sets the keys C(data) of ConfigMap C(config_map), creating it where it is absent. The pods of
+        C(workload) see it at once, or are restarted where they take it as environment.
+      - C(manifest) brings every object of the file C(path) to what is written there, and creates those that are absent.
+      - With C(expires_in) (seconds) a later run, or the clean-up, takes the change back.
     type: list
     elements: dict
     required: true
@@ -59,7 +68,7 @@ outcome:
   type: str
   returned: success
 plan:
-  description: The changes, each with action, target, summary, temporary and fields (path, before, after).
+  description: The changes, each with action, target, summary, temporary, disruptive, expires_at and fields (path, before, after).
   type: list
   elements: dict
   returned: success
@@ -72,6 +81,11 @@ changes:
   description: Numbers of the ledger entries that were done.
   type: list
   elements: int
+  returned: success
+workloads:
+  description: The workloads whose rollouts follow.
+  type: list
+  elements: str
   returned: success
 mitigated_at:
   description: When the changes began, or the time of planning.

@@ -29,6 +29,13 @@ options:
   incident_id:
     description: Only this incident; all that still have temporary changes when not set.
     type: str
+  which:
+    description:
+      - V(temporary) is what the clean-up takes back; V(expired) only what was to last until a time that is over;
+        V(all) also what would stay, such as a rollback, because it did not help. A restart cannot be taken back.
+    type: str
+    choices: [temporary, expired, all]
+    default: temporary
   timeout:
     description: Seconds to wait for the rollouts that follow; V(0) does not wait.
     type: float
@@ -65,13 +72,18 @@ from ansible_collections.sre.runbooks.plugins.module_utils._errors import Refuse
 from ansible_collections.sre.runbooks.plugins.module_utils._incident import Incident
 from ansible_collections.sre.runbooks.plugins.module_utils._module import CONNECTION_SPEC, Result, Task, run_module
 from ansible_collections.sre.runbooks.plugins.module_utils._undo import Undone
+from ansible_collections.sre.runbooks.plugins.module_utils._workload import WORKLOAD_KINDS
 
 ARGUMENT_SPEC = {
     **CONNECTION_SPEC,
     "namespace": {"type": "str", "required": True},
     "incident_id": {"type": "str"},
+    "which": {"type": "str", "choices": ["temporary", "expired", "all"], "default": "temporary"},
     "timeout": {"type": "float", "default": 300.0},
 }
+
+NOTHING = {"temporary": "no temporary change is in place", "expired": "no change has expired",
+           "all": "no change that can be reversed is in place"}
 
 
 def run(task: Task) -> Result:
@@ -79,9 +91,9 @@ def run(task: Task) -> Result:
     p, cluster = task.params, task.cluster()
     incidents = ([Incident.load(cluster, p["namespace"], p["incident_id"])] if p["incident_id"]
                  else Incident.all(cluster, p["namespace"]))
-    undone = {incident.id: _undo.undo(cluster, incident, task.check_mode)
-              for incident in reversed(incidents) if _undo.pending(incident)}
-    says = _says(undone, task.check_mode) or ["no temporary change is in place"]
+    undone = {incident.id: _undo.undo(cluster, incident, p["which"], task.check_mode)
+              for incident in reversed(incidents) if _undo.pending(incident, p["which"])}
+    says = _says(undone, task.check_mode) or [NOTHING[p["which"]]]
     if not task.check_mode:
         says += _wait(task, cluster, undone)
     result = {"changed": any(u.restored for u in undone.values()), "says": says,
@@ -105,7 +117,7 @@ def _says(undone: dict[str, Undone], check_mode: bool) -> list[str]:
 
 
 def _wait(task: Task, cluster: Cluster, undone: dict[str, Undone]) -> list[str]:
-    targets = {entry.change.target for u in undone.values() for entry in u.restored if entry.change.disruptive}
+    targets = {entry.change.target for u in undone.values() for entry in u.restored if entry.change.target.kind in WORKLOAD_KINDS.values()}
     lines = []
     for target in sorted(targets, key=str):
         progress = _rollout.wait(cluster, target, task.params["timeout"], task.progress)

@@ -55,7 +55,7 @@ outcome:
   type: str
   returned: success
 plan:
-  description: The changes, each with action, target, summary, temporary and fields (path, before, after).
+  description: The changes, each with action, target, summary, temporary, disruptive, expires_at and fields (path, before, after).
   type: list
   elements: dict
   returned: success
@@ -68,6 +68,11 @@ changes:
   description: Numbers of the ledger entries that were done.
   type: list
   elements: int
+  returned: success
+workloads:
+  description: The workloads whose rollouts follow.
+  type: list
+  elements: str
   returned: success
 mitigated_at:
   description: When the changes began, or the time of planning.
