@@ -30,6 +30,9 @@ _ID = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,50}[A-Za-z0-9])?")
 
 INTENDED, DONE, UNDONE, VOID = "intended", "done", "undone", "void"
 
+#: statuses of an incident that no person needs to look at now
+AT_REST = {"mitigated", "planned", "closed"}
+
 
 @dataclasses.dataclass
 class LedgerEntry:
@@ -130,6 +133,26 @@ class Incident:
     def status(self) -> str:
         """``open``, ``mitigated``, ``not_mitigated``, ``unknown``, ``cooldown`` or ``closed``."""
         return self.head["status"]
+
+    @property
+    def acknowledged(self) -> Json | None:
+        """Who has taken the incident on, and when: ``by`` and ``at``; None while nobody has."""
+        return json.loads(self._data["acknowledged"]) if "acknowledged" in self._data else None
+
+    @property
+    def escalations(self) -> dict[str, str]:
+        """When it was escalated, by severity and step, such as ``P2.respond``."""
+        return {key.partition(".")[2]: value for key, value in self._data.items() if key.startswith("escalation.")}
+
+    def acknowledge(self, who: str) -> None:
+        """Record that somebody has taken the incident on; the first one stays."""
+        if self.acknowledged is None:
+            self._store({"acknowledged": json.dumps({"by": who, "at": now()})})
+            self.note("acknowledge", f"acknowledged by {who}")
+
+    def escalated(self, step: str) -> None:
+        """Record that it was escalated: once for each severity and step."""
+        self._store({f"escalation.{self.head['severity']}.{step}": now()})
 
     def update(self, **facts: t.Any) -> None:
         """Set facts of the record itself, such as its status."""

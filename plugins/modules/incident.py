@@ -26,9 +26,11 @@ options:
     description:
       - V(open) creates the record, or continues it, and takes the lock.
       - V(noted) appends O(events) to the timeline.
+      - V(acknowledged) records that O(who) has taken the incident on, so that it is not escalated any more.
+      - V(escalated) records that it was escalated at O(step), so that it is escalated once.
       - V(settled) records the O(outcome) and gives the lock back.
     type: str
-    choices: [open, noted, settled]
+    choices: [open, noted, acknowledged, escalated, settled]
     required: true
   incident_id:
     description: Id of the incident.
@@ -53,6 +55,21 @@ options:
     type: str
     choices: [P1, P2, P3, P4]
     default: P2
+  respond_by:
+    description: When somebody must have acknowledged it, ISO 8601, UTC; from M(sre.runbooks.severity_info), for O(state=open).
+    type: str
+    default: ""
+  escalate_at:
+    description: When it is escalated if nobody has, ISO 8601, UTC; empty for never. For O(state=open).
+    type: str
+    default: ""
+  who:
+    description: Who has taken it on, for O(state=acknowledged); the user and host of the controller when not set.
+    type: str
+  step:
+    description: Which deadline has passed; needed for O(state=escalated).
+    type: str
+    choices: [respond, escalate]
   outcome:
     description: What came of it; needed for O(state=settled).
     type: str
@@ -81,6 +98,13 @@ EXAMPLES = r"""
     namespace: ai-development
     workload: api-server
     title: Memory of api-server grows until it is killed
+
+- name: acknowledge | Say who has taken the incident on
+  sre.runbooks.incident:
+    state: acknowledged
+    incident_id: INC-1234
+    namespace: ai-development
+    who: ada
 """
 
 RETURN = r"""
@@ -96,6 +120,10 @@ opened_at:
   description: When the incident was opened, ISO 8601, UTC.
   type: str
   returned: when the record exists
+acknowledged:
+  description: Who has taken it on and when, C(by) and C(at).
+  type: dict
+  returned: with O(state=acknowledged)
 says:
   description: Lines for a person.
   type: list
@@ -104,26 +132,31 @@ says:
 """
 
 from ansible_collections.sre.runbooks.plugins.module_utils import _lock
-from ansible_collections.sre.runbooks.plugins.module_utils._incident import Incident, check_id
+from ansible_collections.sre.runbooks.plugins.module_utils._incident import Incident, check_id, me
 from ansible_collections.sre.runbooks.plugins.module_utils._module import CONNECTION_SPEC, Result, Task, run_module
 from ansible_collections.sre.runbooks.plugins.module_utils._workload import Target
 
 ARGUMENT_SPEC = {
     **CONNECTION_SPEC,
-    "state": {"type": "str", "choices": ["open", "noted", "settled"], "required": True},
+    "state": {"type": "str", "choices": ["open", "noted", "acknowledged", "escalated", "settled"], "required": True},
     "incident_id": {"type": "str", "required": True},
     "namespace": {"type": "str", "required": True},
     "workload": {"type": "str"},
     "incident_type": {"type": "str"},
     "title": {"type": "str", "default": ""},
     "severity": {"type": "str", "choices": ["P1", "P2", "P3", "P4"], "default": "P2"},
+    "respond_by": {"type": "str", "default": ""},
+    "escalate_at": {"type": "str", "default": ""},
+    "who": {"type": "str"},
+    "step": {"type": "str", "choices": ["respond", "escalate"]},
     "outcome": {"type": "str",
                 "choices": ["mitigated", "not_mitigated", "unknown", "cooldown", "planned", "failed"]},
     "phase": {"type": "str", "default": "open"},
     "events": {"type": "list", "elements": "str", "default": []},
     "lock_seconds": {"type": "int", "default": 3600},
 }
-REQUIRED_IF = [("state", "open", ["workload", "incident_type"]), ("state", "settled", ["outcome"])]
+REQUIRED_IF = [("state", "open", ["workload", "incident_type"]), ("state", "settled", ["outcome"]),
+               ("state", "escalated", ["step"])]
 
 
 def run(task: Task) -> Result:
@@ -132,7 +165,7 @@ def run(task: Task) -> Result:
     if task.check_mode:
         return {"incident_id": task.params["incident_id"], "status": "unchanged",
                 "says": ["check mode: the incident is not recorded"] if task.params["state"] == "open" else []}
-    return {"open": _open, "noted": _note, "settled": _settle}[task.params["state"]](task)
+    return {"open": _open, "noted": _note, "acknowledged": _acknowledge, "escalated": _escalate, "settled": _settle}[task.params["state"]](task)
 
 
 def _open(task: Task) -> Result:
@@ -141,7 +174,8 @@ def _open(task: Task) -> Result:
     _lock.acquire(cluster, target, p["incident_id"], p["lock_seconds"])
     existing = Incident.find(cluster, p["namespace"], p["incident_id"])
     incident = existing or Incident.open(cluster, p["incident_id"], p["incident_type"], target,
-                                         title=p["title"], severity=p["severity"])
+                                         title=p["title"], severity=p["severity"],
+                                         respond_by=p["respond_by"], escalate_at=p["escalate_at"])
     if existing:
         existing.note("open", "continued by another run")
     else:
@@ -155,6 +189,24 @@ def _note(task: Task) -> Result:
     incident = Incident.load(task.cluster(), task.params["namespace"], task.params["incident_id"])
     _append(incident, task)
     return {**_result(incident), "changed": bool(task.params["events"])}
+
+
+def _acknowledge(task: Task) -> Result:
+    incident = Incident.load(task.cluster(), task.params["namespace"], task.params["incident_id"])
+    already = incident.acknowledged
+    incident.acknowledge(task.params["who"] or me())
+    _append(incident, task)
+    known = incident.acknowledged or {}
+    word = "was acknowledged already" if already else "acknowledged"
+    return {**_result(incident), "changed": not already, "acknowledged": known,
+            "says": [f"{incident.id} {word} by {known['by']} at {known['at']}"]}
+
+
+def _escalate(task: Task) -> Result:
+    incident = Incident.load(task.cluster(), task.params["namespace"], task.params["incident_id"])
+    incident.escalated(task.params["step"])
+    _append(incident, task)
+    return {**_result(incident), "changed": True}
 
 
 def _settle(task: Task) -> Result:
