@@ -15,8 +15,9 @@ from ansible_collections.sre.runbooks.plugins.module_utils import _guardrails
 from ansible_collections.sre.runbooks.plugins.module_utils._actions import ACTIONS, Request
 from ansible_collections.sre.runbooks.plugins.module_utils._change import Change
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster import Cluster, Json
-from ansible_collections.sre.runbooks.plugins.module_utils._errors import Drift, InvalidInput, Refused
-from ansible_collections.sre.runbooks.plugins.module_utils._incident import DONE, INTENDED, VOID, Incident, LedgerEntry
+from ansible_collections.sre.runbooks.plugins.module_utils._errors import Drift, InvalidInput, Refused, RunbookError
+from ansible_collections.sre.runbooks.plugins.module_utils._incident import (
+    DONE, INTENDED, UNDONE, VOID, Incident, LedgerEntry)
 from ansible_collections.sre.runbooks.plugins.module_utils._parallel import each
 
 
@@ -87,15 +88,33 @@ def resume(cluster: Cluster, incident: Incident) -> list[LedgerEntry]:
 
 
 def execute(cluster: Cluster, incident: Incident, plan: Plan) -> list[LedgerEntry]:
-    """Make the changes in order, each written to the ledger first."""
-    made = []
-    for change in plan.changes:
-        entry = incident.intend(change)
-        change.apply(cluster)
-        incident.mark(entry, DONE)
-        incident.note("mitigate", f"changed: {change.summary}", change=entry.number)
-        made.append(entry)
+    """Make the changes in order, each written to the ledger first; all of them, or none."""
+    made: list[LedgerEntry] = []
+    try:
+        for change in plan.changes:
+            entry = incident.intend(change)
+            change.apply(cluster)
+            incident.mark(entry, DONE)
+            incident.note("mitigate", f"changed: {change.summary}", change=entry.number)
+            made.append(entry)
+    except RunbookError as error:
+        raise type(error)(f"{error.message} {_taken_back(cluster, incident, made)}".strip(), error.next_step,
+                          **error.details) from error
     return made
+
+
+def _taken_back(cluster: Cluster, incident: Incident, made: t.Sequence[LedgerEntry]) -> str:
+    """Half a plan helps nobody: undo what it had changed before it failed, and say so."""
+    reversible = [entry for entry in reversed(made) if entry.change.reversible]
+    try:
+        for entry in reversible:
+            entry.change.undo(cluster)
+            incident.mark(entry, UNDONE)
+            incident.note("mitigate", f"restored, as the plan could not be finished: {entry.change.summary}", change=entry.number)
+    except RunbookError as error:
+        return (f"Before that it had changed: {'; '.join(entry.change.summary for entry in made)}; taking that back failed "
+                f"too ({error.message}): clear_temporary_fixes.yml -e incident_id={incident.id} does it.")
+    return f"Taken back: {'; '.join(entry.change.summary for entry in reversible)}." if reversible else ""
 
 
 def refuse_other_plan(plan: Plan, approved: str | None, expires: str | None) -> None:

@@ -82,8 +82,8 @@ ARGUMENT_SPEC = {
     "timeout": {"type": "float", "default": 300.0},
 }
 
-NOTHING = {"temporary": "no temporary change is in place", "expired": "no change has expired",
-           "all": "no change that can be reversed is in place"}
+NOTHING = {"temporary": ["no temporary change is in place"], "expired": [],
+           "all": ["no change that can be reversed is in place"]}
 
 
 def run(task: Task) -> Result:
@@ -93,7 +93,7 @@ def run(task: Task) -> Result:
                  else Incident.all(cluster, p["namespace"]))
     undone = {incident.id: _undo.undo(cluster, incident, p["which"], task.check_mode)
               for incident in reversed(incidents) if _undo.pending(incident, p["which"])}
-    says = _says(undone, task.check_mode) or [NOTHING[p["which"]]]
+    says = _says(undone, task.check_mode) or list(NOTHING[p["which"]])
     if not task.check_mode:
         says += _wait(task, cluster, undone)
     result = {"changed": any(u.restored for u in undone.values()), "says": says,
