@@ -74,6 +74,10 @@ options:
     description: What came of it; needed for O(state=settled).
     type: str
     choices: [mitigated, not_mitigated, unknown, cooldown, planned, failed]
+  cause:
+    description: The likeliest cause, for O(state=settled).
+    type: str
+    default: ""
   phase:
     description: Phase that the events belong to.
     type: str
@@ -151,6 +155,7 @@ ARGUMENT_SPEC = {
     "step": {"type": "str", "choices": ["respond", "escalate"]},
     "outcome": {"type": "str",
                 "choices": ["mitigated", "not_mitigated", "unknown", "cooldown", "planned", "failed"]},
+    "cause": {"type": "str", "default": ""},
     "phase": {"type": "str", "default": "open"},
     "events": {"type": "list", "elements": "str", "default": []},
     "lock_seconds": {"type": "int", "default": 3600},
@@ -214,7 +219,7 @@ def _settle(task: Task) -> Result:
     incident = Incident.load(cluster, task.params["namespace"], task.params["incident_id"])
     _append(incident, task)
     incident.note("report", f"outcome: {task.params['outcome']}")
-    incident.update(status=task.params["outcome"])
+    incident.update(status=task.params["outcome"], cause=task.params["cause"])
     _lock.release(cluster, incident.target, incident.id)
     return {**_result(incident), "changed": True}
 

@@ -138,6 +138,11 @@ def show_audit(options: argparse.Namespace) -> None:
     print(json.dumps(audit.read(_cluster(options).state / "audit.log", options.user, options.since)))
 
 
+def show_settings(options: argparse.Namespace) -> None:
+    """Print what a runbook could change, as JSON: two outputs that are equal say that all of it is back."""
+    print(json.dumps(shop.settings(_cluster(options).kubectl), sort_keys=True))
+
+
 def kill(options: argparse.Namespace) -> None:
     """End a cluster's API server, so that the cluster is dead for its clients."""
     _cluster(options).stop_api_server()
@@ -172,6 +177,7 @@ def _parser() -> argparse.ArgumentParser:
     listing = command("audit", show_audit, cluster=True)
     listing.add_argument("--user", default="", help="only of users whose name ends so")
     listing.add_argument("--since", default="", help="only after this time (ISO 8601, UTC)")
+    command("settings", show_settings, cluster=True)
     command("kill", kill, cluster=True)
     command("revive", revive, cluster=True)
     return parser

@@ -95,6 +95,17 @@ def deployments(kubectl: Kubectl) -> list[tuple[str, int, int]]:
             for item in items]
 
 
+def settings(kubectl: Kubectl) -> dict[str, t.Any]:
+    """Replicas and templates of Deployments, bounds of autoscalers, content of ConfigMaps; restarts and records left out."""
+    items = json.loads(kubectl("-n", NAMESPACE, "get", "deployments,hpa,configmaps", "-o", "json"))["items"]
+    found = {}
+    for item in items:
+        if "runbooks.sre/incident" not in item["metadata"].get("labels", {}):
+            item.get("spec", {}).get("template", {}).get("metadata", {}).pop("annotations", None)
+            found[f"{item['kind'].lower()}/{item['metadata']['name']}"] = item.get("spec") or item.get("data")
+    return found
+
+
 def of_kubeconfig(path: str) -> Kubectl:
     """kubectl for a cluster that is not ours."""
     from labkit import binaries
