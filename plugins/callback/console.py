@@ -206,19 +206,25 @@ class CallbackModule(DefaultCallback):
         task, facts, host = result._task, result._result, self._host(result)
         title = "" if self._is_ours(task) else console.title_of(task.get_name()) + item
         host.take(facts, title, bool(task.check_mode))
+        for name, verdict in facts.get("verdicts", {}).items() if "page" in facts else ():
+            self._hosts.setdefault(name, HostRun(name)).judged = verdict
         if self._everything or isinstance(task, TaskInclude):
             return
         self._handle_warnings(facts)
+        for line in console.page_lines(facts, self._width):
+            self._show(line)
         lines = console.ok_lines(facts, title, bool(task.check_mode))
         if task.action in C._ACTION_DEBUG:
             lines = [Line(text) for text in self._debugged(facts)]
-        if not lines and self._display.verbosity:
+        if not lines and self._display.verbosity and "page" not in facts:
             lines = [Line(f"· {console.title_of(task.get_name())}{item}")]
             lines += [Line(f"  {text}") for text in console.shortened(self._as_text(facts), LONGEST_RESULT)]
         self._show_all(host, result, lines)
 
     def _tell_failed(self, result: t.Any, item: str = "", ignored: bool = False) -> None:
         task, facts, host = result._task, result._result, self._host(result)
+        if host.judged and self._is_verdict(task):
+            return  # the page has told why
         title = "" if self._is_ours(task) else console.title_of(task.get_name()) + item
         message = console.message_of(facts)
         host.take(facts)

@@ -63,7 +63,7 @@ class EvidenceStore:
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         except OSError as error:
-            raise self._unwritable(path, error) from error
+            raise _unwritable(path, error) from error
         return path
 
     def save_text(self, name: str, kind: str, source: str, text: str, **facts: t.Any) -> Item:
@@ -81,7 +81,7 @@ class EvidenceStore:
         item = Item(name, kind, source, sha256, path.stat().st_size, now(), facts)
         with self._locked():
             items = [other for other in self.items() if other.name != name] + [item]
-            self._write(self._manifest, json.dumps([dataclasses.asdict(i) for i in items], indent=1) + "\n")
+            write_private(self._manifest, json.dumps([dataclasses.asdict(i) for i in items], indent=1) + "\n")
         return item
 
     def items(self, kind: str | None = None) -> list[Item]:
@@ -104,39 +104,42 @@ class EvidenceStore:
     def write_document(self, name: str, text: str) -> pathlib.Path:
         """Write a document beside the evidence, such as the report."""
         path = self.root / name
-        self._write(path, redact(text))
+        write_private(path, redact(text))
         return path
 
     def _save(self, name: str, kind: str, source: str, text: str, facts: dict[str, t.Any]) -> Item:
         path = self.path(name)
-        self._write(path, text)
+        write_private(path, text)
         return self.add(name, kind, source, hashlib.sha256(text.encode()).hexdigest(), **facts)
-
-    def _write(self, path: pathlib.Path, text: str) -> None:
-        partial = path.with_name(f".{path.name}.{os.getpid()}")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            with open(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-                file.write(text.encode())
-            partial.replace(path)
-        except OSError as error:
-            partial.unlink(missing_ok=True)
-            raise self._unwritable(path, error) from error
 
     def _locked(self) -> t.ContextManager[t.Any]:
         lock = open(self.root / ".lock", "w")
         fcntl.flock(lock, fcntl.LOCK_EX)
         return lock
 
-    @staticmethod
-    def _unwritable(path: pathlib.Path, error: OSError) -> RunbookError:
-        return RunbookError(
-            f"Cannot write evidence to {path} on the controller: {error.strerror or error}.",
-            "Free space or set runbooks_incidents_dir to a directory with room, then run again with the same "
-            "incident_id: what was captured so far is kept.")
-
 
 def file_sha256(path: pathlib.Path) -> str:
     """sha256 of a file, read in pieces."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write_private(path: pathlib.Path, text: str) -> pathlib.Path:
+    """Write a whole file that only its owner reads, or leave what was there; its directory is made."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with open(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            file.write(text.encode())
+        partial.replace(path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise _unwritable(path, error) from error
+    return path
+
+
+def _unwritable(path: pathlib.Path, error: OSError) -> RunbookError:
+    return RunbookError(
+        f"Cannot write evidence to {path} on the controller: {error.strerror or error}.",
+        "Free space or set runbooks_incidents_dir to a directory with room, then run again with the same "
+        "incident_id: what was captured so far is kept.")

@@ -122,6 +122,14 @@ def summary(rows: t.Sequence[Row], outcome: str) -> str:
     return f"{outcome}: {'; '.join(parts)}" if parts else outcome
 
 
+def brief(rows: t.Sequence[Row], outcome: str) -> str:
+    """The verdict and which checks it rests on, in a few words."""
+    wrong = [f"{row.name} {row.finding.value}".strip() for row in rows if row.status in (BAD, WARN)]
+    missing = [row.name for row in rows if row.status == UNKNOWN and outcome != UNREACHABLE]
+    parts = [*([", ".join(wrong)] if wrong else []), *([f"not measured: {', '.join(missing)}"] if missing else [])]
+    return f"{outcome}: {'; '.join(parts)}" if parts else outcome
+
+
 def _row(name: str, check: Check) -> Row:
     at, started = now(), time.monotonic()
     try:

@@ -150,8 +150,9 @@ def redis(result: ExecResult, full: float) -> Finding:
         return Finding(BAD, "no answer", "no answer in time" if result.code == 124 else said or f"redis-cli exit {result.code}")
     clients, most, blocked = (int(facts.get(name, 0)) for name in ("connected_clients", "maxclients", "blocked_clients"))
     share = f"{clients}/{most}" if most else str(clients)
-    status = WARN if most and clients >= full * most else OK
-    return Finding(status, share, f"{share} clients, {blocked} blocked")
+    if most and clients >= full * most:
+        return Finding(WARN, share, f"{share} clients, {blocked} blocked (threshold {full:.0%})")
+    return Finding(OK, share, f"{blocked} blocked")
 
 
 def errors(lines: t.Sequence[str], settings: Settings) -> Finding:

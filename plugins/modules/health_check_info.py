@@ -25,7 +25,7 @@ options:
     type: str
     required: true
   timeout:
-    description: Seconds for all checks together; one request to the API server takes at most a third of it.
+    description: Seconds for all checks together; one request takes at most half of it and is not repeated.
     type: float
     default: 10.0
   prober:
@@ -151,7 +151,7 @@ from ansible_collections.sre.runbooks.plugins.module_utils._cluster import Clust
 from ansible_collections.sre.runbooks.plugins.module_utils._errors import InvalidInput
 from ansible_collections.sre.runbooks.plugins.module_utils._evidence import now
 from ansible_collections.sre.runbooks.plugins.module_utils._health import (
-    API, HEALTHY, UNKNOWN, Finding, Row, examine, summary, verdict)
+    API, HEALTHY, UNKNOWN, UNREACHABLE, Finding, Row, brief, examine, summary, verdict)
 from ansible_collections.sre.runbooks.plugins.module_utils._health_checks import Settings
 from ansible_collections.sre.runbooks.plugins.module_utils._module import (
     CONNECTION_SPEC, EVIDENCE_SPEC, Result, Task, run_module)
@@ -183,12 +183,10 @@ ARGUMENT_SPEC = {
 def run(task: Task) -> Result:
     """Check everything, and save it where there is an incident."""
     at, started = now(), time.monotonic()
-    rows = _rows(task)
-    outcome = verdict(rows, task.params["critical"])
-    brief = summary(rows, outcome)
+    rows, outcome = _rows(task)
     result: Result = {
-        "verdict": outcome, "summary": brief, "rows": [row.to_json() for row in rows], "at": at,
-        "seconds": round(time.monotonic() - started, 3), "says": [] if outcome == HEALTHY else [brief]}
+        "verdict": outcome, "summary": summary(rows, outcome), "rows": [row.to_json() for row in rows], "at": at,
+        "seconds": round(time.monotonic() - started, 3), "says": [] if outcome == HEALTHY else [brief(rows, outcome)]}
     store = task.evidence()
     if store:
         name = task.params["evidence_name"]
@@ -197,18 +195,24 @@ def run(task: Task) -> Result:
     return result
 
 
-def _rows(task: Task) -> list[Row]:
+def _rows(task: Task) -> tuple[list[Row], str]:
+    """The rows and their verdict; of a cluster that does not answer, the reason stands in one row."""
     try:
         cluster = _cluster(task)
     except InvalidInput as error:  # one host's bad settings must not end the check of the others
-        return [Row(API, Finding(UNKNOWN, "", str(error)), now(), 0.0)]
-    return examine(_health_checks.checks(cluster, _settings(task)), task.params["timeout"])
+        return [Row(API, Finding(UNKNOWN, "", str(error)), now(), 0.0)], UNKNOWN
+    rows = examine(_health_checks.checks(cluster, _settings(task)), task.params["timeout"])
+    outcome = verdict(rows, task.params["critical"])
+    if outcome == UNREACHABLE:
+        rows = [row if row.name == API else dataclasses.replace(row, finding=Finding(UNKNOWN, "", "the API server does not answer"))
+                for row in rows]
+    return rows, outcome
 
 
 def _cluster(task: Task) -> Cluster:
-    """The cluster, with requests that end well before the check does."""
+    """The cluster, with requests that end well before the check does: a dead one is told within seconds."""
     p = task.params
-    patience = {"request_timeout": min(p["request_timeout"], p["timeout"] / 3), "retries": min(p["retries"], 1)}
+    patience = {"request_timeout": min(p["request_timeout"], p["timeout"] / 2), "retries": 0}
     return dataclasses.replace(task, params={**p, **patience}).cluster()
 
 

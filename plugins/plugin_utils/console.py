@@ -16,7 +16,7 @@ Result = t.Mapping[str, t.Any]
 
 GOOD, BAD, WARN, PLAIN = "good", "bad", "warn", "plain"
 _GOOD_OUTCOMES = {"healthy", "mitigated", "changed", "restored", "planned", "unchanged", ""}
-_BAD_OUTCOMES = {"not_mitigated", "failed", "unreachable"}
+_BAD_OUTCOMES = {"not_mitigated", "failed", "unreachable", "down"}
 #: outcomes of single steps that say nothing about the whole run
 _STEP_OUTCOMES = {"changed", "unchanged", "planned", "breached"}
 _MOST_ROWS = 12
@@ -54,6 +54,7 @@ class HostRun:
 
     :param seconds: time spent in each phase, in the order of the phases.
     :param error: the last failure, as it was shown.
+    :param judged: the verdict of a page of all clusters, which is the outcome of a run that only looks.
     :param stopped_in: the task that was under way when the run was broken off.
     """
 
@@ -63,6 +64,7 @@ class HostRun:
     report: str = ""
     evidence_dir: str = ""
     error: str = ""
+    judged: str = ""
     stopped_in: str = ""
     seconds: dict[str, float] = dataclasses.field(default_factory=dict)
     changed: list[str] = dataclasses.field(default_factory=list)
@@ -123,6 +125,8 @@ class HostRun:
         """Take Ansible's own count as the last word: a failure that was rescued is none."""
         if unreachable:
             self.outcome = "unreachable"
+        elif self.judged and not self.error:
+            self.outcome = self.judged
         elif failures and self.outcome not in ("not_mitigated", "unknown"):
             self.outcome = "failed"
 
@@ -184,6 +188,18 @@ def wrapped(line: Line, prefix: str, width: int) -> list[Line]:
     room = max(40, width - len(prefix) - 2)
     pieces = textwrap.wrap(line.text, room, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
     return [Line(prefix + piece, line.mood) for piece in pieces]
+
+
+def page_lines(result: Result, width: int) -> list[Line]:
+    """A page that speaks of all clusters; a line that may be broken says how far its rest is indented."""
+    lines = []
+    for line in result.get("page") or ():
+        pieces = [line["text"]]
+        if "hang" in line:
+            pieces = textwrap.wrap(line["text"], max(60, width), subsequent_indent=" " * min(line["hang"], width // 2),
+                                   break_long_words=False, break_on_hyphens=False)
+        lines += [Line(piece, line["mood"]) for piece in pieces]
+    return lines
 
 
 def visible(text: str) -> list[str]:

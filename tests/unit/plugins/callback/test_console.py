@@ -117,3 +117,17 @@ def test_ctrl_c_still_tells_how_to_go_on(start):
     assert "── lab1: interrupted · incident INC-7" in output
     assert "   stopped in    capture | Dump the heap" in output
     assert "-e incident_id=INC-7" in output
+
+
+def test_a_page_of_all_clusters_is_shown_as_it_is_and_judges_them(start):
+    page = [{"text": "  cluster  verdict", "mood": "plain"},
+            {"text": "  ✗ lab2: " + "the API server does not answer " * 5, "mood": "bad", "hang": 4}]
+    tasks = [{**answer("Put all clusters on one page", page=page, verdicts={"lab1": "healthy", "lab2": "unreachable"}), "run_once": True},
+             {"name": "Judge the cluster", "ansible.builtin.fail": {"msg": "lab2 is unreachable"}, "when": "inventory_hostname == 'lab2'"}]
+    output, _none = (process := start(tasks, hosts="lab1,lab2")).communicate()
+    lines = output.splitlines()
+    assert process.returncode == 2
+    assert lines.count("  cluster  verdict") == 1
+    assert lines[index(lines, "  ✗ lab2: the API") + 1].startswith("    ")
+    assert "lab2 is unreachable" not in output
+    assert lines[-3:-1] == ["── healthy (1): lab1", "── unreachable (1): lab2"] and "1 healthy · 1 unreachable" in lines[-1]
