@@ -201,3 +201,17 @@ def test_a_quota_forbids_more_pods(healed, mitigate):
     refused = mitigate({"action": "scale", "workload": WORKLOAD, "replicas": 9})
     assert refused["rc"] != 0 and "ResourceQuota tight has" in refused["result"]["msg"]
     assert spec(healed)["replicas"] == 1
+
+
+def test_a_plan_that_fails_half_way_takes_back_its_first_half(healed, mitigate, incident, tmp_path):
+    before = healed.get("configmap", "api-gateway-config")["data"]
+    path = tmp_path / "budget.yml"
+    path.write_text("apiVersion: policy/v1\nkind: PodDisruptionBudget\nmetadata: {name: drill}\n"
+                    "spec: {minAvailable: 1, selector: {matchLabels: {app: user-service}}}\n")
+    failed = mitigate({"action": "config", "config_map": "api-gateway-config", "data": {"RATE_LIMIT_ENABLED": True}},
+                      {"action": "manifest", "path": str(path)})
+    assert failed["rc"] != 0
+    assert "permission denied (403)" in failed["result"]["msg"]
+    assert "Taken back: set configmap/api-gateway-config: RATE_LIMIT_ENABLED=true." in failed["result"]["msg"]
+    assert healed.get("configmap", "api-gateway-config")["data"] == before
+    assert healed.record(incident)["change.0001"]["state"] == "undone"

@@ -71,3 +71,20 @@ def test_removing_what_is_absent_is_nothing():
 def test_bad_path():
     with pytest.raises(ValueError, match="bad field path"):
         _fields.parse("spec.[x")
+
+
+@pytest.mark.parametrize("keys", [("data", "KEY"), ("metadata", "annotations", "example.org/x"), ("data", "a.b", "c")])
+def test_join_makes_what_parse_reads(keys):
+    assert _fields.parse(_fields.join(*keys)) == list(keys)
+
+
+def test_leaves_are_what_read_finds():
+    document = {"data": {"a.b": "1"}, "spec": {"list": [1, 2], "empty": {}, "deep": {"x": True}}}
+    found = dict(_fields.leaves(document))
+    assert found == {path: _fields.read(document, path) for path in found}
+    assert list(found.values()) == ["1", [1, 2], {}, True]
+
+
+def test_an_item_that_is_added_carries_its_key():
+    path = "spec.template.spec.containers[name=api].env[name=B].value"
+    assert _fields.read(applied(DEPLOYMENT, path, "2"), path) == "2"
