@@ -53,6 +53,7 @@ lab-down: venv ## Stop the lab and leave nothing of it behind
 molecule: $(SCENARIOS:%=drill-%) ## Every molecule drill, on a lab that is up
 
 drill-%: venv ## One molecule drill, on a lab that is up: drill-memory_leak
+	@molecule reset --scenario-name $* >/dev/null  # what an interrupted drill prepared does not count
 	molecule test --no-command-borders --scenario-name $*
 
 drills: venv ## The drills in Python: changes, interruptions, bad input; on a lab that is up
