@@ -29,8 +29,8 @@ type shopper struct {
 func customers(ctx context.Context) error {
 	s := &shopper{
 		url: text("GATEWAY_URL", "http://api-gateway:8080"),
-		http: &http.Client{Timeout: 8 * time.Second, Transport: &http.Transport{
-			MaxIdleConnsPerHost: 64, IdleConnTimeout: 5 * time.Second}},
+		// Every visit is another browser with a connection of its own, so that new pods of the gateway get their share.
+		http:     &http.Client{Timeout: 8 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}},
 		settings: &folder{path: "/etc/load-generator"},
 	}
 	go s.at(ctx, "REQUESTS_PER_SECOND", normalRate, s.visit)
@@ -39,7 +39,7 @@ func customers(ctx context.Context) error {
 	go s.at(ctx, "SEARCHES_PER_SECOND", 0, func() {
 		s.get("/api/search?seconds="+s.settings.get("SEARCH_SECONDS", "0.1"), "")
 	})
-	go s.at(ctx, "PROFILES_PER_SECOND", 0, func() { s.get("/users/alice", "") })
+	go s.at(ctx, "PROFILES_PER_SECOND", 0, s.crawl)
 	go s.at(ctx, "LOGINS_PER_SECOND", 0, s.bulkLogin)
 	for range time.Tick(10 * time.Second) {
 		log.Printf("INFO customers made %d requests, %d failed", s.count.Load(), s.fails.Load())
@@ -110,6 +110,13 @@ func (s *shopper) bulkLogin() {
 	payload := []byte(`{"user": "alice", "password": "wonderland"}`)
 	request, _ := http.NewRequest(http.MethodPost, s.url+"/auth/login", bytes.NewReader(payload))
 	request.Header.Set("X-Client", "partner-sync")
+	_ = s.do(request, nil)
+}
+
+// crawl is a program that reads profiles as fast as it may.
+func (s *shopper) crawl() {
+	request, _ := http.NewRequest(http.MethodGet, s.url+"/users/alice", nil)
+	request.Header.Set("X-Client", "profile-crawler")
 	_ = s.do(request, nil)
 }
 

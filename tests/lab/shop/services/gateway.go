@@ -10,7 +10,6 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -24,6 +23,9 @@ var (
 		Name: "gateway_request_seconds", Help: "Requests by route and status.",
 		Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}}, []string{"route", "status"})
 	gatewayQueue   = promauto.NewGauge(prometheus.GaugeOpts{Name: "gateway_queue_length", Help: "Requests that wait."})
+	gatewayRefused = promauto.NewCounterVec(prometheus.CounterOpts{
+		Name: "gateway_refused_total", Help: "Requests that the gateway turned away, by route and reason."},
+		[]string{"route", "reason"})
 	gatewayBreaker = promauto.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "gateway_circuit_open", Help: "1 while the circuit breaker of an upstream is open."}, []string{"upstream"})
 )
@@ -39,12 +41,32 @@ type proxy struct {
 }
 
 type upstream struct {
-	name   string
-	prefix string
-	proxy  *httputil.ReverseProxy
-	mutex  sync.Mutex
-	failed int
-	open   time.Time
+	name    string
+	prefix  string
+	proxy   *httputil.ReverseProxy
+	breaker breaker
+}
+
+// visit is one request on its way through the gateway, as the access log tells it.
+type visit struct {
+	http.ResponseWriter
+	route      string
+	status     int
+	upstream   string
+	upstreamMs string
+	refused    string
+}
+
+func (v *visit) WriteHeader(status int) {
+	v.status = status
+	v.ResponseWriter.WriteHeader(status)
+}
+
+// refuse turns a request away on purpose; the reason is shed, rate_limit, queue or circuit.
+func (v *visit) refuse(reason string, status int, format string, values ...any) {
+	v.refused = reason
+	gatewayRefused.WithLabelValues(v.route, reason).Inc()
+	problem(v, status, format, values...)
 }
 
 func gateway(context.Context) error {
@@ -83,35 +105,35 @@ func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		reply(w, http.StatusOK, map[string]any{"status": "up", "queue": p.waiting.Load()})
 		return
 	}
-	started, route := time.Now(), routeOf(r.URL.Path)
-	recorder := &recorder{ResponseWriter: w, status: http.StatusOK}
-	p.forward(recorder, r)
-	gatewayRequests.WithLabelValues(route, strconv.Itoa(recorder.status)).Observe(time.Since(started).Seconds())
-	log.Printf("INFO access client=%s route=%s req=%s status=%d ms=%d", client(r), route, r.Header.Get("X-Request-Id"),
-		recorder.status, time.Since(started).Milliseconds())
+	started := time.Now()
+	v := &visit{ResponseWriter: w, route: routeOf(r.URL.Path), status: http.StatusOK, upstream: "-", upstreamMs: "-", refused: "-"}
+	p.forward(v, r)
+	gatewayRequests.WithLabelValues(v.route, strconv.Itoa(v.status)).Observe(time.Since(started).Seconds())
+	log.Printf("INFO access client=%s route=%s req=%s status=%d ms=%d upstream=%s upstream_ms=%s refused=%s", client(r), v.route,
+		r.Header.Get("X-Request-Id"), v.status, time.Since(started).Milliseconds(), v.upstream, v.upstreamMs, v.refused)
 }
 
-func (p *proxy) forward(w http.ResponseWriter, r *http.Request) {
+func (p *proxy) forward(v *visit, r *http.Request) {
 	if p.shed(r) {
-		problem(w, http.StatusServiceUnavailable, "this traffic is shed at the moment")
+		v.refuse("shed", http.StatusServiceUnavailable, "this traffic is shed at the moment")
 		return
 	}
 	if !p.allowed() {
-		problem(w, http.StatusTooManyRequests, "rate limit")
+		v.refuse("rate_limit", http.StatusTooManyRequests, "rate limit")
 		return
 	}
 	if err := p.enter(r.Context()); err != nil {
-		problem(w, http.StatusServiceUnavailable, "%v", err)
+		v.refuse("queue", http.StatusServiceUnavailable, "%v", err)
 		return
 	}
 	defer func() { <-p.slots }()
 	for _, u := range p.upstreams {
 		if strings.HasPrefix(r.URL.Path, u.prefix) {
-			u.serve(w, r, p.config.on("CIRCUIT_BREAKER_ENABLED"))
+			u.serve(v, r, p.config.on("CIRCUIT_BREAKER_ENABLED"))
 			return
 		}
 	}
-	problem(w, http.StatusNotFound, "no such route")
+	problem(v, http.StatusNotFound, "no such route")
 }
 
 // shed says whether the traffic-shedding policy turns a request away: a comma-separated list of routes.
@@ -159,39 +181,20 @@ func (p *proxy) enter(ctx context.Context) error {
 	}
 }
 
-const (
-	breakerFailures = 20
-	breakerPause    = 5 * time.Second
-)
-
-func (u *upstream) serve(w http.ResponseWriter, r *http.Request, breaker bool) {
-	u.mutex.Lock()
-	open := breaker && time.Now().Before(u.open)
-	u.mutex.Unlock()
-	if open {
-		problem(w, http.StatusServiceUnavailable, "the circuit of %s is open", u.name)
+func (u *upstream) serve(v *visit, r *http.Request, guarded bool) {
+	admitted, probe := true, false
+	if guarded {
+		admitted, probe = u.breaker.admits()
+	}
+	if !admitted {
+		v.refuse("circuit", http.StatusServiceUnavailable, "the circuit of %s is open", u.name)
 		return
 	}
-	recorder := &recorder{ResponseWriter: w, status: http.StatusOK}
-	u.proxy.ServeHTTP(recorder, r)
-	u.mutex.Lock()
-	defer u.mutex.Unlock()
-	if recorder.status < http.StatusInternalServerError {
-		u.failed = 0
-	} else if u.failed++; u.failed >= breakerFailures {
-		u.open, u.failed = time.Now().Add(breakerPause), 0
-	}
-	gatewayBreaker.WithLabelValues(u.name).Set(map[bool]float64{true: 1}[breaker && time.Now().Before(u.open)])
-}
-
-type recorder struct {
-	http.ResponseWriter
-	status int
-}
-
-func (r *recorder) WriteHeader(status int) {
-	r.status = status
-	r.ResponseWriter.WriteHeader(status)
+	started := time.Now()
+	u.proxy.ServeHTTP(v, r)
+	v.upstream, v.upstreamMs = u.name, strconv.FormatInt(time.Since(started).Milliseconds(), 10)
+	open := guarded && u.breaker.saw(v.status < http.StatusInternalServerError, probe)
+	gatewayBreaker.WithLabelValues(u.name).Set(map[bool]float64{true: 1}[open])
 }
 
 func routeOf(path string) string {
