@@ -33,6 +33,7 @@ class Findings:
     :param after: signals at the end, empty if not measured.
     :param diagnosis: cause, candidates and what else the role's diagnosis returned.
     :param next_steps: what a person should do now.
+    :param health_before: rows of the health check when the runbook began; ``health_after`` when it ended.
     """
 
     outcome: str
@@ -40,6 +41,8 @@ class Findings:
     after: t.Sequence[Json] = ()
     diagnosis: Json = dataclasses.field(default_factory=dict)
     next_steps: t.Sequence[str] = ()
+    health_before: t.Sequence[Json] = ()
+    health_after: t.Sequence[Json] = ()
 
 
 def render(incident: Incident, cluster: str, evidence: t.Sequence[Item], findings: Findings) -> str:
@@ -50,6 +53,7 @@ def render(incident: Incident, cluster: str, evidence: t.Sequence[Item], finding
         _section("Cause", _cause(findings.diagnosis)),
         *(_section(table["title"], _table(table["header"], table["rows"])) for table in findings.diagnosis.get("tables", [])),
         _section("Changes", _changes(incident)),
+        _section("Health", _health(findings.health_before, findings.health_after)),
         _section("Evidence", _evidence(evidence)),
         _section("Timeline", _timeline(incident)),
         _section("Next steps", _bullets(findings.next_steps)),
@@ -71,6 +75,18 @@ def _signals(before: t.Sequence[Json], after: t.Sequence[Json]) -> str:
     later = {signal["name"]: signal for signal in after}
     rows = [(signal["name"], _mark(signal), _mark(later.get(signal["name"]))) for signal in before]
     return _table(("signal", "detected", "at the end"), rows) if rows else ""
+
+
+def _health(before: t.Sequence[Json], after: t.Sequence[Json]) -> str:
+    later = {row["name"]: row for row in after}
+    rows = [(row["name"], _state(row), _state(later.get(row["name"]))) for row in before]
+    return _table(("check", "before", "after"), rows) if rows else ""
+
+
+def _state(row: Json | None) -> str:
+    if row is None:
+        return "not checked"
+    return f"{row['status'] if row['status'] == 'ok' else '**' + row['status'] + '**'} {row['detail'] or row['value']}".strip()
 
 
 def _mark(signal: Json | None) -> str:

@@ -57,6 +57,16 @@ options:
     type: list
     elements: str
     default: []
+  health_before:
+    description: Rows of M(sre.runbooks.health_check_info) when the runbook began.
+    type: list
+    elements: dict
+    default: []
+  health_after:
+    description: The same at its end.
+    type: list
+    elements: dict
+    default: []
 """
 
 EXAMPLES = r"""
@@ -110,6 +120,8 @@ ARGUMENT_SPEC = {
     "after": {"type": "list", "elements": "dict", "default": []},
     "diagnosis": {"type": "dict", "default": {}},
     "next_steps": {"type": "list", "elements": "str", "default": []},
+    "health_before": {"type": "list", "elements": "dict", "default": []},
+    "health_after": {"type": "list", "elements": "dict", "default": []},
 }
 
 
@@ -121,7 +133,8 @@ def run(task: Task) -> Result:
         return result
     incident = Incident.load(task.cluster(), p["namespace"], p["incident_id"])
     store = EvidenceStore(p["incidents_dir"], p["incident_id"], p["cluster_name"])
-    findings = _report.Findings(p["outcome"], p["before"], p["after"], p["diagnosis"], p["next_steps"])
+    findings = _report.Findings(p["outcome"], p["before"], p["after"], p["diagnosis"], p["next_steps"],
+                                p["health_before"], p["health_after"])
     path = store.write_document("report.md", _report.render(incident, p["cluster_name"], store.items(), findings))
     return {**result, "report": str(path), "evidence_dir": str(store.directory),
             "says": [_report.OUTCOMES[p["outcome"]]]}
