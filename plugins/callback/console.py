@@ -230,7 +230,8 @@ class CallbackModule(DefaultCallback):
         host.take(facts)
         if not ignored:
             host.fail(message, facts.get("next_step", ""))
-        if self._everything or (message in host.said and self._is_verdict(task)):
+        hidden = ignored and "censored" in facts  # nothing to tell; the playbook says what it makes of it
+        if self._everything or hidden or (message in host.said and self._is_verdict(task)):
             return
         host.said.add(message)
         self._handle_warnings(facts)

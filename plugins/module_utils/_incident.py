@@ -142,7 +142,7 @@ class Incident:
     @property
     def escalations(self) -> dict[str, str]:
         """When it was escalated, by severity and step, such as ``P2.respond``."""
-        return {key.partition(".")[2]: value for key, value in self._data.items() if key.startswith("escalation.")}
+        return {key.partition(".")[2]: json.loads(value) for key, value in self._data.items() if key.startswith("escalation.")}
 
     def acknowledge(self, who: str) -> None:
         """Record that somebody has taken the incident on; the first one stays."""
@@ -152,7 +152,7 @@ class Incident:
 
     def escalated(self, step: str) -> None:
         """Record that it was escalated: once for each severity and step."""
-        self._store({f"escalation.{self.head['severity']}.{step}": now()})
+        self._store({f"escalation.{self.head['severity']}.{step}": json.dumps(now())})
 
     def update(self, **facts: t.Any) -> None:
         """Set facts of the record itself, such as its status."""

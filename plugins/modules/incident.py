@@ -211,7 +211,7 @@ def _escalate(task: Task) -> Result:
     incident = Incident.load(task.cluster(), task.params["namespace"], task.params["incident_id"])
     incident.escalated(task.params["step"])
     _append(incident, task)
-    return {**_result(incident), "changed": True}
+    return {**_result(incident), "changed": True, "says": [f"{incident.id} {text}" for text in task.params["events"]]}
 
 
 def _settle(task: Task) -> Result:

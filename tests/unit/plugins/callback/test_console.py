@@ -67,6 +67,7 @@ def test_a_run_is_told_in_phases_and_ends_with_its_outcome(start):
                plan=[{"summary": "restart it", "temporary": False}], diff={"before": "old\n", "after": "new\n"}),
         {"name": "Tell", "ansible.builtin.debug": {"msg": "by the way"}},
         {"name": "mitigate | Try", "answer": {"failed": True, "msg": "cannot do that"}, "ignore_errors": True},
+        {"name": "mitigate | Tell", "answer": {"failed": True, "msg": "cannot reach it"}, "ignore_errors": True, "no_log": True},
     ]
     output, _none = (process := start(tasks, "--diff")).communicate()
     lines = output.splitlines()
@@ -76,6 +77,7 @@ def test_a_run_is_told_in_phases_and_ends_with_its_outcome(start):
              "   changed       restart it"]
     assert [index(lines, text) for text in order] == sorted(index(lines, text) for text in order), output
     assert "Remember" not in output and "never" not in output and "plan" not in output and "{" not in output
+    assert "hidden" not in output and "cannot reach it" not in output
 
 
 def test_a_failure_that_the_playbook_repeats_is_shown_once(start):
