@@ -8,13 +8,6 @@ RESTART = {"memory_leak_adjust_memory": "never", "memory_leak_heap_dump": False,
 RAISED = {"memory_leak_adjust_memory": "always", "memory_leak_heap_dump": False, "runbooks_force": True}
 
 
-def test_a_healthy_shop_is_left_alone(shop, runbook, now):
-    done = runbook.memory_leak()
-    assert done.returncode == 0
-    assert "nothing is over its threshold" in done.stdout
-    assert shop.writes(now) == []
-
-
 def test_check_mode_shows_the_change_and_makes_none(shop, runbook, incident_id, now):
     before = shop.get("deployment", "api-server")["metadata"]["generation"]
     done = runbook.memory_leak("--check", "--diff", incident_id=incident_id, **RAISED)

@@ -1,0 +1,33 @@
+"""What holds for every runbook: it leaves a healthy shop alone, and refuses a target that is not there."""
+
+from __future__ import annotations
+
+import pytest
+
+RUNBOOKS = ["memory_leak", "db_pool_exhaustion", "auth_degradation", "api_gateway_overload"]
+
+
+@pytest.mark.parametrize("name", RUNBOOKS)
+def test_a_healthy_shop_is_left_alone(shop, runbook, now, name):
+    done = runbook.run(f"incident/{name}.yml")
+    assert done.returncode == 0
+    assert "nothing is over its threshold" in done.stdout
+    assert shop.writes(now) == []
+    assert not runbook.incidents.exists(), "no incident, no files"
+
+
+@pytest.mark.parametrize("name", RUNBOOKS)
+def test_a_workload_that_is_not_there_is_refused(shop, runbook, now, name):
+    done = runbook.run(f"incident/{name}.yml", **{f"{name}_workload": "no-such-thing", "runbooks_force": True})
+    flat = " ".join(done.stdout.split())
+    assert done.returncode != 0
+    assert "there is no deployment/no-such-thing in namespace ai-development" in flat
+    assert "api-server" in flat, "the workloads that are there are named"
+    assert shop.writes(now) == []
+
+
+@pytest.mark.parametrize("name", RUNBOOKS)
+def test_check_mode_writes_nothing(shop, runbook, now, name):
+    done = runbook.run(f"incident/{name}.yml", "--check", "--diff", runbooks_force=True, memory_leak_heap_dump=False)
+    assert done.returncode == 0
+    assert shop.writes(now) == []
