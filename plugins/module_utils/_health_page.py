@@ -65,9 +65,11 @@ def _one(cluster: str, result: t.Mapping[str, t.Any]) -> list[Json]:
     lines = [{"text": title, "mood": _mood(result["verdict"])}]
     names = max([len(row["name"]) for row in result["rows"]], default=0)
     values = max([len(row["value"]) for row in result["rows"]], default=0)
+    told = ""
     for row in sorted(result["rows"], key=lambda row: (BAD, WARN, UNKNOWN, OK).index(row["status"])):
         head = f"  {MARKS[row['status']]} {row['name']:<{names}}  {row['value']:<{values}}  "
-        about = "" if row["lines"] else row["detail"]
+        about = "" if row["lines"] else "as above" if row["detail"] and row["detail"] == told else row["detail"]
+        told = row["detail"]
         lines.append({"text": (head + about).rstrip(), "mood": _mood(row["status"]), "hang": len(head)})
         lines += [{"text": f"      {line}", "mood": "plain", "hang": 8} for line in row["lines"]]
     return lines

@@ -194,6 +194,12 @@ def test_one_cluster_is_told_check_by_check():
     assert texts[1].split() == ["✗", "pods", "1/2", "x:", "OOM|Killed"]
 
 
+def test_a_reason_that_several_checks_share_is_told_once():
+    rows = [row(name, "unknown", "", "may not exec").to_json() for name in ("api-gateway", "auth-service")]
+    page = _health_page.terminal(_health_page.complete({"lab1": {"verdict": "unknown", "rows": rows}}))
+    assert [line["text"].split()[2:] for line in page[1:]] == [["may", "not", "exec"], ["as", "above"]]
+
+
 def test_the_document_has_a_row_for_each_cluster_and_check():
     text = _health_page.markdown(results(), "2026-11-24T03:00:00Z")
     assert "5 clusters: 1 unreachable, 1 unknown, 1 degraded, 2 healthy." in text
