@@ -48,6 +48,7 @@ def test_the_same_mitigation_again_within_the_cooldown_escalates(healed, runbook
     done = runbook.memory_leak(incident_id=f"{incident_id}-b", runbooks_cooldown=1800, **RESTART)
     healed.kubectl("delete", "configmap", f"incident-{incident_id}-b")
     assert f"cooldown: {incident_id} did the same" in done.stdout
+    assert done.returncode != 0 and "a person must look at it now" in " ".join(done.stdout.split())
     assert healed.get("deployment", "api-server")["metadata"]["generation"] == generation
 
 
