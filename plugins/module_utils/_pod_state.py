@@ -83,6 +83,8 @@ def _container_reason(container: Json) -> str:
         return f"{waiting['reason']}{after}{restarts}"
     if ended and ended.get("reason") != "Completed":
         return f"{_ending(ended)}{restarts}"
+    if "running" in state and last and last.get("reason") != "Completed" and not container.get("ready"):
+        return f"starting again after {_ending(last)}{restarts}"
     return ""
 
 

@@ -46,6 +46,8 @@ OOM = {"terminated": {"reason": "OOMKilled", "exitCode": 137, "finishedAt": "202
     (pod(phase="Pending", conditions=[{"type": "PodScheduled", "status": "False", "message": "0/3 nodes: Insufficient cpu"}]),
      True, "Pending: 0/3 nodes: Insufficient cpu"),
     (pod(containerStatuses=[container(state={"running": {}})]), True, "running, but not ready (api-server)"),
+    (pod(containerStatuses=[container(3, state={"running": {}}, lastState=OOM)]),
+     True, "starting again after OOMKilled (exit 137), 3 restarts"),
     (pod(phase="Failed", reason="Evicted", message="low on memory"), False, "Evicted: low on memory"),
     (pod(ready=True, containerStatuses=[container(1, state={"running": {}}, lastState=OOM)]),
      False, "ready again after OOMKilled (exit 137) at 2026-11-24T02:58:00Z, 1 restarts"),
