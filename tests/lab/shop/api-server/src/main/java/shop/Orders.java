@@ -79,7 +79,7 @@ final class Orders {
     JsonObject slowSearch(String request, double seconds) throws SQLException {
         try (Database.Lease lease = database.acquire(request);
              PreparedStatement query = lease.connection.prepareStatement(
-                 "SELECT count(*) FROM order_items, pg_sleep(?) WHERE product LIKE '%x%'")) {
+                 "SELECT count(*), pg_sleep(?) FROM order_items WHERE product LIKE '%x%'")) {
             query.setDouble(1, seconds);
             ResultSet rows = query.executeQuery();
             rows.next();
