@@ -13,7 +13,7 @@ import textwrap
 import typing as t
 import urllib.parse
 
-from ansible_collections.sre.runbooks.plugins.module_utils import _exec, _pod_state, _probe, _workload
+from ansible_collections.sre.runbooks.plugins.module_utils import _exec, _pod_state, _probe, _psql, _workload
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster import Cluster, Json, resource_path
 from ansible_collections.sre.runbooks.plugins.module_utils._errors import ClusterError
 from ansible_collections.sre.runbooks.plugins.module_utils._exec import Container, ExecResult
@@ -21,11 +21,20 @@ from ansible_collections.sre.runbooks.plugins.module_utils._health import (
     API, BAD, OK, UNKNOWN, WARN, Check, Finding, start)
 from ansible_collections.sre.runbooks.plugins.module_utils._parallel import each
 from ansible_collections.sre.runbooks.plugins.module_utils._probe import Answer, Request
+from ansible_collections.sre.runbooks.plugins.module_utils._psql import Way
 from ansible_collections.sre.runbooks.plugins.module_utils._redact import redact
 from ansible_collections.sre.runbooks.plugins.module_utils._workload import Target
 
 #: of a container's log, the most that is read to find its errors
 LOG_LINES = 5000
+
+_CONNECTIONS = """
+SELECT now() AS now, current_setting('max_connections')::int AS most, count(*) AS used,
+       count(*) FILTER (WHERE state = 'active') AS active,
+       count(*) FILTER (WHERE state LIKE 'idle in transaction%') AS idle_in_transaction,
+       count(*) FILTER (WHERE wait_event_type = 'Lock') AS waiting
+FROM pg_stat_activity WHERE backend_type = 'client backend'
+"""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,6 +44,7 @@ class Settings:
     :param prober: workload from whose pod is asked what can be asked inside the cluster only.
     :param urls: to ask with GET; a check is named like the first part of its host.
     :param slow_ms: an answer that takes longer is a warning.
+    :param database_ways: to ask the database, in their order.
     :param redis_password: goes to redis-cli through its standard input.
     :param full: share of the connections to the database or to Redis in use that is a warning.
     :param error_pattern: regular expression of the log lines that count as errors.
@@ -48,6 +58,7 @@ class Settings:
     prober: str
     urls: tuple[str, ...]
     slow_ms: float
+    database_ways: tuple[Way, ...]
     redis_host: str
     redis_port: int
     redis_password: str
@@ -73,6 +84,7 @@ def checks(cluster: Cluster, settings: Settings) -> dict[str, Check]:
         "pods": lambda: pods(cluster.list("Pod", namespace), settings, datetime.datetime.now(datetime.timezone.utc)),
         "deployments": lambda: deployments(cluster.list("Deployment", namespace)),
         **{name: _http_check(answers, number, settings) for number, name in enumerate(names(settings.urls))},
+        "database": lambda: database(cluster, settings),
         "redis": lambda: redis(_ask_redis(cluster, prober.result(), settings), settings.full),
         "errors": lambda: errors(_error_log(cluster, settings), settings),
     }
@@ -140,6 +152,28 @@ def http(url: str, answer: Answer, slow_ms: float) -> Finding:
     return Finding(OK, value)
 
 
+def database(cluster: Cluster, settings: Settings) -> Finding:
+    """Whether the database answers, and how many of its connections are in use."""
+    try:
+        found, _way = _psql.query(cluster, settings.namespace, settings.database_ways, _CONNECTIONS, settings.request_timeout)
+    except _psql.CannotAsk:
+        raise
+    except ClusterError as error:
+        return Finding(BAD, "no answer", str(error))
+    return connections(found[0], datetime.datetime.now(datetime.timezone.utc), settings.full)
+
+
+def connections(facts: Json, moment: datetime.datetime, full: float) -> Finding:
+    """What a database says of its time and its connections."""
+    off = (datetime.datetime.fromisoformat(facts["now"]) - moment).total_seconds()
+    share = f"{facts['used']}/{facts['most']}"
+    detail = (f"{facts['active']} active, {facts['idle_in_transaction']} idle in transaction, {facts['waiting']} waiting for a lock; "
+              f"its time {facts['now']} ({off:+.1f} s)")
+    if facts["used"] >= full * facts["most"]:
+        return Finding(WARN, share, f"{share} connections (threshold {full:.0%}): {detail}")
+    return Finding(OK, share, detail)
+
+
 def redis(result: ExecResult, full: float) -> Finding:
     """What ``INFO clients`` says."""
     facts = dict(re.findall(r"^(\w+):(\d+)\s*$", result.text, re.MULTILINE))
@@ -160,7 +194,7 @@ def errors(lines: t.Sequence[str], settings: Settings) -> Finding:
 
     :param lines: those of all pods, each with its time and pod in front, the last one last.
     """
-    what = f"{len(lines)} lines match {settings.error_pattern!r} in {settings.error_minutes} min of {settings.error_workload}"
+    what = f"{len(lines)} lines match {settings.error_pattern} in {settings.error_minutes} min of {settings.error_workload}"
     status = WARN if len(lines) >= settings.error_count else OK
     return Finding(status, str(len(lines)), what if lines else "", tuple(redact(line) for line in lines[-10:]))
 

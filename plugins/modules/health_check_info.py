@@ -18,6 +18,7 @@ author: sre.runbooks contributors (@sre-runbooks)
 extends_documentation_fragment:
   - sre.runbooks.attributes.info
   - sre.runbooks.cluster
+  - sre.runbooks.database
   - sre.runbooks.evidence
 options:
   namespace:
@@ -155,9 +156,11 @@ from ansible_collections.sre.runbooks.plugins.module_utils._health import (
 from ansible_collections.sre.runbooks.plugins.module_utils._health_checks import Settings
 from ansible_collections.sre.runbooks.plugins.module_utils._module import (
     CONNECTION_SPEC, EVIDENCE_SPEC, Result, Task, run_module)
+from ansible_collections.sre.runbooks.plugins.module_utils._psql import DATABASE_SPEC, Way
 
 ARGUMENT_SPEC = {
     **CONNECTION_SPEC,
+    **DATABASE_SPEC,
     **EVIDENCE_SPEC,
     "namespace": {"type": "str", "required": True},
     "timeout": {"type": "float", "default": 10.0},
@@ -219,6 +222,7 @@ def _cluster(task: Task) -> Cluster:
 def _settings(task: Task) -> Settings:
     given = {field.name: task.params.get(field.name) for field in dataclasses.fields(Settings)}
     return Settings(**{**given, "urls": tuple(task.params["urls"]), "redis_password": task.params["redis_password"] or "",
+                       "database_ways": tuple(Way(**way) for way in task.params["database_ways"]),
                        "request_timeout": task.params["timeout"] / 3})
 
 

@@ -134,6 +134,14 @@ def test_what_redis_says(text, code, status):
     assert _health_checks.redis(ExecResult(code, text.encode(), ""), full=0.8).status == status
 
 
+def test_connections_of_the_database():
+    facts = {"now": "2026-11-24T03:00:01.5+00:00", "most": 100, "used": 14, "active": 2, "idle_in_transaction": 1, "waiting": 0}
+    found = _health_checks.connections(facts, NOW, full=0.8)
+    assert (found.status, found.value) == ("ok", "14/100")
+    assert "1 idle in transaction" in found.detail and "(+1.5 s)" in found.detail
+    assert _health_checks.connections({**facts, "used": 80}, NOW, full=0.8).status == "warn"
+
+
 def test_deployments_with_fewer_pods_than_wanted():
     items = [{"metadata": {"name": name}, "spec": {"replicas": wanted}, "status": {"availableReplicas": available}}
              for name, wanted, available in (("a", 2, 2), ("b", 3, 1), ("c", 0, 0))]
