@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import dataclasses
+import typing as t
 
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster import Cluster
 from ansible_collections.sre.runbooks.plugins.module_utils._errors import Drift
@@ -29,24 +30,28 @@ class Undone:
     refused: list[Drift] = dataclasses.field(default_factory=list)
 
 
-def pending(incident: Incident, which: str = TEMPORARY) -> list[LedgerEntry]:
+def pending(incident: Incident, which: str = TEMPORARY, numbers: t.Collection[int] = ()) -> list[LedgerEntry]:
     """What is still in place and is to be taken back, newest first.
 
     Restarts come last: they make pods read what was put back before.
 
     :param which: TEMPORARY, EXPIRED (temporary, and its time is up) or ALL (that can be reversed).
+    :param numbers: only these entries, all when empty.
     """
     chosen = {TEMPORARY: lambda change: change.temporary, ALL: lambda change: change.reversible,
               EXPIRED: lambda change: bool(change.expires_at) and change.expires_at <= now()}[which]
     entries = [entry for entry in reversed(incident.ledger())
-               if entry.state in (DONE, INTENDED) and chosen(entry.change)]
+               if entry.state in (DONE, INTENDED) and chosen(entry.change) and (not numbers or entry.number in numbers)]
     return sorted(entries, key=lambda entry: entry.change.action == "restart")
 
 
-def undo(cluster: Cluster, incident: Incident, which: str, check_mode: bool) -> Undone:
-    """Restore what an incident changed."""
+def undo(cluster: Cluster, incident: Incident, entries: t.Sequence[LedgerEntry], check_mode: bool) -> Undone:
+    """Restore what an incident changed.
+
+    :param entries: as ``pending`` returns them.
+    """
     result = Undone()
-    for entry in pending(incident, which):
+    for entry in entries:
         state = entry.change.state(cluster)
         if state in ("before", "gone"):
             result.settled.append(entry)

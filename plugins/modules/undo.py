@@ -36,6 +36,11 @@ options:
     type: str
     choices: [temporary, expired, all]
     default: temporary
+  changes:
+    description: Only these entries of the ledger, by number; needs O(incident_id).
+    type: list
+    elements: int
+    default: []
   timeout:
     description: Seconds to wait for the rollouts that follow; V(0) does not wait.
     type: float
@@ -68,7 +73,7 @@ says:
 
 from ansible_collections.sre.runbooks.plugins.module_utils import _rollout, _undo
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster import Cluster
-from ansible_collections.sre.runbooks.plugins.module_utils._errors import Refused
+from ansible_collections.sre.runbooks.plugins.module_utils._errors import InvalidInput, Refused
 from ansible_collections.sre.runbooks.plugins.module_utils._incident import Incident
 from ansible_collections.sre.runbooks.plugins.module_utils._module import CONNECTION_SPEC, Result, Task, run_module
 from ansible_collections.sre.runbooks.plugins.module_utils._undo import Undone
@@ -79,6 +84,7 @@ ARGUMENT_SPEC = {
     "namespace": {"type": "str", "required": True},
     "incident_id": {"type": "str"},
     "which": {"type": "str", "choices": ["temporary", "expired", "all"], "default": "temporary"},
+    "changes": {"type": "list", "elements": "int", "default": []},
     "timeout": {"type": "float", "default": 300.0},
 }
 
@@ -89,10 +95,12 @@ NOTHING = {"temporary": ["no temporary change is in place"], "expired": [],
 def run(task: Task) -> Result:
     """Restore, and refuse at the end where something could not be."""
     p, cluster = task.params, task.cluster()
+    if p["changes"] and not p["incident_id"]:
+        raise InvalidInput("Changes are numbered within one incident.", "Set incident_id beside changes.")
     incidents = ([Incident.load(cluster, p["namespace"], p["incident_id"])] if p["incident_id"]
                  else Incident.all(cluster, p["namespace"]))
-    undone = {incident.id: _undo.undo(cluster, incident, p["which"], task.check_mode)
-              for incident in reversed(incidents) if _undo.pending(incident, p["which"])}
+    undone = {incident.id: _undo.undo(cluster, incident, entries, task.check_mode) for incident in reversed(incidents)
+              if (entries := _undo.pending(incident, p["which"], p["changes"]))}
     says = _says(undone, task.check_mode) or list(NOTHING[p["which"]])
     if not task.check_mode:
         says += _wait(task, cluster, undone)

@@ -30,3 +30,7 @@ class Record:
 @pytest.mark.parametrize("which, numbers", [(TEMPORARY, [7, 3, 1, 2]), (EXPIRED, [1]), (ALL, [7, 4, 3, 1, 2])])
 def test_newest_first_and_restarts_last(which, numbers):
     assert [entry.number for entry in pending(Record(), which)] == numbers
+
+
+def test_only_the_entries_that_are_named():
+    assert [entry.number for entry in pending(Record(), ALL, [4, 1, 5])] == [4, 1]
