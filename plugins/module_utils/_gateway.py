@@ -31,18 +31,18 @@ PRESETS: dict[str, dict[str, t.Any]] = {
     "shop": {
         "requests": "gateway_request_seconds_count", "status_label": "status", "route_label": "route",
         "intended": 'gateway_refused_total{reason=~"shed|circuit"}', "queue": "gateway_queue_length",
-        "duration": "gateway_request_seconds", "served": 'status=~"(?!429|503).*"', "duration_scale": 1.0,
+        "duration": "gateway_request_seconds", "served": 'status=~"(?!429|50[234]).*"', "duration_scale": 1.0,
         "cpu_seconds": "process_cpu_seconds_total"},
     "nginx": {
         "requests": "nginx_ingress_controller_requests", "status_label": "status", "route_label": "path",
         "intended": "", "queue": "", "duration": "nginx_ingress_controller_request_duration_seconds",
-        "served": 'status=~"(?!429|503).*"', "duration_scale": 1.0,
+        "served": 'status=~"(?!429|50[234]).*"', "duration_scale": 1.0,
         "cpu_seconds": "nginx_ingress_controller_nginx_process_cpu_seconds_total"},
     "istio": {
         "requests": "istio_requests_total", "status_label": "response_code", "route_label": "destination_service_name",
         "intended": 'istio_requests_total{response_code=~"503",response_flags=~".*(UO|RL).*"}',
         "queue": "envoy_cluster_upstream_rq_pending_active", "duration": "istio_request_duration_milliseconds",
-        "served": 'response_code=~"(?!429|503).*"', "duration_scale": 0.001, "cpu_seconds": ""},
+        "served": 'response_code=~"(?!429|50[234]).*"', "duration_scale": 0.001, "cpu_seconds": ""},
     "envoy": {
         "requests": "envoy_cluster_upstream_rq", "status_label": "envoy_response_code", "route_label": "envoy_cluster_name",
         "intended": "envoy_cluster_upstream_rq_pending_overflow", "queue": "envoy_cluster_upstream_rq_pending_active",

@@ -176,7 +176,7 @@ def _weigh_cpu(facts: Facts, slow: Candidate, load: Candidate, small: Candidate)
         slow.opposes(f"{text}, and does not only wait")
     else:
         small.opposes(text, 3)
-        load.opposes(text)
+        load.opposes(text, 2)
         if not facts.traffic.get("upstreams") and (facts.window.get("p95_seconds") or 0) * 1000 >= facts.slow_ms:
             slow.supports(f"{text} while requests take up to {facts.window['p95_seconds']:.1f} s, so it waits; the log does not "
                           "say for whom")

@@ -8,7 +8,7 @@ import (
 const (
 	breakerSample = 20
 	breakerPause  = 5 * time.Second
-	breakerProbes = 3
+	breakerProbes = 5
 )
 
 // breaker opens when half of the last breakerSample answers were failures. While it is open one request is let through
