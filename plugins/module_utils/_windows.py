@@ -43,6 +43,12 @@ class Window:
         """The value at the end of the window."""
         return None if self.last is None else self.last.first(_series(names))
 
+    def lowest(self, names: Names) -> float | None:
+        """The lower of a gauge's two values: what holds for the whole window, as far as two looks can tell."""
+        values = [value for samples in (self.first, self.last)
+                  if samples is not None and (value := samples.first(_series(names))) is not None]
+        return min(values, default=None)
+
     def delta(self, names: Names) -> float | None:
         """How much a counter grew; all of it where the process restarted meanwhile."""
         after = self.gauge(names)
