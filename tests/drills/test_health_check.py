@@ -119,6 +119,16 @@ def test_a_pod_that_crashes_and_a_service_that_is_gone_are_told(healed, crashing
     assert health(health_check_fail_on=["unreachable"]).returncode == 0
 
 
+def test_a_database_that_is_gone_is_down_and_the_errors_are_told(healed, health):
+    healed.kubectl("scale", "deployment/postgres", "--replicas=0")
+    until(lambda: healed.kubectl("get", "pods", "-l", "app=postgres", "-o", "name") == "")
+    until(lambda: health().returncode != 0 and health.row("errors")["status"] == "warn", timeout=120, pause=5)
+    assert health.document["verdict"] == "down"
+    assert health.row("database")["status"] == "bad" and "the database turns psql" in health.row("database")["detail"]
+    lines = health.row("errors")["lines"]
+    assert len(lines) == 10 and lines == sorted(lines) and all("api-server-" in line and "ERROR" in line for line in lines)
+
+
 def test_what_may_not_be_looked_at_is_unknown_and_fails_nothing_else(shop, health):
     shop.kubectl("apply", "-f", "-", stdin=yaml.safe_dump_all(READER))
     try:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime
 import time
+import types
 
 import pytest
 from ansible_collections.sre.runbooks.plugins.module_utils import _health_checks, _health_page
@@ -140,6 +141,13 @@ def test_connections_of_the_database():
     assert (found.status, found.value) == ("ok", "14/100")
     assert "1 idle in transaction" in found.detail and "(+1.5 s)" in found.detail
     assert _health_checks.connections({**facts, "used": 80}, NOW, full=0.8).status == "warn"
+
+
+def test_the_last_ten_errors_are_shown_without_secrets():
+    settings = types.SimpleNamespace(error_pattern="ERROR", error_minutes=5, error_workload="api-server", error_count=12)
+    few = _health_checks.errors([f"{number:02} ERROR password=hunter2" for number in range(11)], settings)
+    assert (few.status, few.value, len(few.lines), few.lines[-1]) == ("ok", "11", 10, "10 ERROR password=[REDACTED]")
+    assert _health_checks.errors(["ERROR"] * 12, settings).status == "warn"
 
 
 def test_deployments_with_fewer_pods_than_wanted():
