@@ -92,7 +92,7 @@ def _matrix(results: Results) -> list[Json]:
 def _remarks(results: Results) -> list[Json]:
     """What is not well on each cluster, and once for all clusters what could not be measured."""
     lines: list[Json] = []
-    unmeasured: dict[str, list[tuple[str, str]]] = {}
+    unmeasured: dict[str, list[tuple[str, str]]] = {}  # check -> cluster and reason
     for cluster, result in results.items():
         gone = result["verdict"] == UNREACHABLE
         for row in result["rows"]:
@@ -104,8 +104,11 @@ def _remarks(results: Results) -> list[Json]:
                 unmeasured.setdefault(row["name"], []).append((cluster, row["detail"]))
         if not result["rows"]:
             lines.append({"text": f"  ? {cluster}: {result['summary']}", "mood": "warn", "hang": 4})
+    alike: dict[tuple[tuple[str, str], ...], list[str]] = {}
     for name, where in unmeasured.items():
-        lines.append({"text": f"  ? {name} not measured on {', '.join(cluster for cluster, _why in where)}: {where[0][1]}",
+        alike.setdefault(tuple(where), []).append(name)
+    for where, names in alike.items():
+        lines.append({"text": f"  ? {', '.join(names)} not measured on {', '.join(cluster for cluster, _why in where)}: {where[0][1]}",
                       "mood": "warn", "hang": 4})
     return lines
 

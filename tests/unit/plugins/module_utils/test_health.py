@@ -216,6 +216,8 @@ def test_a_reason_that_several_checks_share_is_told_once():
     rows = [row(name, "unknown", "", "may not exec").to_json() for name in ("api-gateway", "auth-service")]
     page = _health_page.terminal(_health_page.complete({"lab1": {"verdict": "unknown", "rows": rows}}))
     assert [line["text"].split()[2:] for line in page[1:]] == [["may", "not", "exec"], ["as", "above"]]
+    both = _health_page.complete({name: {"verdict": "unknown", "rows": rows} for name in ("lab1", "lab2")})
+    assert _health_page.terminal(both)[-1]["text"] == "  ? api-gateway, auth-service not measured on lab1, lab2: may not exec"
 
 
 def test_the_document_has_a_row_for_each_cluster_and_check():
