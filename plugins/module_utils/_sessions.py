@@ -16,7 +16,8 @@ from ansible_collections.sre.runbooks.plugins.module_utils._redact import redact
 _SESSIONS = """
 SELECT pid, usename AS "user", coalesce(application_name, '') AS application, host(client_addr) AS address, state,
        coalesce(wait_event_type, '') AS waits_for, pg_blocking_pids(pid) AS blocked_by,
-       backend_start::text AS backend_start, coalesce(xact_start::text, '') AS xact_start,
+       to_char(backend_start AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS backend_start,
+       coalesce(to_char(xact_start AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), '') AS xact_start,
        round(extract(epoch FROM now() - state_change)::numeric, 1) AS state_seconds,
        round(extract(epoch FROM now() - xact_start)::numeric, 1) AS xact_seconds,
        round(extract(epoch FROM now() - query_start)::numeric, 1) AS query_seconds,
@@ -121,3 +122,27 @@ def _owner(pod: Json) -> str:
     owner = next(iter(meta.get("ownerReferences", [])), {"kind": "Pod", "name": meta["name"]})
     suffix = "-" + meta.get("labels", {}).get("pod-template-hash", "")
     return owner["name"].removesuffix(suffix) if owner["kind"] == "ReplicaSet" else owner["name"]
+
+
+def end(cluster: Cluster, namespace: str, ways: t.Sequence[Way], sessions: t.Sequence[Json], timeout: float) -> list[int]:
+    """End sessions, each only if it still is the one that was seen, in the same transaction; returns the pids that were ended.
+
+    A pid is used again by the next client, so the session's and the transaction's beginning have to match too. Sessions of
+    superusers, of replication and our own are never ended.
+    """
+    wanted = ", ".join(f"({int(session['pid'])}, {_literal(session['backend_start'])}, {_literal(session['xact_start'])})"
+                       for session in sessions)
+    statement = f"""
+        SELECT activity.pid, pg_terminate_backend(activity.pid) AS ended
+        FROM pg_stat_activity AS activity
+        JOIN (VALUES {wanted}) AS wanted (pid, backend_start, xact_start) ON activity.pid = wanted.pid
+         AND to_char(activity.backend_start AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') = wanted.backend_start
+         AND coalesce(to_char(activity.xact_start AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), '') = wanted.xact_start
+        JOIN pg_roles AS role ON role.rolname = activity.usename AND NOT role.rolsuper
+        WHERE activity.backend_type = 'client backend' AND activity.pid <> pg_backend_pid()"""
+    found, _way = _psql.query(cluster, namespace, ways, statement, timeout, past_refusal=True)
+    return [row["pid"] for row in found if row["ended"]]
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
