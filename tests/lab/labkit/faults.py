@@ -42,9 +42,12 @@ def memory_growth(kubectl: Kubectl) -> None:
 
 
 def pool_leak(kubectl: Kubectl) -> None:
-    """Customers ask for reports of an empty day, whose code path never gives its connection back."""
+    """Customers ask for reports of an empty day, whose code path never gives its connection back; then hardly any do."""
     _crowd(kubectl, EMPTY_REPORTS_PER_SECOND=2)
-    _pools_exhausted(kubectl)
+    try:
+        _pools_exhausted(kubectl)
+    finally:
+        _crowd(kubectl, EMPTY_REPORTS_PER_SECOND=0.02)
 
 
 def slow_query(kubectl: Kubectl) -> None:
@@ -70,7 +73,7 @@ def lock_held(kubectl: Kubectl) -> None:
 def db_pool_too_small(kubectl: Kubectl) -> None:
     """The pool has two connections and the load is honest: nothing leaks and nothing is slow."""
     _set_env(kubectl, "api-server", DB_POOL_SIZE=2)
-    _crowd(kubectl, SEARCHES_PER_SECOND=40, SEARCH_SECONDS=0.2)
+    _crowd(kubectl, SEARCHES_PER_SECOND=30, SEARCH_SECONDS=0.6)
     _pools_exhausted(kubectl)
 
 
