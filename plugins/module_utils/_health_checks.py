@@ -13,13 +13,12 @@ import textwrap
 import typing as t
 import urllib.parse
 
-from ansible_collections.sre.runbooks.plugins.module_utils import _exec, _pod_state, _probe, _psql, _workload
-from ansible_collections.sre.runbooks.plugins.module_utils._cluster import Cluster, Json, resource_path
+from ansible_collections.sre.runbooks.plugins.module_utils import _exec, _logs, _pod_state, _probe, _psql, _workload
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster import Cluster, Json
 from ansible_collections.sre.runbooks.plugins.module_utils._errors import ClusterError
 from ansible_collections.sre.runbooks.plugins.module_utils._exec import Container, ExecResult
 from ansible_collections.sre.runbooks.plugins.module_utils._health import (
     API, BAD, OK, UNKNOWN, WARN, Check, Finding, start)
-from ansible_collections.sre.runbooks.plugins.module_utils._parallel import each
 from ansible_collections.sre.runbooks.plugins.module_utils._probe import Answer, Request
 from ansible_collections.sre.runbooks.plugins.module_utils._psql import Way
 from ansible_collections.sre.runbooks.plugins.module_utils._redact import redact
@@ -216,22 +215,9 @@ def _ask_redis(cluster: Cluster, container: Container, settings: Settings) -> Ex
 def _error_log(cluster: Cluster, settings: Settings) -> list[str]:
     workload = _workload.read(cluster, Target.parse(settings.namespace, settings.error_workload))
     container = _workload.main_container(workload)
-    query = {"container": container, "timestamps": "true", "sinceSeconds": str(settings.error_minutes * 60),
-             "tailLines": str(LOG_LINES)}
+    lines = _logs.tail(cluster, _workload.pods(cluster, workload), container, settings.error_minutes * 60, LOG_LINES)
     wanted = re.compile(settings.error_pattern)
-
-    def read(pod: Json) -> list[str]:
-        name = pod["metadata"]["name"]
-        try:
-            data = cluster.raw("GET", resource_path("Pod", settings.namespace, name, "log"), query=query)
-        except ClusterError as error:
-            if error.status in (400, 404):  # no container has run yet, or the pod is gone
-                return []
-            raise
-        return [f"{at} {name}: {text}" for line in data.decode("utf-8", "replace").splitlines()
-                for at, _space, text in [line.partition(" ")] if wanted.search(text)]
-
-    return sorted(line for lines in each(read, _workload.pods(cluster, workload)) for line in lines)
+    return [f"{at} {pod}: {text}" for at, pod, text in lines if wanted.search(text)]
 
 
 def names(urls: t.Sequence[str]) -> list[str]:

@@ -1,0 +1,136 @@
+#!/usr/bin/python
+# Copyright (c) 2026, sre.runbooks contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: auth_signals_info
+short_description: Measure the signals of a degraded authentication service, once or until they are clear
+version_added: 0.1.0
+description:
+  - Reads the share of log-ins that succeed, the time that token validations take, the share of tokens that are refused, and
+    how often the rate limit is hit, from all pods at once over a window. Reads only.
+  - With O(until_clear) it measures until nothing has been over its threshold for O(sustained) seconds.
+author: sre.runbooks contributors (@sre-runbooks)
+extends_documentation_fragment:
+  - sre.runbooks.attributes.info
+  - sre.runbooks.cluster
+  - sre.runbooks.target
+  - sre.runbooks.signals
+options:
+  metrics_port:
+    description: Port of the pods' Prometheus metrics.
+    type: int
+    default: 9090
+  metrics_path:
+    description: Path of the metrics.
+    type: str
+    default: /metrics
+  series:
+    description:
+      - Replaces names of series. V(logins) is a counter whose label V(result_label) is V(ok) for a success and matches the
+        regular expression V(ignored) for what says nothing of the service; V(validations) is the name of a histogram, V(rejected)
+        the labels of refused tokens; V(rate_limit_hits) is a counter. Series are written as C(name{label=~"regex"}).
+    type: dict
+    default: {}
+  window:
+    description: Seconds between the two readings of the counters.
+    type: float
+    default: 10.0
+  login_success:
+    description: Share of the log-ins that must succeed.
+    type: float
+    default: 0.95
+  validation_seconds:
+    description: 95th percentile of the time for a validation that counts as a signal.
+    type: float
+    default: 1.0
+  tokens_rejected:
+    description: Share of refused tokens that counts as a signal.
+    type: float
+    default: 0.05
+  rate_limit_hits:
+    description: Log-ins turned away by the rate limit in a minute that count as a signal.
+    type: float
+    default: 10.0
+"""
+
+EXAMPLES = r"""
+- name: detect | Measure the signals of authentication
+  sre.runbooks.auth_signals_info:
+    namespace: ai-development
+    workload: auth-service
+  register: before
+"""
+
+RETURN = r"""
+outcome:
+  description:
+    - V(breached), V(healthy), or V(unknown) when not every pod could be measured; with O(until_clear) V(mitigated),
+      V(not_mitigated) or V(unknown).
+  type: str
+  returned: success
+signals:
+  description: Each signal with name, value, threshold, breached, text and pods.
+  type: list
+  elements: dict
+  returned: success
+pods:
+  description: Of each pod in all its life logins, failed_share, validations, rejected_share and validation_seconds (mean).
+  type: list
+  elements: dict
+  returned: success
+facts:
+  description: Of the window logins by result, login_success, validations, rejected_share, p95_seconds and rate_limit_hits.
+  type: dict
+  returned: success
+at:
+  description: Time of the last reading.
+  type: str
+  returned: success
+says:
+  description: Lines for a person.
+  type: list
+  elements: str
+  returned: success
+"""
+
+from ansible_collections.sre.runbooks.plugins.module_utils._auth import Source, Thresholds, measure
+from ansible_collections.sre.runbooks.plugins.module_utils._module import (
+    CONNECTION_SPEC, TARGET_SPEC, Result, Task, run_module)
+from ansible_collections.sre.runbooks.plugins.module_utils._signals import SIGNALS_SPEC, signals_result
+from ansible_collections.sre.runbooks.plugins.module_utils._workload import Target
+
+ARGUMENT_SPEC = {
+    **CONNECTION_SPEC,
+    **TARGET_SPEC,
+    **SIGNALS_SPEC,
+    "metrics_port": {"type": "int", "default": 9090},
+    "metrics_path": {"type": "str", "default": "/metrics"},
+    "series": {"type": "dict", "default": {}},
+    "window": {"type": "float", "default": 10.0},
+    "login_success": {"type": "float", "default": 0.95},
+    "validation_seconds": {"type": "float", "default": 1.0},
+    "tokens_rejected": {"type": "float", "default": 0.05},
+    "rate_limit_hits": {"type": "float", "default": 10.0},
+}
+
+
+def run(task: Task) -> Result:
+    """Measure once, or until clear."""
+    p, cluster = task.params, task.cluster()
+    source = Source(Target.parse(p["namespace"], p["workload"]), p["metrics_port"], p["metrics_path"], p["series"], p["window"])
+    thresholds = Thresholds(login_success=p["login_success"], validation_seconds=p["validation_seconds"],
+                            tokens_rejected=p["tokens_rejected"], rate_limit_hits=p["rate_limit_hits"])
+    return signals_result(task, lambda again: measure(cluster, source, thresholds))
+
+
+def main() -> None:
+    """Run as an ordinary module."""
+    run_module(ARGUMENT_SPEC, run)
+
+
+if __name__ == "__main__":
+    main()
