@@ -114,8 +114,8 @@ def auth_login_burst(kubectl: Kubectl) -> None:
 
 def gateway_overload(kubectl: Kubectl) -> None:
     """A crawler sends more than the gateway has CPU for, all to a fast route."""
-    _small_gateway(kubectl, cpu="20m")
-    _crowd(kubectl, PROFILES_PER_SECOND=160, CROWD="true")
+    _small_gateway(kubectl, cpu="25m")
+    _crowd(kubectl, PROFILES_PER_SECOND=100, CROWD="true")
     _more(kubectl, "api-gateway", "gateway_refused_total", {"reason": "queue"}, "the gateway's queue is full")
 
 
