@@ -97,6 +97,10 @@ def auth_rotated_secret(kubectl: Kubectl) -> None:
     pods = kubectl("-n", NAMESPACE, "get", "pods", "-l", "app=auth-service", "-o", "name").split()
     kubectl("-n", NAMESPACE, "delete", pods[0], "--wait=true", timeout=60)
     shop.wait(kubectl)
+    # The gateway keeps its connections, and so far all of them lead to the pod that was not restarted.
+    _crowd(kubectl, REQUESTS_PER_SECOND=20)
+    kubectl("-n", NAMESPACE, "delete", "pods", "-l", "app=api-gateway", "--wait=true", timeout=60)
+    shop.wait(kubectl)
     _more(kubectl, "auth-service", "auth_jwt_validation_seconds_count", {"result": "rejected"}, "good tokens are refused")
 
 
