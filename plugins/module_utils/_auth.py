@@ -9,7 +9,7 @@ import dataclasses
 import re
 import typing as t
 
-from ansible_collections.sre.runbooks.plugins.module_utils import _windows, _workload
+from ansible_collections.sre.runbooks.plugins.module_utils import _logs, _windows, _workload
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster import Cluster, Json
 from ansible_collections.sre.runbooks.plugins.module_utils._evidence import now
 from ansible_collections.sre.runbooks.plugins.module_utils._pod_metrics import Series
@@ -27,6 +27,8 @@ SERIES: dict[str, str] = {
 }
 #: fewer log-ins or validations in a window are chance
 FEW = 5
+#: of each pod's log of a minute, the most that is read
+LOG_LINES = 20000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,13 +53,17 @@ class Source:
 
     :param series: replaces entries of SERIES.
     :param seconds: the window.
+    :param rate_limit_pattern: regular expression of the log lines that the rate limit leaves; empty: the log is not read. Limits
+        often count by the minute, so that a window of seconds may see none of it.
     """
 
     target: Target
+    container: str | None
     port: int
     path: str
     series: t.Mapping[str, str]
     seconds: float
+    rate_limit_pattern: str
 
 
 def measure(cluster: Cluster, source: Source, thresholds: Thresholds) -> Reading:
@@ -67,6 +73,7 @@ def measure(cluster: Cluster, source: Source, thresholds: Thresholds) -> Reading
     windows = _windows.watch(cluster, pods, source.port, source.path, source.seconds)
     series = {**SERIES, **source.series}
     facts = traffic(windows, series)
+    facts["hits_per_minute"] = max(facts["hits_per_minute"], _hits_in_logs(cluster, workload, pods, source))
     started = {pod["metadata"]["name"]: pod["metadata"]["creationTimestamp"] for pod in pods}
     rows = [{**pod_facts(window, series), "started_at": started[window.pod]} for window in windows]
     answered = bool(windows) and all(window.measured for window in windows)
@@ -114,6 +121,14 @@ def signals(facts: Json, pods: t.Sequence[Json], thresholds: Thresholds) -> tupl
     """What the figures mean."""
     return (_login_success(facts, thresholds.login_success), _validation(facts, thresholds.validation_seconds),
             _rejected(facts, pods, thresholds.tokens_rejected), _rate_limit(facts, thresholds.rate_limit_hits))
+
+
+def _hits_in_logs(cluster: Cluster, workload: Json, pods: t.Sequence[Json], source: Source) -> int:
+    """How often the logs of the last minute say that the rate limit was hit."""
+    if not source.rate_limit_pattern:
+        return 0
+    wanted, container = re.compile(source.rate_limit_pattern), _workload.main_container(workload, source.container)
+    return sum(1 for _at, _pod, text in _logs.tail(cluster, pods, container, 60, LOG_LINES) if wanted.search(text))
 
 
 def _login_success(facts: Json, threshold: float) -> Signal:

@@ -21,7 +21,8 @@ LEVELS = ("P1", "P2", "P3", "P4")
 POLICY: dict[str, dict[str, t.Any]] = {
     "P1": {"signals": ["login_success<0.5", "data_mismatch", "checksum_mismatch"], "verdicts": ["down"],
            "respond_minutes": 0, "escalate_minutes": 5},
-    "P2": {"signals": ["response_seconds>5", "error_share>0.5", "login_success"], "verdicts": ["unreachable"], "pods_share": 0.5,
+    "P2": {"signals": ["response_seconds>5", "error_share>0.5", "login_success", "tokens_rejected>0.2",
+                       "validation_seconds>2"], "verdicts": ["unreachable"], "pods_share": 0.5,
            "respond_minutes": 15, "escalate_minutes": 30},
     "P3": {"signals": [], "verdicts": ["degraded", "unknown"], "respond_minutes": 60, "escalate_minutes": 240},
     "P4": {"signals": [], "verdicts": [], "respond_minutes": None, "escalate_minutes": None},

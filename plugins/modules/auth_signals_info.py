@@ -35,6 +35,12 @@ options:
         the labels of refused tokens; V(rate_limit_hits) is a counter. Series are written as C(name{label=~"regex"}).
     type: dict
     default: {}
+  rate_limit_pattern:
+    description:
+      - Regular expression of the log lines that the rate limit leaves; empty to read no log. A limit that counts by the minute
+        may leave nothing in a short O(window), so the lines of the last minute count too.
+    type: str
+    default: rate limit exceeded
   window:
     description: Seconds between the two readings of the counters.
     type: float
@@ -110,6 +116,7 @@ ARGUMENT_SPEC = {
     "metrics_port": {"type": "int", "default": 9090},
     "metrics_path": {"type": "str", "default": "/metrics"},
     "series": {"type": "dict", "default": {}},
+    "rate_limit_pattern": {"type": "str", "default": "rate limit exceeded"},
     "window": {"type": "float", "default": 10.0},
     "login_success": {"type": "float", "default": 0.95},
     "validation_seconds": {"type": "float", "default": 1.0},
@@ -121,7 +128,8 @@ ARGUMENT_SPEC = {
 def run(task: Task) -> Result:
     """Measure once, or until clear."""
     p, cluster = task.params, task.cluster()
-    source = Source(Target.parse(p["namespace"], p["workload"]), p["metrics_port"], p["metrics_path"], p["series"], p["window"])
+    source = Source(Target.parse(p["namespace"], p["workload"]), p["container"], p["metrics_port"], p["metrics_path"], p["series"],
+                    p["window"], p["rate_limit_pattern"])
     thresholds = Thresholds(login_success=p["login_success"], validation_seconds=p["validation_seconds"],
                             tokens_rejected=p["tokens_rejected"], rate_limit_hits=p["rate_limit_hits"])
     return signals_result(task, lambda again: measure(cluster, source, thresholds))
