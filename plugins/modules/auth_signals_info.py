@@ -120,7 +120,7 @@ ARGUMENT_SPEC = {
     "window": {"type": "float", "default": 10.0},
     "login_success": {"type": "float", "default": 0.95},
     "validation_seconds": {"type": "float", "default": 1.0},
-    "tokens_rejected": {"type": "float", "default": 0.05},
+    "tokens_rejected": {"type": "float", "default": 0.05, "no_log": False},
     "rate_limit_hits": {"type": "float", "default": 10.0},
 }
 
