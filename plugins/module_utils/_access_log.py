@@ -9,6 +9,7 @@ request ids are a sample that is chosen by their hash, so that all requests of a
 
 from __future__ import annotations
 
+import bisect
 import collections
 import dataclasses
 import datetime
@@ -53,7 +54,6 @@ BUCKET_SECONDS = 5
 BOUNDS = tuple(1.25 ** step for step in range(54)) + (float("inf"),)
 OTHERS = "(others)"
 _VARIABLE = re.compile(r"(?<=/)(?:\d+|[0-9a-f]{8,}|[0-9a-f]{8}-[0-9a-f-]{27})(?=/|$)", re.IGNORECASE)
-_FRACTION = re.compile(r"\.(\d{1,6})\d*")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -124,11 +124,7 @@ class Times:
     def add(self, ms: float) -> None:
         """One more."""
         self.total += ms
-        low, high = 0, len(BOUNDS) - 1
-        while low < high:
-            middle = (low + high) // 2
-            low, high = (low, middle) if ms <= BOUNDS[middle] else (middle + 1, high)
-        self._counts[low] += 1
+        self._counts[bisect.bisect_left(BOUNDS, ms)] += 1
 
     def quantile(self, q: float) -> float | None:
         """In milliseconds, within a quarter; None without any."""
@@ -267,7 +263,10 @@ class Traffic:
             "routes": _rows("route", self._routes), "upstreams": _rows("upstream", self._upstreams)}
 
     def _group(self, groups: dict[str, Group], key: str) -> Group:
-        return groups.setdefault(key if key in groups or len(groups) < self._groups else OTHERS, Group())
+        if key not in groups:
+            key = key if len(groups) < self._groups else OTHERS
+            groups.setdefault(key, Group())
+        return groups[key]
 
     def _earlier_seconds(self) -> float:
         return self._recent_from - self.earliest if self.earliest is not None and self.earliest < self._recent_from else 0.0
@@ -295,7 +294,7 @@ def patterns(name: str, regex: str) -> list[str]:
 
 def _entry(stamp: str, found: t.Mapping[str, t.Any]) -> Entry | None:
     try:
-        at = datetime.datetime.fromisoformat(_FRACTION.sub(r".\1", stamp).replace("Z", "+00:00")).timestamp()
+        at = datetime.datetime.fromisoformat(stamp).timestamp()
         return Entry(at, str(found.get("client") or "-").partition(",")[0], _route(str(found.get("route") or "-")),
                      int(found["status"]), str(found.get("request_id") or ""), _ms(found, "ms", "seconds"),
                      _unless_dash(found.get("upstream")), _ms(found, "upstream_ms", "upstream_seconds"),

@@ -163,10 +163,14 @@ def throttled(before: Samples | None, after: Samples | None, pod: Json, containe
     if before is None or after is None:
         return None
     meta = pod["metadata"]
-    labels = {"namespace": meta["namespace"], "pod": meta["name"], "container": container}
-    grown = {name: (after.sum(Series(name, labels)) or 0.0) - (before.sum(Series(name, labels)) or 0.0)
-             for name in (PERIODS, THROTTLED)}
-    return grown[THROTTLED] / grown[PERIODS] if grown[PERIODS] > 0 else None
+    # Where the container runtime does not report single containers there are the counters of the whole pod.
+    for name in (container, ""):
+        labels = {"namespace": meta["namespace"], "pod": meta["name"], "container": name}
+        periods, stopped = ((after.sum(Series(series, labels)) or 0.0) - (before.sum(Series(series, labels)) or 0.0)
+                            for series in (PERIODS, THROTTLED))
+        if periods > 0:
+            return stopped / periods
+    return None
 
 
 def _throttle_counters(cluster: Cluster, nodes: t.Sequence[str]) -> Samples | None:

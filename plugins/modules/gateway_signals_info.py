@@ -16,7 +16,8 @@ description:
     routes or an open circuit do not count where the metrics tell them from others (C(intended) of O(series)). Nginx
     answers 503 when its rate limit is hit, unless C(limit-req-status-code) is 429.
   - Throttling comes from the nodes' cAdvisor through the API server. That needs get on C(nodes/proxy), which allows
-    much more, so it is in none of our Roles; without it throttling is said not to be measured.
+    much more, so it is in none of our Roles; without it throttling is said not to be measured. Nodes sample it every 10
+    to 15 seconds, so O(window) must be longer than that.
   - With O(until_clear) it measures until nothing has been over its threshold for O(sustained) seconds.
 author: sre.runbooks contributors (@sre-runbooks)
 extends_documentation_fragment:

@@ -68,10 +68,11 @@ def test_a_label_more(series, wanted):
 def test_throttling_is_a_share_of_the_periods():
     pod = {"metadata": {"namespace": "n", "name": "gw-1"}}
 
-    def counters(periods, stopped):
-        labels = '{namespace="n",pod="gw-1",container="c"}'
+    def counters(periods, stopped, container="c"):
+        labels = f'{{namespace="n",pod="gw-1",container="{container}"}}'
         return Samples(f"container_cpu_cfs_periods_total{labels} {periods}\ncontainer_cpu_cfs_throttled_periods_total{labels} {stopped}\n")
     assert throttled(counters(100, 10), counters(150, 40), pod, "c") == pytest.approx(0.6)
+    assert throttled(counters(100, 10, ""), counters(150, 20, ""), pod, "c") == pytest.approx(0.2), "of the whole pod"
     assert throttled(None, counters(1, 1), pod, "c") is None
     assert throttled(counters(5, 1), counters(5, 1), pod, "c") is None
 
