@@ -5,13 +5,13 @@
 
 from __future__ import annotations
 
-import concurrent.futures
 import dataclasses
 import datetime
 import re
 import textwrap
 import typing as t
 import urllib.parse
+from concurrent.futures import Future
 
 from ansible_collections.sre.runbooks.plugins.module_utils import _exec, _logs, _pod_state, _probe, _psql, _workload
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster import Cluster, Json
@@ -198,7 +198,7 @@ def errors(lines: t.Sequence[str], settings: Settings) -> Finding:
     return Finding(status, str(len(lines)), what if lines else "", tuple(redact(line) for line in lines[-10:]))
 
 
-def _http_check(answers: "concurrent.futures.Future[list[Answer]]", number: int, settings: Settings) -> Check:
+def _http_check(answers: Future[list[Answer]], number: int, settings: Settings) -> Check:
     return lambda: http(settings.urls[number], answers.result()[number], settings.slow_ms)
 
 

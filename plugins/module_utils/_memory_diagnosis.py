@@ -85,7 +85,7 @@ def _weigh_age(leak: Candidate, small: Candidate, pods: t.Sequence[Json]) -> Non
             f"the youngest {youngest['old_used'] / MIB:.0f} MiB ({youngest['pod']})")
     elif youngest["limit"] and youngest["old_used"] >= CROWDED * youngest["limit"]:
         small.supports(f"even the youngest container holds {youngest['old_used'] / MIB:.0f} MiB of its "
-                                  f"{youngest['limit'] / MIB:.0f} MiB limit in old objects")
+                       f"{youngest['limit'] / MIB:.0f} MiB limit in old objects")
 
 
 def _weigh_heap_against_limit(leak: Candidate, small: Candidate, pods: t.Sequence[Json]) -> None:
@@ -108,7 +108,7 @@ def _weigh_native(native: Candidate, leak: Candidate, pods: t.Sequence[Json]) ->
     if outside:
         pod = outside[0]
         native.supports(f"{(pod['usage'] - pod['heap_used']) / MIB:.0f} of {pod['usage'] / MIB:.0f} MiB of "
-                                   f"{pod['pod']} lie outside the heap: direct buffers, metaspace or threads")
+                        f"{pod['pod']} lie outside the heap: direct buffers, metaspace or threads")
         leak.opposes("most of the memory lies outside the heap")
     elif known:
         native.opposes("most of the memory lies in the heap")

@@ -92,7 +92,7 @@ def run(task: Task) -> Result:
     outcome = _health_page.worst(results)
     files = []
     if not task.check_mode:
-        stem = pathlib.Path(task.params["incidents_dir"]).expanduser() / (task.params["name"] or f"health-{_for_file(at)}")
+        stem = pathlib.Path(task.params["incidents_dir"]) / (task.params["name"] or f"health-{_for_file(at)}")
         document = {"at": at, "verdict": outcome, "verdicts": verdicts, "clusters": redact_object(results)}
         files = [write_private(stem.with_name(f"{stem.name}.md"), redact(_health_page.markdown(results, at))),
                  write_private(stem.with_name(f"{stem.name}.json"), json.dumps(document, indent=1) + "\n")]

@@ -49,7 +49,7 @@ def test_a_statement_that_is_wrong_is_neither(answers):
     answers["api-server"] = ExecResult(1, b"", "ERROR: column \"nope\" does not exist")
     with pytest.raises(ClusterError, match="nope") as caught:
         query(CLUSTER, "shop", [APP, OWN], "SELECT nope")
-    assert type(caught.value) is ClusterError
+    assert not isinstance(caught.value, (CannotAsk, DatabaseRefused))
 
 
 def test_a_way_that_leads_nowhere_is_passed_by(answers):
