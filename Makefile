@@ -24,7 +24,7 @@ demo: lab-up ## A real Kubernetes, a real leaking JVM, and the memory-leak runbo
 	@tests/tools/demo.sh
 
 test: venv ## Everything that must pass: static checks, unit tests, sanity, and every drill on the lab
-	@tests/tools/test.sh $(SCENARIOS:%=drill-%) drills
+	@tests/tools/test.sh $(SCENARIOS:%=drill-%) drills fleet
 
 unit: venv ## Unit tests
 	pytest
@@ -57,7 +57,11 @@ drill-%: venv ## One molecule drill, on a lab that is up: drill-memory_leak
 	molecule test --no-command-borders --scenario-name $*
 
 drills: venv ## The drills in Python: changes, interruptions, bad input; on a lab that is up
-	$(AS_ROOT) pytest -vv --durations=5 tests/drills
+	$(AS_ROOT) pytest -vv --durations=5 -m "not fleet" tests/drills
+
+fleet: venv ## The drills that need three clusters, one of them dead; brings up those that are missing
+	$(LAB) up --clusters 3
+	$(AS_ROOT) pytest -vv -m fleet tests/drills
 
 bench: venv ## Our runbook against the same steps in bash and in kubernetes.core, on a lab that is up
 	.venv/bin/python tests/benchmarks/run.py

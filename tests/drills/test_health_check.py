@@ -11,6 +11,8 @@ import yaml
 from drill import CLUSTER, NAMESPACE, until
 from labkit.cluster import Cluster
 
+pytestmark = pytest.mark.fleet
+
 CHECKS = ["api", "nodes", "pods", "deployments", "api-gateway", "auth-service", "user-service", "database", "redis", "errors"]
 CRASHING = {
     "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "drill-crashing"},
