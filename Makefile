@@ -24,7 +24,7 @@ demo: lab-up ## A real Kubernetes, a real leaking JVM, and the memory-leak runbo
 	@tests/tools/demo.sh
 
 test: venv ## Everything that must pass: static checks, unit tests, sanity, and every drill on the lab
-	@tests/tools/test.sh $(SCENARIOS:%=drill-%) drills fleet
+	@tests/tools/test.sh $(SCENARIOS)
 
 unit: venv ## Unit tests
 	pytest
