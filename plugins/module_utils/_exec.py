@@ -104,6 +104,7 @@ def _connect(cluster: Cluster, container: Container, argv: t.Sequence[str], time
     path = resource_path("Pod", container.namespace, container.pod, "exec")
     url = cluster.configuration.host.replace("http", "ws", 1) + path + "?" + urllib.parse.urlencode(query)
     headers = {key.lower(): value for key, value in cluster.auth_headers().items()}
+    websocket.setdefaulttimeout(cluster.connection.timeout)  # the only way to bound the connecting
     for attempt in range(cluster.connection.retries + 1):
         try:
             socket = create_websocket(cluster.configuration, url, headers)
