@@ -215,3 +215,18 @@ def test_a_plan_that_fails_half_way_takes_back_its_first_half(healed, mitigate, 
     assert "Taken back: set configmap/api-gateway-config: RATE_LIMIT_ENABLED=true." in failed["result"]["msg"]
     assert healed.get("configmap", "api-gateway-config")["data"] == before
     assert healed.record(incident)["change.0001"]["state"] == "undone"
+
+
+@pytest.mark.parametrize("module, options", [
+    ("workload_env", {"workload": WORKLOAD, "env": {"NEW": "1"}}),
+    ("workload_scale", {"workload": WORKLOAD, "replicas": 2}),
+    ("workload_resources", {"workload": WORKLOAD, "limits": {"memory": "160Mi"}}),
+    ("config_values", {"config_map": "auth-emergency", "data": {"EMERGENCY_MODE": False}}),
+])
+def test_each_change_has_a_module_of_its_own(healed, runbook, incident, undo, module, options):
+    before = spec(healed)
+    done = runbook.module(f"sre.runbooks.{module}", {"namespace": NAMESPACE, "incident_id": incident, "cooldown": 0, **options})
+    assert done["rc"] == 0 and done["result"]["outcome"] == "changed"
+    assert undo()["rc"] == 0
+    assert spec(healed) == before
+    assert "auth-emergency" not in healed.kubectl("get", "configmaps", "-o", "name")
