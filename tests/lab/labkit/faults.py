@@ -59,7 +59,7 @@ def slow_query(kubectl: Kubectl) -> None:
 def idle_in_transaction(kubectl: Kubectl) -> None:
     """Another Deployment eats max_connections with sessions that it forgot inside a transaction."""
     _nightly_report(kubectl, SESSIONS="95", STATEMENT="SELECT count(*) FROM orders")
-    _crowd(kubectl, SEARCHES_PER_SECOND=20, SEARCH_SECONDS=0.5)
+    _crowd(kubectl, SEARCHES_PER_SECOND=10, SEARCH_SECONDS=2)
     _pools_exhausted(kubectl)
 
 
@@ -123,6 +123,13 @@ def gateway_overload(kubectl: Kubectl) -> None:
     _more(kubectl, "api-gateway", "gateway_refused_total", {"reason": "queue"}, "the gateway's queue is full")
 
 
+def gateway_undersized(kubectl: Kubectl) -> None:
+    """A release gave the gateway less CPU than it needs for what the crawler has sent all along."""
+    _crowd(kubectl, PROFILES_PER_SECOND=100, CROWD="true")
+    _small_gateway(kubectl, cpu="25m")
+    _more(kubectl, "api-gateway", "gateway_refused_total", {"reason": "queue"}, "the gateway's queue is full")
+
+
 def gateway_slow_upstream(kubectl: Kubectl) -> None:
     """Searches take longer than the gateway waits for api-server, and hold its slots meanwhile."""
     _crowd(kubectl, SEARCHES_PER_SECOND=8, SEARCH_SECONDS=6, CROWD="true")
@@ -140,7 +147,7 @@ FAULTS: dict[str, t.Callable[[Kubectl], None]] = {fault.__name__: fault for faul
     memory_leak, memory_growth,
     pool_leak, slow_query, idle_in_transaction, lock_held, db_pool_too_small,
     auth_bad_release, auth_slow_release, auth_rotated_secret, auth_redis_refusing, auth_login_burst,
-    gateway_overload, gateway_slow_upstream, gateway_retry_storm,
+    gateway_overload, gateway_undersized, gateway_slow_upstream, gateway_retry_storm,
 )}
 
 
@@ -184,7 +191,7 @@ def _nightly_report(kubectl: Kubectl, **env: str) -> None:
 
 def _small_gateway(kubectl: Kubectl, cpu: str) -> None:
     """A gateway that little load is too much for; ordinary visits follow, so that its log knows what is usual."""
-    container = {"name": "api-gateway", "resources": {"limits": {"cpu": cpu}, "requests": {"cpu": "10m"}},
+    container = {"name": "api-gateway", "resources": {"limits": {"cpu": cpu}, "requests": {"cpu": "5m"}},
                  "env": [{"name": "GATEWAY_CONCURRENCY", "value": "8"}]}
     _patch(kubectl, "configmap/api-gateway-config", {"data": {"QUEUE_SIZE": "8"}})
     _patch(kubectl, "deployment/api-gateway", {"spec": {"template": {"spec": {"containers": [container]}}}})
