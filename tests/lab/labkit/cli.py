@@ -103,9 +103,10 @@ def fault(options: argparse.Namespace) -> None:
 def heal(options: argparse.Namespace) -> None:
     """Bring the shop back to what its manifests say."""
     cluster = _cluster(options)
+    caused = cluster.state / "fault"
     with host.step("healing the shop"):
-        faults.heal(cluster.kubectl)
-    (cluster.state / "fault").unlink(missing_ok=True)
+        faults.heal(cluster.kubectl, fresh=caused.exists())
+    caused.unlink(missing_ok=True)
 
 
 def load(options: argparse.Namespace) -> None:

@@ -151,15 +151,18 @@ FAULTS: dict[str, t.Callable[[Kubectl], None]] = {fault.__name__: fault for faul
 )}
 
 
-def heal(kubectl: Kubectl) -> None:
-    """Replace what the shop's manifests say, remove what faults and runbooks add to it, and start clean."""
+def heal(kubectl: Kubectl, fresh: bool) -> None:
+    """Replace what the shop's manifests say, and remove what faults and runbooks add to it.
+
+    :param fresh: start the pods that faults spoil anew, even where their manifest is as it was.
+    """
     documents = [document for document in yaml.safe_load_all(shop.manifests(shop.MANIFESTS, ""))
                  if document and document["kind"] in ("Deployment", "ConfigMap", "Secret")]
     kubectl("-n", NAMESPACE, "delete", *ADDED, "--ignore-not-found", "--wait=true", timeout=120)
     kubectl("replace", "-f", "-", stdin=yaml.safe_dump_all(documents))
     _poke(kubectl, "load-generator")
-    # auth-service reads its key when it starts, so a key that is put back needs new pods too.
-    kubectl("-n", NAMESPACE, "delete", "pods", "-l", "app in (api-server, auth-service)", "--wait=true", timeout=120)
+    if fresh:  # auth-service reads its key when it starts, so a key that is put back needs new pods too
+        kubectl("-n", NAMESPACE, "delete", "pods", "-l", "app in (api-server, auth-service)", "--wait=true", timeout=120)
     shop.wait(kubectl)
 
 
