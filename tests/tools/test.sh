@@ -8,7 +8,7 @@ cd "$(dirname "$0")/../.." || exit 1
 [ -t 1 ] || export NO_COLOR=1 ANSIBLE_NOCOLOR=1
 # A stage that hangs must not keep CI from taking the lab down.
 limit=()
-[ -z "${CI-}" ] || limit=(timeout --kill-after=60 50m)
+[ -z "${CI-}" ] || limit=(timeout --kill-after=60 70m)
 
 scratch=$(mktemp -d)
 touch "$scratch/results"
