@@ -138,7 +138,7 @@ says:
 from ansible_collections.sre.runbooks.plugins.module_utils import _lock
 from ansible_collections.sre.runbooks.plugins.module_utils._incident import Incident, check_id, me
 from ansible_collections.sre.runbooks.plugins.module_utils._module import CONNECTION_SPEC, Result, Task, run_module
-from ansible_collections.sre.runbooks.plugins.module_utils._workload import Target
+from ansible_collections.sre.runbooks.plugins.module_utils._workload import WORKLOAD_KINDS, Target
 
 ARGUMENT_SPEC = {
     **CONNECTION_SPEC,
@@ -220,8 +220,16 @@ def _settle(task: Task) -> Result:
     _append(incident, task)
     incident.note("report", f"outcome: {task.params['outcome']}")
     incident.update(status=task.params["outcome"], cause=task.params["cause"])
-    _lock.release(cluster, incident.target, incident.id)
+    for target in _locked(incident):
+        _lock.release(cluster, target, incident.id)
     return {**_result(incident), "changed": True}
+
+
+def _locked(incident: Incident) -> set[Target]:
+    """The incident's target, and the workloads that its changes have touched: each was locked for that."""
+    changes = [entry.change for entry in incident.ledger()]
+    return {incident.target, *(change.target for change in changes if change.target.kind in WORKLOAD_KINDS.values()),
+            *(Target.parse(change.target.namespace, change.readers) for change in changes if change.readers)}
 
 
 def _append(incident: Incident, task: Task) -> None:

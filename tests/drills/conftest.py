@@ -37,7 +37,7 @@ def incident_id(shop: Shop, request: pytest.FixtureRequest) -> t.Iterator[str]:
     name = f"drill-{request.node.originalname.removeprefix('test_').replace('_', '-')[:30]}-{time.time_ns() % 10**6}"
     yield name
     shop.kubectl("delete", "configmap", f"incident-{name}", "--ignore-not-found")
-    shop.kubectl("delete", "lease", "runbooks-deployment-api-server", "--ignore-not-found")
+    shop.kubectl("delete", "leases", "--all")
 
 
 @pytest.fixture
