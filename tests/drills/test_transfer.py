@@ -34,15 +34,15 @@ def breaking(monkeypatch):
     state = {"left": 0, "opened": 0}
     real = _transfer._exec.stream
 
-    def stream(cluster, container, argv, write, timeout):
+    def stream(cluster, container, argv, write, *more):
         if not _is_range(argv):
-            return real(cluster, container, argv, write, timeout)
+            return real(cluster, container, argv, write, *more)
         state["opened"] += 1
         if state["left"]:
             state["left"] -= 1
             write(b"half a range")
             raise ClusterError("the stream broke")
-        return real(cluster, container, argv, write, timeout)
+        return real(cluster, container, argv, write, *more)
 
     monkeypatch.setattr(_transfer._exec, "stream", stream)
     monkeypatch.setattr(_transfer, "RANGE_BYTES", 2 << 20)

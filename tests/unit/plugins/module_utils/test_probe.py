@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.server
 import json
 import shutil
@@ -35,7 +36,8 @@ class Echo(http.server.BaseHTTPRequestHandler):
         self.send_response(404 if self.path == "/lost" else 200)
         self.send_header("Content-Length", str(len(told)))
         self.end_headers()
-        self.wfile.write(told)
+        with contextlib.suppress(BrokenPipeError):  # a client that has given up
+            self.wfile.write(told)
 
     do_GET = do_POST
 
