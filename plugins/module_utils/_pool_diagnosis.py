@@ -20,6 +20,7 @@ class Limits:
     :param size: connections of a raised pool, ``overflow`` on top.
     :param overflow: likewise.
     :param headroom: connections of the database that stay free.
+    :param lock_seconds: a session that makes others wait for longer blocks them; shorter waits are the ordinary course.
     """
 
     slow_seconds: float = 5.0
@@ -27,6 +28,7 @@ class Limits:
     size: int = 50
     overflow: int = 20
     headroom: int = 5
+    lock_seconds: float = 1.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,6 +62,11 @@ class Measured:
     def others(self) -> list[Json]:
         """The other clients of the database, the one with most sessions first."""
         return [row for row in self.activity.get("clients", []) if row["client"] != self.service]
+
+    @property
+    def chains(self) -> list[Json]:
+        """The lock chains in which the service waits, the one with most sessions first."""
+        return [chain for chain in self.activity.get("chains", []) if self.service in chain["clients"]]
 
     @property
     def places(self) -> int:
@@ -109,11 +116,11 @@ def to_end(cause: str, found: Measured, limits: Limits) -> list[Json]:
     """The sessions whose end would help, and no others; empty where none is named by the evidence."""
     sessions = found.activity.get("sessions", [])
     if cause == "lock_chain":
-        return [chain["root"] for chain in found.activity["chains"] if chain["waiting"] >= 1]
+        return [chain["root"] for chain in found.chains if chain["longest_seconds"] >= limits.lock_seconds]
     if cause == "other_client" and found.others:
         client = found.others[0]["client"]
         return [session for session in sessions if session["client"] == client
-                and (session["state"] or "").startswith("idle in transaction") and session["state_seconds"] >= limits.idle_seconds]
+                and session["state"].startswith("idle in transaction") and session["state_seconds"] >= limits.idle_seconds]
     if cause == "slow_query":
         return [session for session in _running(found.mine) if session["query_seconds"] >= limits.slow_seconds]
     return []
@@ -171,7 +178,7 @@ def _weigh_log(leak: Candidate, small: Candidate, found: Measured) -> None:
 
 
 def _weigh_work(leak: Candidate, small: Candidate, found: Measured) -> None:
-    working = [session for session in found.mine if session["state"] != "idle"]
+    working = [session for session in found.mine if _at_work(session)]
     if not found.active:
         return
     text = f"the pools count {found.active:.0f} connections in use, the database sees {len(working)} of them at work"
@@ -198,9 +205,9 @@ def _weigh_slow(slow: Candidate, small: Candidate, found: Measured, limits: Limi
 
 
 def _weigh_chains(chain: Candidate, leak: Candidate, small: Candidate, found: Measured) -> None:
-    chains = found.activity["chains"]
+    chains = found.chains
     if not chains:
-        chain.opposes("no session waits for a lock", 2)
+        chain.opposes(f"no session of {found.service} waits for another's lock", 2)
         return
     root = chains[0]["root"]
     weight = 4 if chains[0]["waiting"] >= max(2, found.active / 4) else 1
@@ -235,6 +242,11 @@ def _weigh_room(small: Candidate, found: Measured, limits: Limits) -> None:
         small.supports(f"the database has room for more: {larger['arithmetic']}")
     else:
         small.opposes(f"the database has no room for more: {larger['arithmetic']}")
+
+
+def _at_work(session: Json) -> bool:
+    """Whether it runs a statement, or is between two of a transaction; one that stays there was forgotten."""
+    return session["state"] == "active" or session["state"].startswith("idle in transaction") and session["state_seconds"] < 1
 
 
 def _running(sessions: t.Sequence[Json]) -> list[Json]:

@@ -5,25 +5,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import typing as t
 
 from ansible_collections.sre.runbooks.plugins.module_utils import _psql
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster import Cluster, Json
+from ansible_collections.sre.runbooks.plugins.module_utils._errors import ClusterError
 from ansible_collections.sre.runbooks.plugins.module_utils._psql import Way
 from ansible_collections.sre.runbooks.plugins.module_utils._redact import redact
 
 _SESSIONS = """
-SELECT pid, usename AS "user", coalesce(application_name, '') AS application, host(client_addr) AS address, state,
+SELECT pid, usename AS "user", coalesce(application_name, '') AS application, host(client_addr) AS address,
+       coalesce(state, 'unknown') AS state,
        coalesce(wait_event_type, '') AS waits_for, pg_blocking_pids(pid) AS blocked_by,
-       to_char(backend_start AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS backend_start,
+       coalesce(to_char(backend_start AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), '') AS backend_start,
        coalesce(to_char(xact_start AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), '') AS xact_start,
-       round(extract(epoch FROM now() - state_change)::numeric, 1) AS state_seconds,
+       coalesce(round(extract(epoch FROM now() - state_change)::numeric, 1), 0) AS state_seconds,
        round(extract(epoch FROM now() - xact_start)::numeric, 1) AS xact_seconds,
        round(extract(epoch FROM now() - query_start)::numeric, 1) AS query_seconds,
        left(query, 300) AS query
 FROM pg_stat_activity
-WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()
+WHERE coalesce(backend_type, 'client backend') = 'client backend' AND datid IS NOT NULL AND usesysid IS NOT NULL
+  AND pid <> pg_backend_pid()
 ORDER BY state_change
 """
 _SETTINGS = """
@@ -37,7 +41,8 @@ class Activity:
     """The database's sessions at one moment.
 
     :param sessions: pid, user, application, address, client (workload, or address), pod, state, waits_for, blocked_by,
-        backend_start, xact_start, state_seconds, xact_seconds, query_seconds, query (secrets removed).
+        backend_start, xact_start, state_seconds, xact_seconds, query_seconds, query (secrets removed). Of another user's
+        session an ordinary user is shown no more than pid, user, application and who blocks it.
     :param max_connections: of the database.
     :param reserved: of them for superusers.
     :param way: from where it was asked.
@@ -55,12 +60,24 @@ class Activity:
 
 
 def read(cluster: Cluster, namespace: str, ways: t.Sequence[Way], timeout: float) -> Activity:
-    """All client sessions, with the workloads that they belong to."""
+    """All client sessions, with the workloads that they belong to; asked by the first way that is shown all of them."""
     found, way = _psql.query(cluster, namespace, ways, _SESSIONS, timeout, past_refusal=True)
+    if hidden(found):
+        with contextlib.suppress(ClusterError):
+            found, way = _psql.query(cluster, namespace, _besides(way, ways), _SESSIONS, timeout, past_refusal=True)
     settings, _way = _psql.query(cluster, namespace, [way], _SETTINGS, timeout)
     owners = _owners(cluster.list("Pod", namespace))
     sessions = tuple(_named(session, owners) for session in found)
     return Activity(sessions, settings[0]["max_connections"], settings[0]["reserved"], way.workload)
+
+
+def hidden(sessions: t.Sequence[Json]) -> int:
+    """How many sessions of other users keep from an ordinary user what they do."""
+    return sum(1 for session in sessions if not session["backend_start"])
+
+
+def _besides(used: Way, ways: t.Sequence[Way]) -> list[Way]:
+    return [way for way in ways if way != used]
 
 
 def clients(sessions: t.Sequence[Json]) -> list[Json]:
@@ -70,7 +87,7 @@ def clients(sessions: t.Sequence[Json]) -> list[Json]:
         row = rows.setdefault(session["client"], {"client": session["client"], "sessions": 0, "active": 0, "idle": 0,
                                                   "idle_in_transaction": 0, "oldest_seconds": 0.0})
         row["sessions"] += 1
-        state = (session["state"] or "").replace(" (aborted)", "").replace(" ", "_")
+        state = session["state"].replace(" (aborted)", "").replace(" ", "_")
         if state in row:
             row[state] += 1
         row["oldest_seconds"] = max(row["oldest_seconds"], session["xact_seconds"] or 0.0)
@@ -78,13 +95,14 @@ def clients(sessions: t.Sequence[Json]) -> list[Json]:
 
 
 def chains(sessions: t.Sequence[Json]) -> list[Json]:
-    """Who blocks others without being blocked: root (session), waiting (how many, through others too), longest_seconds."""
+    """Who blocks others without being blocked: root (session), waiting (how many, through others too), clients (of those),
+    longest_seconds."""
     by_pid = {session["pid"]: session for session in sessions}
     waiting: dict[int, list[Json]] = {}
     for session in sessions:
         for root in _roots(session["pid"], by_pid):
             waiting.setdefault(root, []).append(session)
-    return sorted(({"root": by_pid[pid], "waiting": len(blocked),
+    return sorted(({"root": by_pid[pid], "waiting": len(blocked), "clients": sorted({session["client"] for session in blocked}),
                     "longest_seconds": max(session["query_seconds"] or 0.0 for session in blocked)}
                    for pid, blocked in waiting.items()), key=lambda chain: -chain["waiting"])
 
@@ -140,8 +158,11 @@ def end(cluster: Cluster, namespace: str, ways: t.Sequence[Way], sessions: t.Seq
          AND coalesce(to_char(activity.xact_start AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), '') = wanted.xact_start
         JOIN pg_roles AS role ON role.rolname = activity.usename AND NOT role.rolsuper
         WHERE activity.backend_type = 'client backend' AND activity.pid <> pg_backend_pid()"""
-    found, _way = _psql.query(cluster, namespace, ways, statement, timeout, past_refusal=True)
-    return [row["pid"] for row in found if row["ended"]]
+    found, way = _psql.query(cluster, namespace, ways, statement, timeout, past_refusal=True)
+    if len(found) < len(sessions):  # an ordinary user is not shown those of others
+        with contextlib.suppress(ClusterError):
+            found += _psql.query(cluster, namespace, _besides(way, ways), statement, timeout, past_refusal=True)[0]
+    return sorted({row["pid"] for row in found if row["ended"]})
 
 
 def _literal(text: str) -> str:

@@ -49,7 +49,7 @@ clients:
   elements: dict
   returned: success
 chains:
-  description: Who blocks others - root (a session), waiting (how many sessions) and longest_seconds.
+  description: Who blocks others - root (a session), waiting (how many sessions), clients (of those) and longest_seconds.
   type: list
   elements: dict
   returned: success
@@ -104,6 +104,8 @@ def _says(found: dict) -> list[str]:
               for row in found["clients"][:4]]
     lines += [f"session {chain['root']['pid']} of {chain['root']['client']} blocks {chain['waiting']} others"
               for chain in found["chains"][:3]]
+    if count := _sessions.hidden(found["sessions"]):
+        lines.append(f"{count} sessions of other users keep from this one what they do: grant it pg_monitor")
     return lines
 
 

@@ -66,6 +66,7 @@ CAUSES = {
                               + [session(100 + n, "report", "idle in transaction", state_seconds=600.0) for n in range(92)]), CLEAN),
     "pool_too_small": (activity([session(n) for n in range(20)]), CLEAN),
 }
+FORGOTTEN = activity([session(n, state="idle in transaction", state_seconds=60.0) for n in range(20)])
 
 
 @pytest.mark.parametrize("cause", CAUSES)
@@ -79,6 +80,29 @@ def test_the_right_cause_is_first(cause):
 def test_a_leak_shows_in_the_log_where_the_database_cannot_be_asked():
     ranked = diagnose(Measured("api", TWO, {}, LEAKS), Limits())
     assert ranked[0].name == "leak_in_service" and ranked[0].score > 0
+
+
+@pytest.mark.parametrize("log", [LEAKS, {}])
+def test_connections_lost_inside_a_transaction_are_a_leak(log):
+    assert diagnose(Measured("api", TWO, FORGOTTEN, log), Limits())[0].name == "leak_in_service"
+
+
+def test_a_transaction_between_two_statements_is_at_work():
+    busy = activity([session(n, state="idle in transaction", state_seconds=0.1) for n in range(20)])
+    assert diagnose(Measured("api", TWO, busy, CLEAN), Limits())[0].name == "pool_too_small"
+
+
+def test_the_lock_of_another_service_is_left_alone():
+    sessions = [session(1, "migration"), session(2, "shipping", waits_for="Lock", blocked_by=[1], query_seconds=40.0),
+                session(3), session(4, waits_for="Lock", blocked_by=[3], query_seconds=0.1)]
+    assert to_end("lock_chain", Measured("api", TWO, activity(sessions), CLEAN), Limits()) == []
+
+
+def test_a_session_that_an_ordinary_user_may_not_see_takes_a_place():
+    unseen = [session(n, "report", "unknown", backend_start="", xact_seconds=None, query_seconds=None) for n in range(70)]
+    found = Measured("api", TWO, activity(unseen), {})
+    assert _sessions.hidden(unseen) == 70 and larger_pool(found, Limits())["size"] == 0
+    assert to_end("other_client", found, Limits()) == []
 
 
 def test_without_evidence_no_cause_stands_out():
