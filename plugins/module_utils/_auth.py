@@ -25,8 +25,8 @@ SERIES: dict[str, str] = {
     "validations": "auth_jwt_validation_seconds", "rejected": 'result="rejected"',
     "rate_limit_hits": "auth_rate_limit_hits_total",
 }
-#: fewer log-ins or validations in a window are chance
-FEW = 5
+#: fewer log-ins in a window are chance, and so are fewer failures: a person who mistypes a password tries again
+FEW, FEW_FAILED = 5, 3
 #: of each pod's log of a minute, the most that is read
 LOG_LINES = 20000
 
@@ -137,7 +137,8 @@ def _login_success(facts: Json, threshold: float) -> Signal:
         return Signal("login_success", None, threshold, False, "log-ins: there were none")
     failed = ", ".join(f"{number:.0f}× {result}" for result, number in sorted(facts["logins"].items()) if result != "ok" and number)
     text = f"{share:.1%} of {count:.0f} log-ins in {facts['seconds']:.0f} s succeeded (threshold {threshold:.0%})"
-    return Signal("login_success", share, threshold, share < threshold and count >= FEW, f"{text}: {failed}" if failed else text)
+    breached = share < threshold and count >= FEW and round((1 - share) * count) >= FEW_FAILED
+    return Signal("login_success", share, threshold, breached, f"{text}: {failed}" if failed else text)
 
 
 def _validation(facts: Json, threshold: float) -> Signal:

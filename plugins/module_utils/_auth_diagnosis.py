@@ -98,7 +98,7 @@ def diagnose(facts: Facts) -> list[Candidate]:
     _weigh_dependencies(facts, dependency, release)
     _weigh_rate_limit(facts, burst, dependency)
     _weigh_cpu(facts, overload, release)
-    return rank([release, secret, dependency, burst, overload])
+    return rank([dependency, burst, overload, secret, release])  # of equal ones what changes least comes first
 
 
 def who(facts: Facts, cause: str) -> str:
@@ -151,19 +151,21 @@ def _weigh_release(facts: Facts, release: Candidate) -> None:
 
 def _weigh_lives(facts: Facts, release: Candidate) -> None:
     """A bad release is bad from the first minute of its pods; trouble that began later has another cause."""
+    since = facts.revisions[-1]["created_at"]
+    pods = [pod for pod in facts.pods if pod.get("started_at", "") >= since] or facts.pods
     for signal, counted, bad, now_bad in (
             ("login_success", "logins", "failed_share", 1 - (facts.window.get("login_success") or 0)),
             ("tokens_rejected", "validations", "rejected_share", facts.window.get("rejected_share") or 0)):
-        total = sum(pod[counted] for pod in facts.pods)
+        total = sum(pod[counted] for pod in pods)
         if not facts.breached(signal) or not total:
             continue
-        life = sum(pod[counted] * (pod[bad] or 0) for pod in facts.pods) / total
+        life = sum(pod[counted] * (pod[bad] or 0) for pod in pods) / total
         what = "log-ins failed" if signal == "login_success" else "tokens were refused"
         text = f"since these pods started {life:.0%} of the {what}, now {now_bad:.0%}"
         if life >= 0.75 * now_bad:
             release.supports(f"{text}: from the beginning")
         elif life < 0.4 * now_bad:
-            release.opposes(f"{text}: it began later", 2)
+            release.opposes(f"{text}: it began later", 4)  # outweighs that there was a release at all
 
 
 def _weigh_secret(facts: Facts, secret: Candidate) -> None:
@@ -210,15 +212,16 @@ def _weigh_rate_limit(facts: Facts, burst: Candidate, dependency: Candidate) -> 
 
 def _weigh_cpu(facts: Facts, overload: Candidate, release: Candidate) -> None:
     share, cores = facts.cpu
-    slow = facts.breached("validation_seconds")
+    slow, busy = facts.breached("validation_seconds"), share is not None and share >= BUSY
     if slow:
-        overload.supports(facts.text("validation_seconds"))
+        overload.supports(facts.text("validation_seconds"), 1 if busy else 0)
     else:
         overload.opposes("validations are not slow", 2)
-    if share is not None and share >= BUSY:
+    if busy:
         overload.supports(f"the busiest pod uses {share:.0%} of its CPU limit", 3)
         return
     if share is None and (cores is None or cores >= LITTLE_CPU):
+        overload.opposes("unknown: the pods' CPU could not be measured, or has no limit to compare it with", 0)
         return
     text = f"the busiest pod uses {f'{share:.0%} of its CPU limit' if share is not None else f'{cores:.2f} cores'}"
     overload.opposes(text, 3)

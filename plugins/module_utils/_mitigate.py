@@ -12,7 +12,7 @@ from ansible_collections.sre.runbooks.plugins.module_utils._cluster import Json
 from ansible_collections.sre.runbooks.plugins.module_utils._errors import Refused
 from ansible_collections.sre.runbooks.plugins.module_utils._evidence import EvidenceStore, now
 from ansible_collections.sre.runbooks.plugins.module_utils._guardrails import Limits
-from ansible_collections.sre.runbooks.plugins.module_utils._incident import Incident, check_id
+from ansible_collections.sre.runbooks.plugins.module_utils._incident import Incident, LedgerEntry, check_id
 from ansible_collections.sre.runbooks.plugins.module_utils._mitigation import Plan
 from ansible_collections.sre.runbooks.plugins.module_utils._module import CONNECTION_SPEC, Result, Task
 from ansible_collections.sre.runbooks.plugins.module_utils._workload import WORKLOAD_KINDS, Target
@@ -43,15 +43,14 @@ def mitigate(task: Task, wanted: t.Sequence[Json]) -> Result:
     p = task.params
     check_id(p["incident_id"])
     cluster = task.cluster()
-    settled: list[str] = []
+    settled: list[LedgerEntry] = []
     incident = None
     if not task.check_mode:
         incident = Incident.load(cluster, p["namespace"], p["incident_id"])
         named = {Target.parse(p["namespace"], item["workload"]) for item in wanted if item.get("workload")}
         for target in {incident.target, *named}:
             _lock.acquire(cluster, target, incident.id, p["lock_seconds"])
-        settled = [f"finished an interrupted change: {entry.change.summary}"
-                   for entry in _mitigation.resume(cluster, incident)]
+        settled = _mitigation.resume(cluster, incident)
     plan = _mitigation.make_plan(cluster, p["namespace"], wanted, p["incident_id"], _limits(p))
     _mitigation.refuse_other_plan(plan, p["plan_hash"], p["approval_expires"])
     result = {"plan": plan.to_json(), "plan_hash": plan.hash, "changes": [], "workloads": [], "mitigated_at": now(),
@@ -64,8 +63,9 @@ def mitigate(task: Task, wanted: t.Sequence[Json]) -> Result:
     _refuse_without_evidence(task, plan)
     made = _mitigation.execute(cluster, incident, plan)
     return {**result, "outcome": "changed" if made or settled else "unchanged", "changed": bool(made or settled),
-            "changes": [entry.number for entry in made], "workloads": _workloads(plan),
-            "says": settled + [f"changed: {entry.change.summary}" for entry in made] or ["everything is in place already"]}
+            "changes": [entry.number for entry in (*settled, *made)], "workloads": _workloads(plan),
+            "says": [f"finished an interrupted change: {entry.change.summary}" for entry in settled]
+            + [f"changed: {entry.change.summary}" for entry in made] or ["everything is in place already"]}
 
 
 def _limits(p: dict[str, t.Any]) -> Limits:

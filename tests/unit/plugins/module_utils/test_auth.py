@@ -78,6 +78,11 @@ def test_a_single_failed_login_of_few_is_chance_and_no_traffic_is_no_failure():
     assert measured(window())[2]["login_success"].value is None
 
 
+def test_one_person_who_mistypes_a_password_is_no_signal():
+    assert not measured(window(ok=7, wrong=2))[2]["login_success"].breached
+    assert measured(window(ok=7, wrong=3))[2]["login_success"].breached
+
+
 def facts_of(*windows, **known):
     facts, rows, found = measured(*windows)
     given = {"revisions": [OLD], "mounted": [FRESH], "rate_limit": {}, "usage": IDLE, "health": FINE, **known}
@@ -114,6 +119,29 @@ def test_trouble_that_began_long_after_the_rollout_is_not_laid_to_it():
     early = facts_of(window(wrong=30), revisions=[OLD, NEW])
     scores = [next(c.score for c in diagnose(facts) if c.name == "bad_release") for facts in (late, early)]
     assert scores[0] < scores[1]
+
+
+def test_wrong_passwords_that_began_now_roll_no_harmless_release_back():
+    facts = facts_of(window(before={"ok": 5000}, ok=5005, wrong=30), revisions=[OLD, NEW])
+    assert diagnose(facts)[0].score <= 0
+
+
+def test_a_bad_release_is_known_while_good_pods_still_run_beside_it():
+    facts = facts_of(window("old", before={"ok": 5000}, ok=5020), window("new", wrong=10), revisions=[OLD, NEW])
+    facts.pods[0]["started_at"], facts.pods[1]["started_at"] = "2026-11-01T00:00:00Z", "2026-11-24T02:50:03Z"
+    best = diagnose(facts)[0]
+    assert best.name == "bad_release" and any("from the beginning" in text for text in best.evidence_for)
+
+
+def test_a_burst_of_many_clients_after_a_harmless_release_is_no_bad_release():
+    many = {"count": 400, "lines": [], "groups": [{"value": "one of many", "count": 8, "share": 0.02}]}
+    facts = facts_of(window(before={"ok": 1000}, ok=2000, hits=40), revisions=[OLD, NEW], rate_limit=many)
+    assert diagnose(facts)[0].name == "login_burst"
+
+
+@pytest.mark.parametrize("usage", [[], [{"pod": "a", "cpu_cores": 0.6, "cpu_limit": None}]])
+def test_slow_validations_alone_are_no_overload(usage):
+    assert diagnose(facts_of(window(accepted=20, slow=20), usage=usage))[0].score <= 0
 
 
 def test_what_could_not_be_read_is_unknown_and_speaks_neither_way():
