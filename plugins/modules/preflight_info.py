@@ -56,6 +56,10 @@ continues:
   description: Whether an incident of that id exists already.
   type: bool
   returned: success
+ready_pods:
+  description: How many pods of the target take traffic.
+  type: int
+  returned: success
 target:
   description: The target in words.
   type: str
@@ -69,6 +73,7 @@ says:
 """
 
 from ansible_collections.sre.runbooks.plugins.module_utils import _lock, _permissions, _workload
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster import Json
 from ansible_collections.sre.runbooks.plugins.module_utils._incident import Incident, check_id, new_id
 from ansible_collections.sre.runbooks.plugins.module_utils._module import (
     CONNECTION_SPEC, TARGET_SPEC, Result, Task, run_module)
@@ -100,7 +105,13 @@ def run(task: Task) -> Result:
     says = [f"{target}: {len(wanted)} permissions present, no other incident at work"]
     if record:
         says.append(f"continues {incident_id}, opened {record.head['opened_at']}, status {record.status}")
-    return {"incident_id": incident_id, "continues": record is not None, "target": str(target), "says": says}
+    return {"incident_id": incident_id, "continues": record is not None, "target": str(target),
+            "ready_pods": _ready(found["workload"]), "says": says}
+
+
+def _ready(workload: Json) -> int:
+    status = workload.get("status", {})
+    return status.get("readyReplicas", status.get("numberReady", 0))
 
 
 def main() -> None:

@@ -31,3 +31,11 @@ def test_check_mode_writes_nothing(shop, runbook, now, name):
     done = runbook.run(f"incident/{name}.yml", "--check", "--diff", runbooks_force=True, memory_leak_heap_dump=False)
     assert done.returncode == 0
     assert shop.writes(now) == []
+
+
+def test_an_outage_is_not_taken_for_health(healed, runbook):
+    healed.kubectl("scale", "deployment/auth-service", "--replicas=0")
+    healed.kubectl("wait", "--for=delete", "pods", "-l", "app=auth-service", "--timeout=60s")
+    done = runbook.run("incident/auth_degradation.yml")
+    assert done.returncode != 0
+    assert "no pod of auth-service is ready" in " ".join(done.stdout.split())
