@@ -1,0 +1,4 @@
+# Copyright (c) 2026, sre.runbooks contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PostgreSQL reached from the controller: credentials, the way there, sessions, an exported snapshot, and pg_dump."""
