@@ -9,11 +9,12 @@ import dataclasses
 import pathlib
 import typing as t
 
-from ansible_collections.sre.runbooks.plugins.module_utils import _fields, _revisions, _workload
+from ansible_collections.sre.runbooks.plugins.module_utils import _fields, _postgres_roles, _revisions, _workload
 from ansible_collections.sre.runbooks.plugins.module_utils._change import Change
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster import KINDS, Cluster, Json
 from ansible_collections.sre.runbooks.plugins.module_utils._errors import InvalidInput, Refused
 from ansible_collections.sre.runbooks.plugins.module_utils._incident import DONE, Incident
+from ansible_collections.sre.runbooks.plugins.module_utils._psql import Way
 from ansible_collections.sre.runbooks.plugins.module_utils._workload import Target
 
 try:
@@ -178,8 +179,29 @@ def manifest(request: Request) -> t.Iterator[Planned]:
                                   disruptive=False, readers=readers))
 
 
+def database_read_only(request: Request) -> t.Iterator[Planned]:
+    """Transactions of the application's role (``roles: application``), or of every ordinary role (``all``), begin read-only.
+
+    Its sessions are ended, so that this counts at once; a rollout of READ_ONLY_MODE takes longer.
+    """
+    ways = request.need("database_ways", "database_ways: [{workload: api-server}]")
+    which = request.params.get("roles", "application")
+    if which not in ("application", "all"):
+        raise InvalidInput(f"roles is {which!r}.", "It is application (the role that the first way uses) or all.")
+    kept = tuple({key: value for key, value in way.items() if key != "password" and value} for way in ways)
+    for account in _postgres_roles.accounts(request.cluster, request.namespace, [Way(**way) for way in ways], which == "all"):
+        name = account["metadata"]["name"]
+        if account["superuser"] or account["replication"]:
+            raise Refused(f"Cluster {request.cluster.name}: the application uses {name}, a superuser or replication role: making it "
+                          "read-only would stop the database's own upkeep.", "Use the application's own switch alone.")
+        yield Planned(Change.plan(
+            "database_read_only", Target(request.namespace, _postgres_roles.KIND, name), account,
+            {_fields.join("settings", _postgres_roles.READ_ONLY): "on"},
+            f"make transactions of database role {name} read-only, and end its sessions", disruptive=False, ways=kept))
+
+
 ACTIONS: dict[str, Action] = {action.__name__: action for action in (
-    restart, resources, env, scale, rollback, config, manifest)}
+    restart, resources, env, scale, rollback, config, manifest, database_read_only)}
 
 
 def _restart(target: Target, current: Json, incident_id: str, **traits: bool) -> Change:

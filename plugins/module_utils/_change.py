@@ -5,7 +5,8 @@
 
 Every kind of mitigation is the same thing at this level: an object, and fields
 with their value before and after. What differs is only which fields it sets.
-An object that does not exist yet is one whose fields are all absent.
+An object that does not exist yet is one whose fields are all absent. Most objects
+are the API server's; the settings of a database role are read and written the same way.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from ansible_collections.sre.runbooks.plugins.module_utils import _fields, _workload
+from ansible_collections.sre.runbooks.plugins.module_utils import _fields, _postgres_roles, _workload
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster import (
     FIELD_MANAGER, JSON_PATCH, Cluster, Json, api_version)
 from ansible_collections.sre.runbooks.plugins.module_utils._errors import ClusterError, Drift
@@ -51,6 +52,7 @@ class Change:
     :param reversible: whether taking it back makes sense where it did not help.
     :param expires_at: when a later run takes it back by itself, ISO 8601; empty for not.
     :param readers: the workload whose pods mount the object, such as ``deployment/api-gateway``; empty for none.
+    :param ways: to the database that holds the object; empty for an object of the API server's.
     """
 
     action: str
@@ -63,6 +65,7 @@ class Change:
     reversible: bool = True
     expires_at: str = ""
     readers: str = ""
+    ways: tuple[Json, ...] = ()
 
     @classmethod
     def plan(cls, action: str, target: Target, current: Json | None, wanted: t.Mapping[str, t.Any], summary: str,
@@ -111,12 +114,12 @@ class Change:
 
     def refuse_drift(self, cluster: Cluster) -> None:
         """Raise where a field is not as this change left it."""
-        current = cluster.get(self.target.kind, self.target.namespace, self.target.name)
+        current = self._store(cluster).get(self.target.kind, self.target.namespace, self.target.name)
         self._refuse_drift(cluster, current, {field.path: (field.after, None) for field in self.fields}, "undo")
 
     def state(self, cluster: Cluster) -> str:
         """Where the object stands now: ``before``, ``after``, ``drift`` or ``gone``."""
-        current = cluster.find(self.target.kind, self.target.namespace, self.target.name)
+        current = self._store(cluster).find(self.target.kind, self.target.namespace, self.target.name)
         if current is None:
             return "before" if self.creates else "gone"
         if not self.creates and current["metadata"]["uid"] != self.uid:
@@ -136,7 +139,13 @@ class Change:
     def from_json(cls, data: Json) -> "Change":
         """From the ledger."""
         return cls(**{**data, "target": Target(**data["target"]),
-                      "fields": tuple(Field(**field) for field in data["fields"])})
+                      "fields": tuple(Field(**field) for field in data["fields"]), "ways": tuple(data.get("ways", ()))})
+
+    def _store(self, cluster: Cluster) -> t.Any:
+        """What holds the object."""
+        if self.target.kind == _postgres_roles.KIND:
+            return _postgres_roles.PostgresRoles(cluster, self.ways)
+        return cluster
 
     def _create(self, cluster: Cluster) -> None:
         body: Json = {"apiVersion": api_version(self.target.kind), "kind": self.target.kind.rpartition("/")[2],
@@ -166,12 +175,13 @@ class Change:
             _workload.refresh_mounts(cluster, Target.parse(self.target.namespace, self.readers))
 
     def _write(self, cluster: Cluster, wanted: dict[str, tuple[t.Any, t.Any]], verb: str) -> None:
+        store = self._store(cluster)
         for attempt in range(ATTEMPTS):
-            current = cluster.get(self.target.kind, self.target.namespace, self.target.name)
+            current = store.get(self.target.kind, self.target.namespace, self.target.name)
             self._refuse_drift(cluster, current, wanted, verb)
             operations = _patch(current, {path: value for path, (_expected, value) in wanted.items()})
             try:
-                cluster.patch(self.target.kind, self.target.namespace, self.target.name, operations, JSON_PATCH)
+                store.patch(self.target.kind, self.target.namespace, self.target.name, operations, JSON_PATCH)
                 return
             except ClusterError as error:
                 if error.status not in (409, 422) or attempt == ATTEMPTS - 1:

@@ -38,18 +38,21 @@ DATABASE_SPEC: dict[str, dict[str, t.Any]] = {
 }
 
 #: $1: length of the password on standard input; $2 to $5: host, user, database and name of the environment variable of the
-#: password, each empty for what the environment says; $6: seconds to connect; $7: milliseconds for the statement; $8: SQL.
+#: password, each empty for what the environment says; $6: seconds to connect; $7: milliseconds for the statement;
+#: $8: whether transactions are read-only (whatever the role's default is); $9: SQL.
 _SCRIPT = r"""
 said() { printenv "$1"; }
 PGHOST=${2:-$(said DB_HOST)} PGUSER=${3:-$(said DB_USER)} PGDATABASE=${4:-$(said DB_NAME)}
 if [ "$1" -gt 0 ]; then PGPASSWORD=$(head -c "$1"); else PGPASSWORD=$(said "$5"); fi
-PGCONNECT_TIMEOUT=$6 PGOPTIONS="-c statement_timeout=$7" PGAPPNAME=sre.runbooks
+PGCONNECT_TIMEOUT=$6 PGOPTIONS="-c statement_timeout=$7 -c default_transaction_read_only=$8" PGAPPNAME=sre.runbooks
 export PGHOST PGUSER PGDATABASE PGPASSWORD PGCONNECT_TIMEOUT PGOPTIONS PGAPPNAME
-exec psql -X -w -q -A -t -v ON_ERROR_STOP=1 -c "$8"
+exec psql -X -w -q -A -t -v ON_ERROR_STOP=1 -c "$9"
 """
 #: what a database says that turns a client away, or a network that does not lead to one
 _REFUSED = re.compile(r"refused|timeout expired|timed out|too many (?:clients|connections)|connection slots|starting up|shutting down|"
                       r"recovery mode|no route|could not translate|server closed the connection|No such file or directory", re.IGNORECASE)
+#: what it says to a role that may not do that; another way's role may
+_DENIED = re.compile(r"permission denied|must be (?:superuser|owner)|must have CREATEROLE", re.IGNORECASE)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -122,15 +125,38 @@ def container_of(cluster: Cluster, namespace: str, way: Way) -> Container:
 def rows(cluster: Cluster, container: Container, way: Way, sql: str, timeout: float = 10.0) -> list[Json]:
     """The rows of a SELECT, asked from one container; see ``query`` for the errors."""
     statement = f"SELECT coalesce(json_agg(found), '[]') FROM ({sql.strip().rstrip(';')}) AS found"
+    return json.loads(_psql(cluster, container, way, statement, timeout, "on"))
+
+
+def execute(cluster: Cluster, namespace: str, ways: t.Sequence[Way], sql: str, timeout: float = 10.0) -> Way:
+    """Run one statement that writes: by the first way that leads to a database and may do it.
+
+    :returns: that way.
+    :raises ClusterError: no way may do it, or the database refused the statement itself.
+    """
+    failures: list[ClusterError] = []
+    for way in ways:
+        try:
+            _psql(cluster, container_of(cluster, namespace, way), way, sql, timeout, "off")
+            return way
+        except ClusterError as error:
+            if not isinstance(error, (CannotAsk, DatabaseRefused)) and not _DENIED.search(error.message):
+                raise
+            failures.append(error)
+    raise CannotAsk(" ".join(error.message for error in failures) or f"Cluster {cluster.name}: no way to the database is given.",
+                    "Give a way whose role may do it, such as the database's own pod.")
+
+
+def _psql(cluster: Cluster, container: Container, way: Way, statement: str, timeout: float, read_only: str) -> str:
     password = way.password.encode()
     argv = ["sh", "-c", _SCRIPT, "sh", str(len(password)), way.host, way.user, way.name, way.password_env,
-            str(max(2, round(timeout))), str(round(timeout * 1000)), statement]
+            str(max(2, round(timeout))), str(round(timeout * 1000)), read_only, statement]
     try:
         result = _exec.run(cluster, container, argv, 2 * timeout + 5, password)
     except ClusterError as error:
         raise CannotAsk(error.message, error.next_step, status=error.status) from error
     if result.code == 0:
-        return json.loads(result.text)
+        return result.text
     raise _failure(cluster, container, result)
 
 

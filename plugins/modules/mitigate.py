@@ -32,6 +32,9 @@ options:
       - C(config) sets the keys C(data) of ConfigMap C(config_map), creating it where it is absent. The pods of
         C(workload) see it at once, or are restarted where they take it as environment.
       - C(manifest) brings every object of the file C(path) to what is written there, and creates those that are absent.
+      - C(database_read_only) makes transactions of a database role read-only by default, and ends its sessions so that this
+        counts at once. C(database_ways) as in M(sre.runbooks.db_sessions_info); C(roles) is C(application) (the role that
+        the first way uses) or C(all) (every role that may connect, but for superusers and replication).
       - With C(expires_in) (seconds) a later run, or the clean-up, takes the change back.
     type: list
     elements: dict
