@@ -23,6 +23,8 @@ SYMPTOM_SECONDS = 120
 FAULT_SECONDS = 900
 USUAL_SECONDS = 30
 ON_DEMAND = LAB / "shop" / "on-demand"
+CORRUPT_DATA = LAB / "shop" / "faults" / "corrupt_data.sql"
+SPOILED = "lab/spoiled"
 ADDED = ("deployment/nightly-report", "configmap/auth-emergency", "configmap/traffic-shedding-policy")
 
 
@@ -143,11 +145,21 @@ def gateway_retry_storm(kubectl: Kubectl) -> None:
     _more(kubectl, "api-gateway", "gateway_refused_total", {"reason": "queue"}, "requests fail and are repeated")
 
 
+def data_corrupted(kubectl: Kubectl) -> None:
+    """A migration leaves wrong totals, lost and orphaned rows, duplicates and audit entries that were tampered with."""
+    kubectl("-n", NAMESPACE, "annotate", "deployment/postgres", f"{SPOILED}=true", "--overwrite")
+    kubectl("-n", NAMESPACE, "exec", "-i", "deployment/postgres", "--", "psql", "-h", "/tmp", "-U", "postgres", "-q",
+            "-v", "ON_ERROR_STOP=1", "shop", stdin=CORRUPT_DATA.read_text())
+    kubectl("-n", NAMESPACE, "exec", "deployment/redis", "--", "redis-cli", "flushall")  # or customers are shown good copies
+    _until(lambda: _logged(kubectl, "api-server", "validation error"), SYMPTOM_SECONDS, "api-server logs a validation error")
+
+
 FAULTS: dict[str, t.Callable[[Kubectl], None]] = {fault.__name__: fault for fault in (
     memory_leak, memory_growth,
     pool_leak, slow_query, idle_in_transaction, lock_held, db_pool_too_small,
     auth_bad_release, auth_slow_release, auth_rotated_secret, auth_redis_refusing, auth_login_burst,
     gateway_overload, gateway_undersized, gateway_slow_upstream, gateway_retry_storm,
+    data_corrupted,
 )}
 
 
@@ -159,10 +171,13 @@ def heal(kubectl: Kubectl, fresh: bool) -> None:
     documents = [document for document in yaml.safe_load_all(shop.manifests(shop.MANIFESTS, ""))
                  if document and document["kind"] in ("Deployment", "ConfigMap", "Secret")]
     kubectl("-n", NAMESPACE, "delete", *ADDED, "--ignore-not-found", "--wait=true", timeout=120)
+    spoiled = SPOILED in kubectl("-n", NAMESPACE, "get", "deployment/postgres", "-o", "jsonpath={.metadata.annotations}")
     kubectl("replace", "-f", "-", stdin=yaml.safe_dump_all(documents))
     _poke(kubectl, "load-generator")
     if fresh:  # auth-service reads its key when it starts, so a key that is put back needs new pods too
         kubectl("-n", NAMESPACE, "delete", "pods", "-l", "app in (api-server, auth-service)", "--wait=true", timeout=120)
+    if spoiled:  # its data goes with its pod
+        kubectl("-n", NAMESPACE, "delete", "pods", "-l", "app=postgres", "--wait=true", timeout=120)
     shop.wait(kubectl)
 
 
@@ -233,6 +248,10 @@ def _series(kubectl: Kubectl, app: str, series: str, labels: dict[str, str]) -> 
             total += sum(sample.value for family in families for sample in family.samples
                          if sample.name == series and labels.items() <= sample.labels.items())
     return total
+
+
+def _logged(kubectl: Kubectl, app: str, text: str) -> bool:
+    return text in kubectl("-n", NAMESPACE, "logs", "-l", f"app={app}", "--since=20s", "--tail=-1")
 
 
 def _poke(kubectl: Kubectl, app: str) -> None:

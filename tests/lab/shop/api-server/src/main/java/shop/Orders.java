@@ -8,9 +8,13 @@ import java.sql.PreparedStatement;
 import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.util.Optional;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /** Orders in PostgreSQL, each with its items and an entry in the audit log. */
 final class Orders {
+    private static final Logger LOG = LoggerFactory.getLogger("orders");
+
     private final Database database;
 
     Orders(Database database) {
@@ -39,7 +43,12 @@ final class Orders {
                  "SELECT id, customer, total, created_at FROM orders WHERE id = ?")) {
             query.setLong(1, id);
             ResultSet rows = query.executeQuery();
-            return rows.next() ? Optional.of(row(rows)) : Optional.empty();
+            if (!rows.next()) {
+                return Optional.empty();
+            }
+            JsonObject order = row(rows);
+            validate(lease, order);
+            return Optional.of(order);
         }
     }
 
@@ -120,12 +129,32 @@ final class Orders {
         }
     }
 
+    /** The rows as they were written: what a repair can put back. */
     private static void audit(Database.Lease lease, long order, String customer) throws SQLException {
         try (PreparedStatement insert = lease.connection.prepareStatement(
-            "INSERT INTO audit_log (actor, action, table_name, row_id) VALUES (?, 'order_created', 'orders', ?)")) {
+            "INSERT INTO audit_log (actor, action, table_name, row_id, new_value)"
+            + " SELECT ?, 'order_created', 'orders', id, to_jsonb(orders) FROM orders WHERE id = ?"
+            + " UNION ALL SELECT ?, 'item_added', 'order_items', id, to_jsonb(order_items) FROM order_items WHERE order_id = ?")) {
             insert.setString(1, customer);
             insert.setLong(2, order);
+            insert.setString(3, customer);
+            insert.setLong(4, order);
             insert.executeUpdate();
+        }
+    }
+
+    /** Says so when an order that was read does not add up. */
+    private static void validate(Database.Lease lease, JsonObject order) throws SQLException {
+        try (PreparedStatement query = lease.connection.prepareStatement(
+            "SELECT sum(quantity * price) FROM order_items WHERE order_id = ?")) {
+            query.setLong(1, order.get("id").getAsLong());
+            ResultSet rows = query.executeQuery();
+            rows.next();
+            BigDecimal sum = rows.getBigDecimal(1);
+            JsonElement total = order.get("total");
+            if (sum == null || total.isJsonNull() || sum.compareTo(total.getAsBigDecimal()) != 0) {
+                LOG.error("validation error: order={} total={} items={}", order.get("id"), total, sum);
+            }
         }
     }
 
