@@ -76,17 +76,18 @@ class Database:
     connect_timeout: int = 10
     forwarder: _forward.Forwarder | None = None
 
-    def connect(self, *, read_only: bool = True, statement_timeout: float = 0, lock_timeout: float = 5,
+    def connect(self, *, read_only: bool | None = True, statement_timeout: float = 0, lock_timeout: float = 5,
                 settings: t.Mapping[str, str] | None = None) -> t.Any:
         """A new psycopg2 connection. Close it (``contextlib.closing``).
 
-        :param read_only: the default of the session's transactions, whatever the role's or database's default is.
+        :param read_only: the default of the session's transactions; None leaves it to the role's and database's default.
         :param statement_timeout: seconds; 0 for no limit.
         :param settings: further settings of the session, such as ``work_mem``.
         :raises ClusterError: the database cannot be reached, or turns us away.
         """
         require("psycopg2")
-        chosen = {"default_transaction_read_only": "on" if read_only else "off", "lock_timeout": f"{lock_timeout * 1000:.0f}",
+        chosen = {**({} if read_only is None else {"default_transaction_read_only": "on" if read_only else "off"}),
+                  "lock_timeout": f"{lock_timeout * 1000:.0f}",
                   "statement_timeout": f"{statement_timeout * 1000:.0f}", **(settings or {})}
         # libpq splits the options at spaces and backslashes.
         options = " ".join(f"-c {name}={_escaped(value)}" for name, value in chosen.items())
