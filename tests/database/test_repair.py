@@ -1,0 +1,191 @@
+"""Repair from the audit log, on a real database."""
+
+from __future__ import annotations
+
+import contextlib
+import pathlib
+
+import psycopg2
+import pytest
+
+from ansible_collections.sre.runbooks.plugins.module_utils._errors import Refused
+from ansible_collections.sre.runbooks.plugins.module_utils._repair import _audit, _plan
+from ansible_collections.sre.runbooks.plugins.module_utils._repair._apply import Repair
+from ansible_collections.sre.runbooks.plugins.module_utils._repair._audit import AuditLog
+
+CORRUPT = pathlib.Path(__file__).parents[1] / "lab/shop/faults/corrupt_data.sql"
+TABLES = (("orders", "id"), ("order_items", "id"))
+STATE = "SELECT 'o', orders::text FROM orders UNION ALL SELECT 'i', order_items::text FROM order_items ORDER BY 1, 2"
+
+
+def quiet(_line: str) -> None:
+    pass
+
+
+@pytest.fixture
+def corrupted(postgres):
+    postgres.execute(CORRUPT.read_text())
+    return postgres
+
+
+@contextlib.contextmanager
+def session(postgres, read_only=False, user="shop"):
+    with contextlib.closing(postgres.database(user).connect(read_only=read_only, settings=_audit.SETTINGS)) as connection:
+        connection.set_session(isolation_level="REPEATABLE READ" if read_only else "READ COMMITTED")
+        yield connection
+
+
+def tables_of(connection):
+    return {name: _audit.describe(connection, name, key) for name, key in TABLES}
+
+
+def planned(postgres, directory):
+    with session(postgres, read_only=True) as connection:
+        return _plan.make(connection, AuditLog(), list(tables_of(connection).values()), directory, quiet)
+
+
+def applied(postgres, plan, size=3):
+    with session(postgres) as connection:
+        return Repair(connection, "INC-1", tables_of(connection)).apply(plan, size, True, quiet)
+
+
+def state(postgres):
+    return postgres.execute(STATE)
+
+
+def test_a_consistent_database_needs_no_operation(postgres, tmp_path):
+    plan = planned(postgres, tmp_path)
+    assert plan.total == 0 and plan.hash == ""
+
+
+def test_every_row_that_the_audit_log_knows_comes_back_and_no_other_is_touched(postgres, tmp_path):
+    good = state(postgres)
+    postgres.execute(CORRUPT.read_text())
+    bad = state(postgres)
+    plan = planned(postgres, tmp_path)
+    assert plan.counts == {"orders": {"insert": 4, "update": 14}, "order_items": {"insert": 10}}
+    result = applied(postgres, plan)
+    assert (result.written, result.skipped_count) == (28, 0)
+    left = set(state(postgres)) ^ set(good)
+    # two ghosts, four lines that are there twice, and the order whose entry is gone (as it was and as it is)
+    assert len(left) == 2 + 4 + 2 and left <= set(bad) | set(good)
+    assert planned(postgres, tmp_path).total == 0
+
+
+def test_the_reversal_restores_the_broken_state_byte_for_byte(corrupted, tmp_path):
+    bad = state(corrupted)
+    applied(corrupted, planned(corrupted, tmp_path))
+    assert state(corrupted) != bad
+    with session(corrupted) as connection:
+        repair = Repair(connection, "INC-1", tables_of(connection))
+        script = repair.reversal()
+        result = repair.reverse()
+        connection.commit()
+    assert state(corrupted) == bad and (result.written, result.skipped_count) == (28, 0)
+    applied(corrupted, planned(corrupted, tmp_path))
+    corrupted.execute(script.replace("BEGIN;", "").replace("COMMIT;", ""))
+    assert state(corrupted) == bad
+
+
+def test_the_reconciliation_file_does_the_same_by_hand(corrupted, tmp_path):
+    plan = planned(corrupted, tmp_path)
+    script = (tmp_path / _plan.RECONCILIATION).read_text()
+    assert 'orders 3, audit entry' in script and 'total: 29.20 -> 26.20' in script and plan.hash in script
+    corrupted.execute(script.replace("BEGIN;", "").replace("COMMIT;", ""))
+    assert planned(corrupted, tmp_path / "again").total == 0
+
+
+def test_a_row_that_somebody_has_written_since_is_left_alone(corrupted, tmp_path):
+    plan = planned(corrupted, tmp_path)
+    corrupted.execute("UPDATE orders SET total = 77 WHERE id = 3")
+    result = applied(corrupted, plan)
+    assert (result.skipped, result.written) == (["orders 3"], 27)
+    assert corrupted.execute("SELECT total FROM orders WHERE id = 3")[0][0] == 77
+
+
+def test_a_connection_killed_in_a_batch_leaves_no_half_of_it_and_the_rest_is_done_by_the_next_run(corrupted, tmp_path):
+    plan = planned(corrupted, tmp_path)
+    # The third batch hangs on a row that somebody else has locked; there its session is ended.
+    with contextlib.closing(corrupted.connect()) as blocker, session(corrupted) as connection:
+        with blocker.cursor() as cursor:
+            cursor.execute("SELECT FROM orders WHERE id = 8 FOR UPDATE")
+        pid = connection.info.backend_pid
+        told = []
+
+        def tell(line):
+            told.append(line)
+            if len(told) == 4:  # two batches of inserts, two of updates
+                corrupted.server.execute(f"SELECT pg_terminate_backend({pid})")
+
+        with pytest.raises(psycopg2.OperationalError):
+            Repair(connection, "INC-1", tables_of(connection)).apply(plan, 3, True, tell)
+    assert len(corrupted.execute("SELECT * FROM runbooks_backup.\"INC_1_batches\"")) == 4
+    kept, = corrupted.execute("SELECT count(*) FROM runbooks_backup.\"INC_1_rows\"")[0]
+    assert planned(corrupted, tmp_path / "left").total == plan.total - kept
+    with session(corrupted) as connection:
+        repair = Repair(connection, "INC-1", tables_of(connection))
+        assert repair.begun() == (plan.hash, {1, 2, 3, 4})
+        result = repair.apply(_plan.load(tmp_path, plan.hash), 3, True, quiet)
+    assert result.resumed == 4 and result.written == plan.total - kept
+    assert planned(corrupted, tmp_path / "after").total == 0
+
+
+def test_another_plan_is_not_mixed_with_one_that_has_begun(corrupted, tmp_path):
+    applied(corrupted, planned(corrupted, tmp_path))
+    corrupted.execute("UPDATE orders SET total = 5 WHERE id = 50")
+    with pytest.raises(Refused, match="has begun to apply plan"):
+        applied(corrupted, planned(corrupted, tmp_path))
+
+
+def test_a_plan_file_that_was_edited_is_refused(corrupted, tmp_path):
+    plan = planned(corrupted, tmp_path)
+    path = tmp_path / _plan.OPERATIONS
+    path.write_text(path.read_text().replace("26.20", "99.99", 1))
+    with pytest.raises(Refused, match="is not the file that was planned"):
+        applied(corrupted, plan)
+
+
+def test_a_lock_that_is_not_given_in_time_ends_the_batch(corrupted, tmp_path):
+    plan = planned(corrupted, tmp_path)
+    with contextlib.closing(corrupted.connect()) as blocker:
+        with blocker.cursor() as cursor:
+            cursor.execute("LOCK TABLE orders IN EXCLUSIVE MODE")
+        database = corrupted.database()
+        with contextlib.closing(database.connect(read_only=False, lock_timeout=0.3, settings=_audit.SETTINGS)) as connection, \
+                pytest.raises(Exception, match="lock timeout"), database.errors("repair"):
+            Repair(connection, "INC-1", tables_of(connection)).apply(plan, 3, True, quiet)
+
+
+def test_an_entry_that_says_nothing_deletes_nothing(postgres, tmp_path):
+    postgres.execute("INSERT INTO audit_log (action, table_name, row_id) VALUES ('order_touched', 'orders', 5)")
+    assert planned(postgres, tmp_path).total == 0
+
+
+def test_a_row_that_was_removed_according_to_the_audit_log_is_deleted(postgres, tmp_path):
+    postgres.execute("INSERT INTO audit_log (action, table_name, row_id, old_value) "
+                     "SELECT 'item_removed', 'order_items', id, to_jsonb(order_items) FROM order_items WHERE id = 7")
+    plan = planned(postgres, tmp_path)
+    assert plan.counts["order_items"] == {"delete": 1}
+    applied(postgres, plan)
+    assert postgres.execute("SELECT FROM order_items WHERE id = 7") == []
+
+
+def test_a_missing_row_whose_entry_lacks_columns_is_not_guessed(postgres, tmp_path):
+    postgres.execute("INSERT INTO audit_log (action, table_name, row_id, new_value) VALUES ('order_created', 'orders', 5000, '{\"total\": 3}')")
+    plan = planned(postgres, tmp_path)
+    assert plan.total == 0 and plan.undecided_count == 1 and "does not have every column" in plan.undecided[0].reason
+
+
+def test_planning_writes_nothing(corrupted, tmp_path):
+    counters = """SELECT pg_current_wal_insert_lsn()::text, tup_inserted + tup_updated + tup_deleted FROM pg_stat_database
+                  WHERE datname = current_database()"""
+    corrupted.server.execute("VACUUM", corrupted.name)  # or a read cleans pages up, which is logged
+    before = corrupted.execute(counters)
+    planned(corrupted, tmp_path)
+    assert corrupted.execute(counters) == before
+
+
+def test_why_the_audit_log_does_not_decide(corrupted):
+    with session(corrupted, read_only=True) as connection:
+        assert "no entry" in _audit.why_undecided(connection, AuditLog(), "orders", "28")
+        assert "does not say otherwise" in _audit.why_undecided(connection, AuditLog(), "orders", "40")
