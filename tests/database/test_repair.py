@@ -89,7 +89,7 @@ def test_the_reversal_restores_the_broken_state_byte_for_byte(corrupted, tmp_pat
 
 def test_the_reconciliation_file_does_the_same_by_hand(corrupted, tmp_path):
     plan = planned(corrupted, tmp_path)
-    script = (tmp_path / _plan.RECONCILIATION).read_text()
+    script = (plan.directory / _plan.RECONCILIATION).read_text()
     assert 'orders 3, audit entry' in script and 'total: 29.20 -> 26.20' in script and plan.hash in script
     corrupted.execute(script.replace("BEGIN;", "").replace("COMMIT;", ""))
     assert planned(corrupted, tmp_path / "again").total == 0
@@ -139,7 +139,7 @@ def test_another_plan_is_not_mixed_with_one_that_has_begun(corrupted, tmp_path):
 
 def test_a_plan_file_that_was_edited_is_refused(corrupted, tmp_path):
     plan = planned(corrupted, tmp_path)
-    path = tmp_path / _plan.OPERATIONS
+    path = plan.directory / _plan.OPERATIONS
     path.write_text(path.read_text().replace("26.20", "99.99", 1))
     with pytest.raises(Refused, match="is not the file that was planned"):
         applied(corrupted, plan)

@@ -12,6 +12,7 @@ import itertools
 import json
 import os
 import pathlib
+import shutil
 import typing as t
 
 from ansible_collections.sre.runbooks.plugins.module_utils._errors import Refused
@@ -33,7 +34,7 @@ class Plan:
     :param hash: names exactly these operations; empty when there are none.
     :param counts: table -> kind -> operations.
     :param undecided: the first of the rows that the audit log names but does not decide about; ``undecided_count`` of them in all.
-    :param directory: where its files are.
+    :param directory: where its files are; gone again when there are no operations.
     """
 
     directory: pathlib.Path
@@ -74,8 +75,17 @@ def make(connection: t.Any, audit: AuditLog, tables: t.Sequence[Table], director
     """Compare the tables with the audit log in one read-only transaction, and write the plan's files.
 
     :param tables: parents before the tables that refer to them.
+    :param directory: the plan gets a directory below it that is named by its hash: one that was begun is not overwritten.
     """
-    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    unfinished = directory / f".{os.getpid()}"
+    unfinished.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        return _made(connection, audit, tables, unfinished, tell)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _made(connection: t.Any, audit: AuditLog, tables: t.Sequence[Table], directory: pathlib.Path, tell: t.Callable[[str], None]) -> Plan:
     plan = Plan(directory)
     parts = []
     for table in tables:
@@ -88,12 +98,17 @@ def make(connection: t.Any, audit: AuditLog, tables: t.Sequence[Table], director
     _join(directory / OPERATIONS, _in_order(parts))
     with open(directory / OPERATIONS, newline="", encoding="utf-8") as file:
         plan.hash = _hash(file) if plan.total else ""
-    _write_reconciliation(plan, {table.name: table for table in tables})
+    if plan.total:
+        _write_reconciliation(plan, {table.name: table for table in tables})
+        plan.directory = directory.parent / plan.hash
+        shutil.rmtree(plan.directory, ignore_errors=True)
+        directory.rename(plan.directory)
     return plan
 
 
 def load(directory: pathlib.Path, hash_: str) -> Plan | None:
-    """A plan that was made before and not changed since, None where it is not here."""
+    """A plan that was made below the directory before and not changed since, None where it is not here."""
+    directory = directory / hash_
     path = directory / OPERATIONS
     if not path.is_file():
         return None
@@ -141,10 +156,10 @@ def _write_reconciliation(plan: Plan, tables: t.Mapping[str, Table]) -> None:
     """The plan as SQL for a person to read, before and after of each row beside it."""
     path = plan.directory / RECONCILIATION
     with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-        file.write(f"-- Repair plan {plan.hash or '(nothing to do)'}: what data_repair applies in batches, with backup, once this "
+        file.write(f"-- Repair plan {plan.hash}: what data_repair applies in batches, with backup, once this "
                    "hash is approved.\n-- Each statement only touches a row that still is as it was when this was planned.\nBEGIN;\n"
                    + "".join(f"SET LOCAL {name} = {literal(value)};\n" for name, value in _audit.SETTINGS.items()))
-        for one in plan.operations() if plan.total else ():
+        for one in plan.operations():
             file.write(_statement(tables[one.table], one))
         file.write("COMMIT;\n")
 

@@ -1,0 +1,356 @@
+#!/usr/bin/python
+# Copyright (c) 2026, sre.runbooks contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: data_repair
+short_description: Bring rows of a PostgreSQL database back to what its audit log says
+version_added: 0.1.0
+description:
+  - Compares tables with the last trustworthy entry of each row in the audit log, in one read-only transaction, and writes what
+    would have to change to files - C(reconcile.sql) with every row before and after, to read, and C(operations.csv), whose hash
+    names the plan.
+  - Entries whose checksum does not match are not trusted. Rows that the audit log does not decide about are never guessed.
+  - Nothing is written to the database but with O(mode=apply) and the hash of the plan that was approved. Then batches are
+    written, each in a transaction of its own with the rows that it replaces, in the schema C(runbooks_backup). A row that
+    somebody has written since is skipped and named. A run that was broken off continues after its last batch.
+  - O(mode=reverse) brings back what was there before; C(reverse.sql) does the same by hand.
+author: sre.runbooks contributors (@sre-runbooks)
+extends_documentation_fragment:
+  - sre.runbooks.attributes
+  - sre.runbooks.cluster
+  - sre.runbooks.database_connection
+  - sre.runbooks.evidence
+options:
+  mode:
+    description:
+      - V(plan) writes the files. V(dry_run) makes the whole repair in a transaction and takes it back.
+      - V(apply) makes the plan O(approved_plan). V(reverse) takes back what an incident's repair has written.
+    type: str
+    choices: [plan, dry_run, apply, reverse]
+    default: plan
+  approved_plan:
+    description: Hash of the plan that was approved; with O(mode=apply).
+    type: str
+  tables:
+    description: The tables to repair, those that others refer to first.
+    type: list
+    elements: dict
+    default:
+      - name: orders
+      - name: order_items
+    suboptions:
+      name:
+        description: Name of the table, with its schema where it is not on the search path.
+        type: str
+        required: true
+      key:
+        description: Its key column, whose values are the audit log's row ids.
+        type: str
+        default: id
+  audit:
+    description: The audit log and the names of its columns.
+    type: dict
+    default: {}
+    suboptions:
+      table:
+        description: Its name.
+        type: str
+        default: audit_log
+      id:
+        description: Column by which entries are ordered.
+        type: str
+        default: id
+      table_name:
+        description: Column with the name of the table that was written.
+        type: str
+        default: table_name
+      row_id:
+        description: Column with the key of the row that was written.
+        type: str
+        default: row_id
+      old_value:
+        description: Column with the row before, as JSON.
+        type: str
+        default: old_value
+      new_value:
+        description: Column with the row after, as JSON; null where the row was removed.
+        type: str
+        default: new_value
+      flagged:
+        description: Column that is true where the entry's checksum does not match.
+        type: str
+        default: checksum_mismatch
+  batch_size:
+    description: Rows of a batch.
+    type: int
+    default: 1000
+  lock_timeout:
+    description: Seconds to wait for a lock.
+    type: float
+    default: 10.0
+  statement_timeout:
+    description: Seconds for one statement; 0 for no limit.
+    type: float
+    default: 900.0
+"""
+
+EXAMPLES = r"""
+- name: repair | What would have to change
+  sre.runbooks.data_repair:
+    namespace: ai-development
+    incident_id: INC-1234
+  register: repair
+
+- name: repair | Make exactly that
+  sre.runbooks.data_repair:
+    namespace: ai-development
+    incident_id: INC-1234
+    mode: apply
+    approved_plan: "{{ repair.plan_hash }}"
+  when: repair.total > 0
+"""
+
+RETURN = r"""
+outcome:
+  description: V(nothing), V(planned), V(tried) (a dry run), V(repaired) or V(reversed).
+  type: str
+  returned: success
+plan_hash:
+  description: Names exactly the operations of the plan; empty when there are none.
+  type: str
+  returned: success
+counts:
+  description: Table to kind (update, insert, delete) to rows.
+  type: dict
+  returned: success
+total:
+  description: Rows in all.
+  type: int
+  returned: success
+undecided:
+  description: The first rows that the audit log names but does not decide about - table, key and reason.
+  type: list
+  elements: dict
+  returned: success
+undecided_count:
+  description: How many there are.
+  type: int
+  returned: success
+written:
+  description: Rows that were written.
+  type: int
+  returned: when written
+skipped:
+  description: The first rows that somebody has written since the plan was made.
+  type: list
+  elements: str
+  returned: when written
+skipped_count:
+  description: How many there are.
+  type: int
+  returned: when written
+files:
+  description: Paths of the plan and of the reversal on the controller.
+  type: list
+  elements: str
+  returned: success
+says:
+  description: Lines for a person.
+  type: list
+  elements: str
+  returned: success
+"""
+
+import contextlib
+import dataclasses
+import pathlib
+import tempfile
+import typing as t
+
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster import Json
+from ansible_collections.sre.runbooks.plugins.module_utils._database import _database
+from ansible_collections.sre.runbooks.plugins.module_utils._database._database import DATABASE_CONNECTION_SPEC, Database
+from ansible_collections.sre.runbooks.plugins.module_utils._errors import InvalidInput, Refused
+from ansible_collections.sre.runbooks.plugins.module_utils._evidence import EvidenceStore, file_sha256
+from ansible_collections.sre.runbooks.plugins.module_utils._module import (
+    CONNECTION_SPEC, EVIDENCE_SPEC, Result, Task, run_module)
+from ansible_collections.sre.runbooks.plugins.module_utils._repair import _apply, _audit, _plan
+from ansible_collections.sre.runbooks.plugins.module_utils._repair._apply import Applied, Repair
+from ansible_collections.sre.runbooks.plugins.module_utils._repair._audit import AuditLog, Table
+from ansible_collections.sre.runbooks.plugins.module_utils._repair._plan import Plan
+
+DIRECTORY = "repair"
+
+ARGUMENT_SPEC = {
+    **CONNECTION_SPEC,
+    **EVIDENCE_SPEC,
+    **DATABASE_CONNECTION_SPEC,
+    "mode": {"type": "str", "choices": ["plan", "dry_run", "apply", "reverse"], "default": "plan"},
+    "approved_plan": {"type": "str"},
+    "tables": {"type": "list", "elements": "dict", "default": [{"name": "orders"}, {"name": "order_items"}], "options": {
+        "name": {"type": "str", "required": True},
+        "key": {"type": "str", "default": "id", "no_log": False},
+    }},
+    "audit": {"type": "dict", "default": {}, "options": {
+        field.name: {"type": "str", "default": field.default} for field in dataclasses.fields(AuditLog)}},
+    "batch_size": {"type": "int", "default": 1000},
+    "lock_timeout": {"type": "float", "default": 10.0},
+    "statement_timeout": {"type": "float", "default": 900.0},
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Work:
+    """One task's database and what it is asked to do with it."""
+
+    task: Task
+    database: Database
+    audit: AuditLog
+    directory: pathlib.Path
+
+    @contextlib.contextmanager
+    def session(self, doing: str, read_only: bool) -> t.Iterator[t.Any]:
+        """A session whose rows read the same as in every other; nothing is committed at its end."""
+        p = self.task.params
+        with self.database.errors(doing), contextlib.closing(self.database.connect(
+                read_only=read_only, lock_timeout=p["lock_timeout"], statement_timeout=p["statement_timeout"],
+                settings=_audit.SETTINGS)) as connection:
+            if read_only:
+                connection.set_session(isolation_level="REPEATABLE READ")
+            yield connection
+
+    def tables(self, connection: t.Any) -> dict[str, Table]:
+        """The tables to repair, in order."""
+        return {table["name"]: _audit.describe(connection, table["name"], table["key"]) for table in self.task.params["tables"]}
+
+    def repair(self, connection: t.Any) -> Repair:
+        """The incident's repair."""
+        return Repair(connection, self.task.params["incident_id"] or "no-incident", self.tables(connection))
+
+    def plan(self) -> Plan:
+        """Compare, and write the plan's files."""
+        with self.session("compare tables with the audit log", read_only=True) as connection:
+            return _plan.make(connection, self.audit, list(self.tables(connection).values()), self.directory, self.task.progress)
+
+
+def run(task: Task) -> Result:
+    """Plan, try, apply or reverse."""
+    p, store = task.params, task.evidence()
+    mode = "plan" if task.check_mode else p["mode"]
+    if mode != "plan" and not p["incident_id"]:
+        raise InvalidInput(f"data_repair with mode {mode} needs incident_id.", "The backup and the plan's files are named by it.")
+    with _database.opened(task.cluster(), p["namespace"], p["database"]) as database, _directory(store) as directory:
+        work = Work(task, database, AuditLog(**p["audit"]), directory)
+        result = {"plan": _planned, "dry_run": _tried, "apply": _applied, "reverse": _reversed}[mode](work)
+        files = _register(store, work, result["plan_hash"]) if store and result["plan_hash"] else []
+    return {**result, "files": files}
+
+
+def _planned(work: Work) -> Result:
+    plan = work.plan()
+    return {"outcome": "planned" if plan.total else "nothing", **_plan_json(plan), "says": _plan_says(work, plan)}
+
+
+def _tried(work: Work) -> Result:
+    plan = work.plan()
+    with work.session("try the repair", read_only=False) as connection:
+        result = work.repair(connection).apply(plan, work.task.params["batch_size"], False, work.task.progress)
+        connection.rollback()
+    return {"outcome": "tried", **_plan_json(plan), **_applied_json(result),
+            "says": [f"tried and taken back: {result.written} of {plan.total} rows", *_skipped_says(result)]}
+
+
+def _applied(work: Work) -> Result:
+    approved = work.task.params["approved_plan"]
+    if not approved:
+        raise InvalidInput("data_repair with mode apply needs approved_plan.", "Plan first; the plan's hash is what is approved.")
+    with work.session("repair", read_only=False) as connection:
+        repair = work.repair(connection)
+        begun, _positions = repair.begun()
+        connection.rollback()
+        plan = _continued(work, begun) if begun == approved else work.plan()
+        if plan.hash != approved:
+            raise Refused(f"The repair plan is now {plan.hash or 'empty'}, but {approved} was approved: the rows, or the audit log, have "
+                          "changed since. Nothing was written.", "Look at the new reconcile.sql, and approve its hash.")
+        result = repair.apply(plan, work.task.params["batch_size"], True, work.task.progress)
+        _apply.write_reversal(repair, plan.directory)
+    says = [f"{result.written} rows repaired in {result.batches} batches; they are kept in {repair.backup}", *_skipped_says(result)]
+    if result.resumed:
+        says.insert(0, f"continued after {result.resumed} batches of an earlier run")
+    return {"changed": result.written > 0, "outcome": "repaired", **_plan_json(plan), **_applied_json(result), "says": says}
+
+
+def _reversed(work: Work) -> Result:
+    with work.session("reverse the repair", read_only=False) as connection:
+        repair = work.repair(connection)
+        begun, _positions = repair.begun()
+        result = repair.reverse() if begun else Applied()
+        connection.commit()
+    return {"changed": result.written > 0, "outcome": "reversed" if begun else "nothing", **_plan_json(Plan(work.directory, begun)),
+            **_applied_json(result), "says": [f"{result.written} rows are as they were before the repair", *_skipped_says(result)]}
+
+
+def _continued(work: Work, begun: str) -> Plan:
+    plan = _plan.load(work.directory, begun)
+    if plan is None:
+        raise Refused(f"Plan {begun} was applied in part, and its file {work.directory / begun / _plan.OPERATIONS} is not on this controller, or "
+                      "is another one.", "Run where the plan was made, or reverse the repair and plan again.")
+    return plan
+
+
+@contextlib.contextmanager
+def _directory(store: EvidenceStore | None) -> t.Iterator[pathlib.Path]:
+    """Where the plan's files go: among the evidence, or nowhere in check mode."""
+    if store:
+        yield store.path(f"{DIRECTORY}/{_plan.OPERATIONS}").parent
+        return
+    with tempfile.TemporaryDirectory() as scratch:
+        yield pathlib.Path(scratch)
+
+
+def _register(store: EvidenceStore, work: Work, plan: str) -> list[str]:
+    paths = [work.directory / plan / name for name in (_plan.OPERATIONS, _plan.RECONCILIATION, _apply.REVERSE)]
+    present = [path for path in paths if path.is_file()]
+    for path in present:
+        store.add(f"{DIRECTORY}/{plan}/{path.name}", "repair_plan", f"data_repair of {work.database.credentials}", file_sha256(path))
+    return [str(path) for path in present]
+
+
+def _plan_json(plan: Plan) -> Json:
+    return {"plan_hash": plan.hash, "counts": plan.counts, "total": plan.total, "undecided_count": plan.undecided_count,
+            "undecided": [dataclasses.asdict(one) for one in plan.undecided]}
+
+
+def _applied_json(result: Applied) -> Json:
+    return {"written": result.written, "skipped": result.skipped, "skipped_count": result.skipped_count}
+
+
+def _plan_says(work: Work, plan: Plan) -> list[str]:
+    if not plan.total and not plan.undecided_count:
+        return ["every row is as the audit log says: nothing to repair"]
+    shown = ", ".join(f"{number} {kind}s of {table}" for table, kinds in plan.counts.items() for kind, number in kinds.items())
+    lines = [f"repair plan {plan.hash}: {shown or 'no operation'}"]
+    if plan.undecided_count:
+        lines.append(f"{plan.undecided_count} missing rows whose audit entry does not say all of them")
+    if plan.total and not work.task.check_mode:
+        lines.append(f"every row before and after: {plan.directory / _plan.RECONCILIATION}")
+    return lines
+
+
+def _skipped_says(result: Applied) -> list[str]:
+    if not result.skipped_count:
+        return []
+    return [f"{result.skipped_count} rows were written by somebody since and left alone: {', '.join(result.skipped[:10]) or 'see the backup'}"]
+
+
+def main() -> None:
+    """Run as an ordinary module."""
+    run_module(ARGUMENT_SPEC, run)
+
+
+if __name__ == "__main__":
+    main()
