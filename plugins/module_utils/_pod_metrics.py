@@ -52,6 +52,10 @@ class Samples:
                 sums[sample.labels[label]] = sums.get(sample.labels[label], 0.0) + sample.value
         return sums
 
+    def label_values(self, labels: t.Collection[str]) -> set[str]:
+        """Every value that any of these labels has on any series."""
+        return {value for sample in self._samples for label, value in sample.labels.items() if label in labels}
+
     def first(self, candidates: t.Sequence[Series]) -> float | None:
         """The sum for the first candidate that is there with a value over zero, else the first that is there."""
         found = [value for value in map(self.sum, candidates) if value is not None]

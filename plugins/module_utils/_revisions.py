@@ -39,7 +39,7 @@ class Revision:
 
 def read(cluster: Cluster, target: Target, workload: Json) -> list[Revision]:
     """The revisions that the cluster still has, oldest first."""
-    return sorted(map(_revision, objects(cluster, target, workload)), key=lambda revision: revision.number)
+    return sorted(map(revision, objects(cluster, target, workload)), key=lambda item: item.number)
 
 
 def objects(cluster: Cluster, target: Target, workload: Json) -> list[Json]:
@@ -66,7 +66,8 @@ def template(item: Json) -> Json:
     return {key: value for key, value in _without(found, "labels", _HASHES).items() if key != "$patch"}
 
 
-def _revision(item: Json) -> Revision:
+def revision(item: Json) -> Revision:
+    """The revision that a ReplicaSet or ControllerRevision holds."""
     meta = item["metadata"]
     return Revision(number(item), meta["name"], meta["creationTimestamp"],
                     meta.get("annotations", {}).get("kubernetes.io/change-cause", ""), template(item))

@@ -1,0 +1,172 @@
+# Copyright (c) 2026, sre.runbooks contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What changed before a workload began to ail: one time line, and the changes ranked."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import typing as t
+
+from ansible_collections.sre.runbooks.plugins.module_utils import _logs, _pod_metrics, _workload
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster import Cluster, Json
+from ansible_collections.sre.runbooks.plugins.module_utils._correlation import _changes, _onset, _rank, _seen
+from ansible_collections.sre.runbooks.plugins.module_utils._correlation._changes import Change
+from ansible_collections.sre.runbooks.plugins.module_utils._correlation._graph import PEER_LABELS, Graph
+from ansible_collections.sre.runbooks.plugins.module_utils._correlation._onset import Line, Onset
+from ansible_collections.sre.runbooks.plugins.module_utils._correlation._seen import Seen, named
+from ansible_collections.sre.runbooks.plugins.module_utils._diagnosis import Candidate, Table
+from ansible_collections.sre.runbooks.plugins.module_utils._errors import ClusterError
+from ansible_collections.sre.runbooks.plugins.module_utils._parallel import each
+from ansible_collections.sre.runbooks.plugins.module_utils._workload import Target
+
+#: score from which a change stands out
+CLEAR = 10
+#: workloads whose logs are read beside the ailing one's, and lines of each pod
+CALLERS, LINES = 3, 20000
+SHOWN = 3
+
+
+@dataclasses.dataclass(frozen=True)
+class Question:
+    """What is asked.
+
+    :param onset: when it began; None to estimate it.
+    :param window: how long before the onset changes are looked for.
+    :param container: of the target, whose log is read; None for its main one.
+    :param errors: what lines of a log count as errors.
+    :param signals: what was measured: moment and words, for the time line.
+    :param metrics_port: port of pods' metrics, 0 for none; ``metrics_path`` is their path.
+    """
+
+    target: Target
+    onset: datetime.datetime | None
+    window: datetime.timedelta
+    errors: t.Pattern[str]
+    signals: t.Sequence[Line] = ()
+    container: str | None = None
+    metrics_port: int = 0
+    metrics_path: str = "/metrics"
+
+
+def answer(cluster: Cluster, question: Question, now: datetime.datetime) -> Json:
+    """Read, rank and put in order; keys as ``result`` says."""
+    seen = _seen.gather(cluster, question.target.namespace)
+    graph = Graph.build(seen)
+    not_seen = dict(seen.not_seen)
+    _add_metrics(cluster, seen, graph, question, not_seen)
+    logs = _read_logs(cluster, seen, graph, question, not_seen)
+    ailing = named(question.target.kind, question.target.name)
+    for workload, lines in logs.items():
+        graph.add_log(workload, (text for _at, text in lines))
+    onset = _when(question, ailing, logs)
+    return result(question, Seen(seen.objects, not_seen), graph, onset, now)
+
+
+def result(question: Question, seen: Seen, graph: Graph, onset: Onset, now: datetime.datetime) -> Json:
+    """What a module returns.
+
+    Keys: cause (kind and object of the likeliest change, or undetermined), candidates, onset (at, how), timeline (at, kind, object,
+    what, by, symptom, relation), graph (source, target, how), not_seen (kind and reason), tables, says.
+    """
+    ailing = named(question.target.kind, question.target.name)
+    moment = onset.at or now
+    found = _changes.changes(seen, moment - question.window, now)
+    ranked = _rank.candidates(found, moment, onset.at is not None, graph, ailing)
+    rows = _timeline(found, question.signals, onset, graph, ailing)
+    clear = bool(ranked) and ranked[0].score >= CLEAR
+    return {"cause": ranked[0].name if clear else "undetermined", "candidates": [candidate.to_json() for candidate in ranked],
+            "onset": {"at": _text(onset.at) if onset.at else "", "how": onset.how}, "timeline": rows, "graph": graph.edges(),
+            "not_seen": dict(seen.not_seen), "tables": [table.to_json() for table in _tables(rows) if table.rows],
+            "says": _says(onset, ranked, clear, len(found), question.window, seen.not_seen)}
+
+
+def _when(question: Question, ailing: str, logs: t.Mapping[str, t.Sequence[Line]]) -> Onset:
+    """The onset that was given, else what the workload's own log shows, else what those that call it have logged."""
+    if question.onset:
+        return Onset(question.onset, "given")
+    for workload in sorted(logs, key=lambda name: name != ailing):
+        if found := _onset.estimate(logs[workload], question.errors, workload):
+            return found
+    return Onset(None, "not known, as no log shows more errors than before: changes are ranked by how recent they are")
+
+
+def _read_logs(cluster: Cluster, seen: Seen, graph: Graph, question: Question, not_seen: dict[str, str]) -> dict[str, list[Line]]:
+    """The newest lines of the ailing workload and of those that call it."""
+    ailing = named(question.target.kind, question.target.name)
+    wanted = [ailing, *graph.callers(ailing)[:CALLERS]]
+    try:
+        logs = each(lambda name: _lines(cluster, seen, name, question.container if name == ailing else None, question.window), wanted)
+        return dict(zip(wanted, logs, strict=True))
+    except ClusterError as error:
+        if error.status != 403:
+            raise
+        not_seen["Pod logs"] = "permission denied"
+        return {}
+
+
+def _lines(cluster: Cluster, seen: Seen, workload: str, container: str | None, window: datetime.timedelta) -> list[Line]:
+    item = next((item for kind, item in seen.of(*_seen.WORKLOADS) if named(kind, item["metadata"]["name"]) == workload), None)
+    if item is None:
+        return []
+    pods = [pod for _kind, pod in seen.of("Pod") if _seen.workload_of(seen, pod) == workload]
+    found = _logs.tail(cluster, pods, _workload.main_container(item, container), int(window.total_seconds()), LINES)
+    return [(moment, text) for at, _pod, text in found if (moment := _stamp(at))]
+
+
+def _stamp(text: str) -> datetime.datetime | None:
+    try:
+        return datetime.datetime.fromisoformat(text)
+    except ValueError:
+        return None
+
+
+def _add_metrics(cluster: Cluster, seen: Seen, graph: Graph, question: Question, not_seen: dict[str, str]) -> None:
+    """Whom workloads talk to, as far as their own metrics name it; one pod of each is asked."""
+    if not question.metrics_port:
+        return
+    asked = {_seen.workload_of(seen, pod): pod for _kind, pod in seen.of("Pod") if _workload.running(pod) and any(
+        port.get("containerPort") == question.metrics_port for container in pod["spec"]["containers"] for port in container.get("ports", []))}
+    try:
+        scraped = each(lambda pod: _pod_metrics.scrape(cluster, pod, question.metrics_port, question.metrics_path), asked.values())
+    except ClusterError as error:
+        not_seen["Pod metrics"] = "permission denied" if error.status == 403 else str(error)
+        return
+    for workload, samples in zip(asked, scraped, strict=True):
+        graph.add_metrics(workload, samples.label_values(PEER_LABELS) if samples else ())
+
+
+def _timeline(found: t.Sequence[Change], signals: t.Sequence[Line], onset: Onset, graph: Graph, ailing: str) -> list[Json]:
+    rows = [(change.at, {"kind": change.kind, "object": change.object, "what": change.what, "by": change.by, "symptom": change.symptom,
+                         "relation": "" if change.object.startswith("incident/") else graph.relation(ailing, change.object).text})
+            for change in found]
+    marks = [(at, "signal", text) for at, text in signals] + ([(onset.at, "onset", onset.how)] if onset.at else [])
+    rows += [(at, {"kind": kind, "object": ailing, "what": text, "by": "", "symptom": True, "relation": ""}) for at, kind, text in marks]
+    return [{"at": _text(at), **row} for at, row in sorted(rows, key=lambda entry: entry[0])]
+
+
+def _tables(rows: t.Sequence[Json]) -> list[Table]:
+    return [Table("Time line", ("time", "kind", "object", "what", "by"),
+                  [(row["at"], row["kind"], row["object"], row["what"], row["by"]) for row in rows])]
+
+
+def _says(onset: Onset, ranked: t.Sequence[Candidate], clear: bool, count: int, window: datetime.timedelta,
+          not_seen: t.Mapping[str, str]) -> list[str]:
+    lines = [f"onset {_text(onset.at)} ({onset.how})" if onset.at else f"onset {onset.how}",
+             f"{count} changes and events since {window.total_seconds() / 60:.0f} min before"]
+    lines.append(f"likeliest: {_line(ranked[0])}" if clear else "no change stands out")
+    others = ranked[1:SHOWN] if clear else ranked[:SHOWN]
+    lines += [f"{'then' if clear else 'at most'}: {_line(candidate)}" for candidate in others if candidate.score > 0]
+    if not_seen:
+        lines.append("not seen: " + ", ".join(f"{kind} ({reason})" for kind, reason in sorted(not_seen.items())))
+    return lines
+
+
+def _line(candidate: Candidate) -> str:
+    against = f"; against it: {', '.join(candidate.evidence_against)}" if candidate.evidence_against else ""
+    return f"{candidate.title}; {', '.join(candidate.evidence_for)}{against} (score {candidate.score})"
+
+
+def _text(at: datetime.datetime) -> str:
+    return at.astimezone(datetime.timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z")

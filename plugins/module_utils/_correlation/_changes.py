@@ -1,0 +1,188 @@
+# Copyright (c) 2026, sre.runbooks contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the objects of a namespace say of changes: each with its time, its object, and who made it."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import json
+import typing as t
+
+from ansible_collections.sre.runbooks.plugins.module_utils import _history, _incident, _revisions
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster import Json
+from ansible_collections.sre.runbooks.plugins.module_utils._correlation._seen import (
+    NODE_EVENTS, WORKLOADS, Seen, moment, named, workload_of)
+
+ROLLOUT, RESTART, CONFIG, SECRET, SERVICE, SCALING, AUTOSCALER, NODE, JOB, POD, OURS = (
+    "rollout", "restart", "config", "secret", "service", "scaling", "autoscaler", "node", "job", "pod", "runbook")
+
+#: reasons of events that are worth a line: kind of change, and whether it is a symptom rather than a change
+EVENTS: dict[str, tuple[str, bool]] = {
+    "SuccessfulRescale": (AUTOSCALER, False), "FailedGetResourceMetric": (AUTOSCALER, False),
+    "NodeNotReady": (NODE, False), "NodeReady": (NODE, True), "Rebooted": (NODE, False), "NodeNotSchedulable": (NODE, False),
+    "NodeSchedulable": (NODE, True), "NodeHasDiskPressure": (NODE, False), "NodeHasInsufficientMemory": (NODE, False),
+    "NodeHasInsufficientPID": (NODE, False), "SystemOOM": (NODE, False), "OOMKilling": (NODE, False), "RemovingNode": (NODE, False),
+    "RegisteredNode": (NODE, True), "EvictionThresholdMet": (NODE, False), "Evicted": (POD, False), "Preempted": (POD, False),
+    "TaintManagerEviction": (POD, False), "FailedScheduling": (POD, True), "FailedMount": (POD, True), "BackOff": (POD, True),
+    "Unhealthy": (POD, True), "SawCompletedJob": (JOB, True), "SuccessfulCreate": (JOB, False)}
+
+#: bookkeeping that no person changes
+_NOISE = ("kube-root-ca.crt",)
+_LEADER = "control-plane.alpha.kubernetes.io/leader"
+
+
+@dataclasses.dataclass(frozen=True)
+class Change:
+    """Something that changed.
+
+    :param object: such as ``deployment/api-server`` or ``node/worker-1``.
+    :param what: in words, without values of ConfigMaps and Secrets.
+    :param by: the field manager or controller, empty where unknown.
+    :param symptom: a consequence rather than a cause; it stands in the time line and is no candidate.
+    """
+
+    at: datetime.datetime
+    kind: str
+    object: str
+    what: str
+    by: str = ""
+    symptom: bool = False
+
+
+def changes(seen: Seen, begin: datetime.datetime, end: datetime.datetime) -> list[Change]:
+    """Everything that changed in a window, in order of time."""
+    found = [*_rollouts(seen), *_written(seen), *_scalings(seen), *_events(seen, begin), *_nodes(seen), *_pods(seen), *_ours(seen)]
+    return sorted({change for change in found if begin <= change.at <= end}, key=lambda change: (change.at, change.object))
+
+
+def _rollouts(seen: Seen) -> t.Iterator[Change]:
+    for kind, workload in seen.of(*WORKLOADS):
+        source = "ReplicaSet" if kind == "Deployment" else "ControllerRevision"
+        owned = [item for _kind, item in seen.of(source) if any(
+            owner["uid"] == workload["metadata"]["uid"] for owner in item["metadata"].get("ownerReferences", []))]
+        revisions = sorted(map(_revisions.revision, owned), key=lambda item: item.number)
+        writer, written = _template_writer(workload)
+        for revision, again, row in zip(revisions, _used_again(revisions), _history.rows(revisions), strict=True):
+            at = written if again and row["current"] and written else moment(revision.created_at)
+            if at:
+                what = _history.in_words({**row, "created_at": at.strftime("%H:%M:%S")})
+                yield Change(at, RESTART if row["restart"] else ROLLOUT, named(kind, workload["metadata"]["name"]),
+                             f"{'back to an older template, as ' if again else ''}{what}", writer if row["current"] else "")
+
+
+def _used_again(revisions: t.Sequence[_revisions.Revision]) -> list[bool]:
+    """Whether each was created before one that it follows: a rollback uses an old template again."""
+    return [any(earlier.created_at > revision.created_at for earlier in revisions[:index]) for index, revision in enumerate(revisions)]
+
+
+def _template_writer(workload: Json) -> tuple[str, datetime.datetime | None]:
+    """Who wrote to the pod template last, and when."""
+    entries = [entry for entry in workload["metadata"].get("managedFields", [])
+               if "f:template" in entry.get("fieldsV1", {}).get("f:spec", {})]
+    newest = max(entries, key=lambda entry: entry.get("time", ""), default={})
+    return newest.get("manager", ""), moment(newest.get("time"))
+
+
+def _written(seen: Seen) -> t.Iterator[Change]:
+    """ConfigMaps, Secrets and Services: created, or written by a manager, with the keys that are its own."""
+    kinds = {"ConfigMap": (CONFIG, ("f:data", "f:binaryData")), "Secret": (SECRET, ("f:data", "f:stringData")), "Service": (SERVICE, ("f:spec",))}
+    for kind, item in seen.of(*kinds):
+        meta, (change, fields) = item["metadata"], kinds[kind]
+        if meta["name"] in _NOISE or _incident.LABEL in meta.get("labels", {}) or _LEADER in meta.get("annotations", {}):
+            continue
+        created = moment(meta["creationTimestamp"])
+        writes = [entry for entry in meta.get("managedFields", []) if any(name in entry.get("fieldsV1", {}) for name in fields)]
+        for entry in writes:
+            at = moment(entry.get("time"))
+            if at and at != created:
+                yield Change(at, change, named(kind, meta["name"]), f"written: {_keys(entry, fields)}", entry.get("manager", ""))
+        if created:
+            first = next((entry for entry in writes if moment(entry.get("time")) == created), {})
+            yield Change(created, change, named(kind, meta["name"]), "created", first.get("manager", ""))
+
+
+def _keys(entry: Json, fields: t.Sequence[str]) -> str:
+    keys = sorted(key.removeprefix("f:") for name in fields for key in entry["fieldsV1"].get(name, {}) if key.startswith("f:"))
+    return ", ".join(keys[:8]) + (f" and {len(keys) - 8} more" if len(keys) > 8 else "") or "removed keys"
+
+
+def _scalings(seen: Seen) -> t.Iterator[Change]:
+    for kind, item in seen.of("Deployment", "StatefulSet"):
+        meta = item["metadata"]
+        for entry in meta.get("managedFields", []):
+            spec, at = entry.get("fieldsV1", {}).get("f:spec", {}), moment(entry.get("time"))
+            alone = entry.get("subresource") == "scale" or "f:template" not in spec
+            if "f:replicas" in spec and alone and at and at != moment(meta["creationTimestamp"]):
+                yield Change(at, SCALING, named(kind, meta["name"]), f"scaled to {item['spec'].get('replicas', 1)}", entry.get("manager", ""))
+    for kind, item in seen.of("HorizontalPodAutoscaler"):
+        for entry in item["metadata"].get("managedFields", []):
+            at = moment(entry.get("time"))
+            if at and "f:spec" in entry.get("fieldsV1", {}):
+                spec = item["spec"]
+                yield Change(at, AUTOSCALER, named(kind, item["metadata"]["name"]),
+                             f"bounds of {named(spec['scaleTargetRef']['kind'], spec['scaleTargetRef']['name'])} are "
+                             f"{spec.get('minReplicas', 1)} to {spec['maxReplicas']}", entry.get("manager", ""))
+
+
+def _events(seen: Seen, begin: datetime.datetime) -> t.Iterator[Change]:
+    for _kind, event in seen.of("Event", NODE_EVENTS):
+        reason, about = event.get("reason", ""), event.get("involvedObject", {})
+        if reason not in EVENTS or (reason == "SuccessfulCreate" and about.get("kind") != "CronJob"):
+            continue
+        kind, symptom = EVENTS[reason]
+        first, last = moment(event.get("firstTimestamp") or event.get("eventTime")), moment(event.get("lastTimestamp"))
+        at = first if first and first >= begin else last or first
+        if at:
+            count = f" ({event['count']} times)" if event.get("count", 1) > 1 else ""
+            yield Change(at, kind, named(about.get("kind", ""), about.get("name", "")), f"{reason}: {event.get('message', '').strip()[:200]}{count}",
+                         event.get("source", {}).get("component") or event.get("reportingComponent", ""), symptom)
+
+
+def _nodes(seen: Seen) -> t.Iterator[Change]:
+    """Conditions that are as they should not be, and cordons."""
+    for _kind, node in seen.of("Node"):
+        name = named("Node", node["metadata"]["name"])
+        for condition in node.get("status", {}).get("conditions", []):
+            at = moment(condition.get("lastTransitionTime"))
+            healthy = "True" if condition["type"] == "Ready" else "False"
+            if at and condition["status"] != healthy:
+                yield Change(at, NODE, name, f"{condition['type']} is {condition['status']}: {condition.get('message', '')[:200]}", "kubelet")
+        for taint in node.get("spec", {}).get("taints", []):
+            at = moment(taint.get("timeAdded"))
+            if at and taint["key"] == "node.kubernetes.io/unschedulable":
+                yield Change(at, NODE, name, "cordoned: no new pods")
+
+
+def _pods(seen: Seen) -> t.Iterator[Change]:
+    """Containers that ended badly, and pods that were evicted."""
+    for _kind, pod in seen.of("Pod"):
+        status, name = pod.get("status", {}), pod["metadata"]["name"]
+        owner = workload_of(seen, pod)
+        if status.get("reason") == "Evicted" and (at := moment(status.get("startTime"))):
+            yield Change(at, POD, owner, f"{name} was evicted: {status.get('message', '')[:200]}", "kubelet")
+        for container in status.get("containerStatuses", []):
+            for state in (container.get("state", {}), container.get("lastState", {})):
+                ended = state.get("terminated") or {}
+                at = moment(ended.get("finishedAt"))
+                if at and ended.get("reason") != "Completed":
+                    yield Change(at, POD, owner, f"{name} ended: {ended.get('reason') or 'Error'} (exit {ended.get('exitCode', '?')}), "
+                                 f"{container.get('restartCount', 0)} restarts", "kubelet")
+
+
+def _ours(seen: Seen) -> t.Iterator[Change]:
+    """What runbooks did and noted, from their records."""
+    for _kind, item in seen.of("ConfigMap"):
+        if _incident.LABEL not in item["metadata"].get("labels", {}):
+            continue
+        incident = item["metadata"]["labels"][_incident.LABEL]
+        for key, value in item.get("data", {}).items():
+            entry = json.loads(value)
+            if key.startswith("change.") and entry["state"] in (_incident.DONE, _incident.UNDONE):
+                target, undone = entry["change"]["target"], entry["state"] == _incident.UNDONE
+                yield Change(t.cast(datetime.datetime, moment(entry["at"])), OURS, named(target["kind"], target["name"]),
+                             f"{incident}: {'taken back: ' if undone else ''}{entry['change']['summary']}", "sre.runbooks")
+            elif key.startswith("event."):
+                yield Change(t.cast(datetime.datetime, moment(entry["at"])), OURS, f"incident/{incident}",
+                             f"{entry['phase']}: {entry['text'][:200]}", entry.get("by", ""), True)

@@ -1,0 +1,199 @@
+# Copyright (c) 2026, sre.runbooks contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Who needs whom in a namespace: from addresses in environment and ConfigMaps, from metrics, and from logs."""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import re
+import typing as t
+
+from ansible_collections.sre.runbooks.plugins.module_utils import _mounts
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster import Json
+from ansible_collections.sre.runbooks.plugins.module_utils._correlation._seen import WORKLOADS, Seen, named, workload_of
+
+#: labels by which proxies, meshes and gateways name whom they talk to
+PEER_LABELS = ("upstream", "upstream_service", "destination_service", "destination_service_name", "destination_workload", "peer_service",
+               "target_service", "server_address", "backend", "envoy_cluster_name")
+#: lines of a log that name an address before it counts
+ENOUGH_LINES = 3
+_HOST = re.compile(r"[a-z0-9](?:[-a-z0-9.]*[a-z0-9])?")
+
+
+@dataclasses.dataclass(frozen=True)
+class Relation:
+    """How an object stands to the ailing workload.
+
+    :param weight: 1 for the workload itself, less the further away; UNRELATED where nothing connects them.
+    :param text: for a person.
+    """
+
+    weight: float
+    text: str
+
+
+UNRELATED = 0.1
+#: what one step of dependency, of being called, and a common dependency or Secret leave of the weight
+_STEP, _CALLER_STEP, _COMMON, _NODE = 0.75, 0.55, 0.35, 0.8
+
+
+class Graph:
+    """Workloads and what each depends on; Secrets, ConfigMaps, autoscalers, Services, pods and nodes belong to workloads."""
+
+    def __init__(self) -> None:
+        self.needs: dict[str, dict[str, list[str]]] = collections.defaultdict(dict)
+        self._belongs: dict[str, set[str]] = collections.defaultdict(set)
+        self._services: dict[str, set[str]] = {}
+        self._addresses: dict[str, str] = {}
+        self._pods: dict[str, str] = {}
+
+    @classmethod
+    def build(cls, seen: Seen) -> "Graph":
+        """From the objects of a namespace."""
+        graph = cls()
+        for kind, item in seen.of(*WORKLOADS):
+            for use in _mounts.uses(item["spec"]["template"]):
+                graph._belongs[named(use.kind, use.name)].add(named(kind, item["metadata"]["name"]))
+        for _kind, item in seen.of("HorizontalPodAutoscaler"):
+            target = item["spec"]["scaleTargetRef"]
+            graph._belongs[named("HorizontalPodAutoscaler", item["metadata"]["name"])].add(named(target["kind"], target["name"]))
+        for _kind, service in seen.of("Service"):
+            graph._add_service(seen, service)
+        for _kind, pod in seen.of("Pod"):
+            graph._add_pod(seen, pod)
+        config = {item["metadata"]["name"]: item.get("data") or {} for _kind, item in seen.of("ConfigMap")}
+        for kind, item in seen.of(*WORKLOADS):
+            graph._add_addresses(named(kind, item["metadata"]["name"]), item, config)
+        return graph
+
+    def add(self, source: str, service: str, how: str) -> None:
+        """One workload uses a Service."""
+        for target in self._services.get(service, ()):
+            if target != source and how not in self.needs[source].setdefault(target, []):
+                self.needs[source][target].append(how)
+
+    def add_metrics(self, source: str, values: t.Iterable[str]) -> None:
+        """What the values of PEER_LABELS on a workload's series name."""
+        for value in values:
+            for service in self._named_in(value):
+                self.add(source, service, "its metrics")
+
+    def add_log(self, source: str, lines: t.Iterable[str]) -> None:
+        """Addresses of Services and pods that a workload's log names in several lines."""
+        services, pods = self._in_log(lines)
+        for service in services:
+            self.add(source, service, "addresses in its log")
+        for pod in pods:
+            caller = self._pods[pod]
+            if caller != source:
+                self.needs[caller].setdefault(source, []).append(f"its address in the log of {source}")
+
+    def edges(self) -> list[Json]:
+        """Every edge: source, target and how it is known."""
+        return [{"source": source, "target": target, "how": how}
+                for source, targets in sorted(self.needs.items()) for target, how in sorted(targets.items())]
+
+    def relation(self, ailing: str, item: str) -> Relation:
+        """How an object stands to the ailing workload: the closest of all ways."""
+        if item == ailing:
+            return Relation(1.0, "it is the ailing workload itself")
+        ways = [self._between(ailing, item)] if not self._belongs.get(item) else []
+        for owner in sorted(self._belongs.get(item, ())):
+            way = self._between(ailing, owner) if owner != ailing else Relation(1.0, "the ailing workload")
+            factor = _NODE if item.startswith("node/") else 1.0
+            ways.append(Relation(way.weight * factor, f"{owner} uses it" if owner == ailing else f"{owner} uses it; {way.text}"))
+        return max(ways, key=lambda way: way.weight)
+
+    def callers(self, workload: str) -> list[str]:
+        """The workloads that depend on it."""
+        return sorted(source for source, targets in self.needs.items() if workload in targets)
+
+    def _between(self, ailing: str, other: str) -> Relation:
+        ways = [Relation(UNRELATED, f"nothing known connects {other} with {ailing}")]
+        if path := self._path(ailing, other):
+            ways.append(Relation(_STEP ** (len(path) - 1), f"{ailing} depends on it ({self._told(path)})"))
+        if path := self._path(other, ailing):
+            ways.append(Relation(_CALLER_STEP ** (len(path) - 1), f"it calls {ailing} ({self._told(path)})"))
+        common = set(self.needs.get(ailing, ())) & set(self.needs.get(other, ()))
+        if common:
+            ways.append(Relation(_COMMON, f"it depends on {', '.join(sorted(common))}, as {ailing} does"))
+        shared = sorted(name for name, owners in self._belongs.items() if name.startswith("secret/") and {ailing, other} <= owners)
+        if shared and not common:
+            ways.append(Relation(_COMMON / 2, f"it uses {', '.join(shared)}, as {ailing} does"))
+        return max(ways, key=lambda way: way.weight)
+
+    def _path(self, source: str, target: str) -> list[str]:
+        """The shortest way along what workloads need, empty where there is none."""
+        before: dict[str, str] = {source: ""}
+        queue = collections.deque([source])
+        while queue:
+            current = queue.popleft()
+            if current == target:
+                path = [current]
+                while before[path[-1]]:
+                    path.append(before[path[-1]])
+                return path[::-1]
+            for following in sorted(self.needs.get(current, ())):
+                if following not in before:
+                    before[following] = current
+                    queue.append(following)
+        return []
+
+    def _told(self, path: t.Sequence[str]) -> str:
+        return ", ".join(f"{source} -> {target}: {', '.join(self.needs[source][target][:2])}"
+                         for source, target in zip(path, path[1:], strict=False))
+
+    def _add_service(self, seen: Seen, service: Json) -> None:
+        name, selector = service["metadata"]["name"], service["spec"].get("selector") or {}
+        behind = {named(kind, item["metadata"]["name"]) for kind, item in seen.of(*WORKLOADS)
+                  if selector and selector.items() <= (item["spec"]["template"].get("metadata", {}).get("labels") or {}).items()}
+        self._services[name] = behind
+        self._belongs[named("Service", name)] |= behind
+        namespace = service["metadata"].get("namespace", "")
+        for host in (name, f"{name}.{namespace}", f"{name}.{namespace}.svc", f"{name}.{namespace}.svc.cluster.local"):
+            self._addresses[host] = name
+        for address in service["spec"].get("clusterIPs") or [service["spec"].get("clusterIP", "")]:
+            if address not in ("", "None"):
+                self._addresses[address] = name
+
+    def _add_pod(self, seen: Seen, pod: Json) -> None:
+        owner, name = workload_of(seen, pod), pod["metadata"]["name"]
+        self._belongs[named("Pod", name)].add(owner)
+        if node := pod["spec"].get("nodeName"):
+            self._belongs[named("Node", node)].add(owner)
+        if (address := pod.get("status", {}).get("podIP")) and not pod["spec"].get("hostNetwork"):
+            self._pods[address] = owner
+
+    def _add_addresses(self, workload: str, item: Json, config: t.Mapping[str, t.Mapping[str, str]]) -> None:
+        """Hosts of Services in what a workload's containers are told."""
+        spec = item["spec"]["template"]["spec"]
+        for container in [*spec.get("initContainers", []), *spec.get("containers", [])]:
+            for entry in container.get("env", []):
+                reference = entry.get("valueFrom", {}).get("configMapKeyRef", {})
+                value = entry.get("value") or config.get(reference.get("name", ""), {}).get(reference.get("key", ""), "")
+                self._add_text(workload, value, f"env {entry['name']}")
+            self._add_text(workload, " ".join([*container.get("command", []), *container.get("args", [])]), "its command line", own=False)
+        for use in _mounts.uses(item["spec"]["template"]):
+            for key, value in config.get(use.name, {}).items() if use.kind == "ConfigMap" else ():
+                self._add_text(workload, value, f"configmap {use.name}, {key}")
+
+    def _add_text(self, workload: str, text: str, how: str, own: bool = True) -> None:
+        for service in self._named_in(text):
+            if own or service != workload.partition("/")[2]:
+                self.add(workload, service, how)
+
+    def _named_in(self, text: str) -> set[str]:
+        return {self._addresses[token] for token in _HOST.findall(text.lower()) if token in self._addresses}
+
+    def _in_log(self, lines: t.Iterable[str]) -> tuple[list[str], list[str]]:
+        """Services and pods whose addresses stand in ENOUGH_LINES lines, as part of an address and not as a mere word."""
+        known = {**self._addresses, **{address: address for address in self._pods}}
+        if not known:
+            return [], []
+        names = "|".join(sorted(map(re.escape, known), key=len, reverse=True))
+        pattern = re.compile(rf"(?:(?<=[=@/\[( \"])|^)({names})(?=:\d)|(?<=://)({names})\b|\b(?:upstream|host|server|lookup)[= ]\"?({names})\b")
+        counts = collections.Counter(name for line in lines for name in {known[next(filter(None, groups))] for groups in pattern.findall(line)})
+        often = [name for name, count in counts.items() if count >= ENOUGH_LINES]
+        return [name for name in often if name in self._services], [name for name in often if name in self._pods]

@@ -1,0 +1,75 @@
+# Copyright (c) 2026, sre.runbooks contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which change it was: changes ranked by when they were made and by how they are connected with what ails."""
+
+from __future__ import annotations
+
+import datetime
+import typing as t
+
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster import FIELD_MANAGER
+from ansible_collections.sre.runbooks.plugins.module_utils._correlation import _changes
+from ansible_collections.sre.runbooks.plugins.module_utils._correlation._changes import Change
+from ansible_collections.sre.runbooks.plugins.module_utils._correlation._graph import UNRELATED, Graph
+from ansible_collections.sre.runbooks.plugins.module_utils._diagnosis import Candidate, rank
+
+#: how often a change of each kind is behind an incident, from 0 to 1: a judgement, not a measurement
+PRIORS = {_changes.ROLLOUT: 1.0, _changes.CONFIG: 0.9, _changes.SECRET: 0.9, _changes.SERVICE: 0.9, _changes.NODE: 0.8,
+          _changes.SCALING: 0.7, _changes.JOB: 0.6, _changes.POD: 0.6, _changes.OURS: 0.5, _changes.AUTOSCALER: 0.4,
+          _changes.RESTART: 0.3}
+#: seconds before the onset in which a change loses half of its weight
+HALF_LIFE = 900.0
+#: seconds by which the onset may be too early: errors are noticed by chance, and clocks differ
+TOLERANCE = 15.0
+#: what is left of the weight of a change after the onset
+LATE = 0.05
+MOST = 10
+
+
+def candidates(changes: t.Sequence[Change], onset: datetime.datetime, known: bool, graph: Graph, ailing: str) -> list[Candidate]:
+    """The likeliest changes, each with the evidence for and against it; its score is at most 100.
+
+    :param onset: when it began, or now where that is not known.
+    """
+    found = [_candidate(change, _timing((onset - change.at).total_seconds(), known), graph, ailing)
+             for change in changes if not change.symptom]
+    best: dict[str, Candidate] = {}
+    for candidate in rank(found):
+        best.setdefault(candidate.name, candidate)
+    return list(best.values())[:MOST]
+
+
+def _candidate(change: Change, timing: tuple[float, str], graph: Graph, ailing: str) -> Candidate:
+    candidate = Candidate(f"{change.kind}:{change.object}", f"{change.object}: {change.what}{f' (by {change.by})' if change.by else ''}")
+    relation, (weight, when) = graph.relation(ailing, change.object), timing
+    (candidate.supports if weight > LATE else candidate.opposes)(when, 0)
+    if relation.weight > UNRELATED:
+        candidate.supports(relation.text, 0)
+    else:
+        candidate.opposes(relation.text, 0)
+    prior = PRIORS[change.kind]
+    if change.kind == _changes.RESTART:
+        candidate.opposes("nothing but a restart: the same code and configuration runs", 0)
+    if change.kind == _changes.POD and change.object == ailing:
+        prior /= 4
+        candidate.opposes("pods of the ailing workload that end are rather a consequence", 0)
+    if change.by == FIELD_MANAGER or change.kind == _changes.OURS:
+        prior /= 2
+        candidate.opposes("a runbook did it, in answer to an incident", 0)
+    candidate.score = round(100 * weight * relation.weight * prior)
+    return candidate
+
+
+def _timing(before: float, known: bool) -> tuple[float, str]:
+    """The weight of a change that many seconds before the onset, and the words for it."""
+    if before < -TOLERANCE:
+        return LATE, f"{_duration(-before)} after the onset"
+    weight = max(0.5 ** (max(0.0, before) / HALF_LIFE), 2 * LATE)
+    if not known:
+        return weight, f"{_duration(before)} ago"
+    return weight, f"{_duration(before)} before the onset" if before >= 1 else "at the onset"
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
