@@ -131,7 +131,7 @@ class Incident:
 
     @property
     def status(self) -> str:
-        """``open``, ``mitigated``, ``not_mitigated``, ``unknown``, ``cooldown`` or ``closed``."""
+        """``open``, ``mitigated``, ``contained``, ``not_mitigated``, ``unknown``, ``cooldown`` or ``closed``."""
         return self.head["status"]
 
     @property

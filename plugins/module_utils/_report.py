@@ -16,6 +16,7 @@ Json = t.Dict[str, t.Any]
 
 OUTCOMES = {
     "mitigated": "Mitigated: the signals are back under their thresholds and stayed there.",
+    "contained": "Contained: no further harm is done; what is left to do needs a person's decision.",
     "not_mitigated": "Not mitigated: the signals are still over their thresholds.",
     "unknown": "Unknown: the signals could not be measured after the change.",
     "cooldown": "Nothing changed: the same mitigation was made a moment ago. Escalate.",

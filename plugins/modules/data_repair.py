@@ -25,6 +25,16 @@ extends_documentation_fragment:
   - sre.runbooks.database_connection
   - sre.runbooks.evidence
 options:
+  rules_files:
+    description: Files with the rules that are checked inside the dry run; the built-in ones when empty.
+    type: list
+    elements: path
+    default: []
+  rules:
+    description: Further rules.
+    type: list
+    elements: dict
+    default: []
   mode:
     description:
       - V(plan) writes the files. V(dry_run) makes the whole repair in a transaction and takes it back.
@@ -153,6 +163,15 @@ skipped_count:
   description: How many there are.
   type: int
   returned: when written
+violations:
+  description: Rule to rows that still broke it at the end of the dry run.
+  type: dict
+  returned: with O(mode=dry_run)
+remaining:
+  description: The first of them - rule, table, key, and the reason why the audit log does not decide.
+  type: list
+  elements: dict
+  returned: with O(mode=dry_run)
 files:
   description: Paths of the plan and of the reversal on the controller.
   type: list
@@ -172,13 +191,15 @@ import tempfile
 import typing as t
 
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster import Json
+from ansible_collections.sre.runbooks.plugins.module_utils._consistency import _rules
+from ansible_collections.sre.runbooks.plugins.module_utils._consistency._rules import Rule
 from ansible_collections.sre.runbooks.plugins.module_utils._database import _database
 from ansible_collections.sre.runbooks.plugins.module_utils._database._database import DATABASE_CONNECTION_SPEC, Database
 from ansible_collections.sre.runbooks.plugins.module_utils._errors import InvalidInput, Refused
 from ansible_collections.sre.runbooks.plugins.module_utils._evidence import EvidenceStore, file_sha256
 from ansible_collections.sre.runbooks.plugins.module_utils._module import (
     CONNECTION_SPEC, EVIDENCE_SPEC, Result, Task, run_module)
-from ansible_collections.sre.runbooks.plugins.module_utils._repair import _apply, _audit, _plan
+from ansible_collections.sre.runbooks.plugins.module_utils._repair import _apply, _audit, _plan, _remaining
 from ansible_collections.sre.runbooks.plugins.module_utils._repair._apply import Applied, Repair
 from ansible_collections.sre.runbooks.plugins.module_utils._repair._audit import AuditLog, Table
 from ansible_collections.sre.runbooks.plugins.module_utils._repair._plan import Plan
@@ -189,6 +210,8 @@ ARGUMENT_SPEC = {
     **CONNECTION_SPEC,
     **EVIDENCE_SPEC,
     **DATABASE_CONNECTION_SPEC,
+    "rules_files": {"type": "list", "elements": "path", "default": []},
+    "rules": {"type": "list", "elements": "dict", "default": []},
     "mode": {"type": "str", "choices": ["plan", "dry_run", "apply", "reverse"], "default": "plan"},
     "approved_plan": {"type": "str"},
     "tables": {"type": "list", "elements": "dict", "default": [{"name": "orders"}, {"name": "order_items"}], "options": {
@@ -227,6 +250,10 @@ class Work:
         """The tables to repair, in order."""
         return {table["name"]: _audit.describe(connection, table["name"], table["key"]) for table in self.task.params["tables"]}
 
+    def rules(self) -> list[Rule]:
+        """The rules that the repair is judged by."""
+        return _rules.load(self.task.params["rules_files"], self.task.params["rules"])
+
     def repair(self, connection: t.Any) -> Repair:
         """The incident's repair."""
         return Repair(connection, self.task.params["incident_id"] or "no-incident", self.tables(connection))
@@ -259,9 +286,12 @@ def _tried(work: Work) -> Result:
     plan = work.plan()
     with work.session("try the repair", read_only=False) as connection:
         result = work.repair(connection).apply(plan, work.task.params["batch_size"], False, work.task.progress)
+        violations, remaining = _remaining.violations(connection, work.rules(), work.audit)
         connection.rollback()
-    return {"outcome": "tried", **_plan_json(plan), **_applied_json(result),
-            "says": [f"tried and taken back: {result.written} of {plan.total} rows", *_skipped_says(result)]}
+    left = sum(violations.values())
+    says = [f"tried and taken back: {result.written} of {plan.total} rows; {left or 'no'} rows would still break a rule"]
+    return {"outcome": "tried", **_plan_json(plan), **_applied_json(result), "violations": violations,
+            "remaining": [dataclasses.asdict(one) for one in remaining], "says": [*says, *_skipped_says(result)]}
 
 
 def _applied(work: Work) -> Result:

@@ -36,7 +36,7 @@ options:
   outcome:
     description: What came of it.
     type: str
-    choices: [mitigated, not_mitigated, unknown, cooldown, planned, failed]
+    choices: [mitigated, contained, not_mitigated, unknown, cooldown, planned, failed]
     required: true
   before:
     description: Signals when the incident was detected.
@@ -115,7 +115,7 @@ ARGUMENT_SPEC = {
     "incidents_dir": {"type": "path", "default": "incidents"},
     "namespace": {"type": "str", "required": True},
     "outcome": {"type": "str", "required": True,
-                "choices": ["mitigated", "not_mitigated", "unknown", "cooldown", "planned", "failed"]},
+                "choices": ["mitigated", "contained", "not_mitigated", "unknown", "cooldown", "planned", "failed"]},
     "before": {"type": "list", "elements": "dict", "default": []},
     "after": {"type": "list", "elements": "dict", "default": []},
     "diagnosis": {"type": "dict", "default": {}},

@@ -149,7 +149,7 @@ def header_line(phase: str, seconds: float) -> Line:
 
 def said_lines(result: Result, check_mode: bool = False) -> list[Line]:
     """What a module says, each line marked."""
-    warns = result.get("outcome") in ("breached", "not_mitigated", "unknown", "refused", "cooldown")
+    warns = result.get("outcome") in ("breached", "contained", "inconsistent", "writing", "not_mitigated", "unknown", "refused", "cooldown")
     mark, mood = ("!", WARN) if warns else _changed_mark(check_mode) if result.get("changed") else ("·", PLAIN)
     return [Line(f"{mark} {text}", mood) for text in result.get("says") or ()]
 
