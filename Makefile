@@ -12,7 +12,7 @@ CLUSTERS ?= 1
 SCENARIOS := $(notdir $(patsubst %/molecule.yml,%,$(wildcard extensions/molecule/*/molecule.yml)))
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint unit sanity docs package molecule drills lab-up lab-down bench clean
+.PHONY: help venv demo test lint unit database sanity docs package molecule drills lab-up lab-down bench clean
 
 help: ## This list
 	@sed -nE 's/^([a-z%-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -28,6 +28,10 @@ test: venv ## Everything that must pass: static checks, unit tests, sanity, and 
 
 unit: venv ## Unit tests
 	pytest
+
+database: venv ## Consistency checks, dump and repair on a PostgreSQL of their own
+	@tests/tools/postgresql.sh
+	pytest -q tests/database
 
 lint: venv ## ruff and ansible-lint (production profile)
 	ruff check

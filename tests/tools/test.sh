@@ -18,8 +18,11 @@ stage() {
   local name=$1 started=$SECONDS outcome=passed
   shift
   printf '\n==> %s\n' "$name"
-  "$@" </dev/null || outcome=FAILED
+  "$@" </dev/null 2>&1 | tee "$scratch/$name.log"
+  [ "${PIPESTATUS[0]}" -eq 0 ] || outcome=FAILED
   printf '%-24s %6d s  %s\n' "$name" $((SECONDS - started)) "$outcome" >>"$scratch/results"
+  # The lines that say why, where a reader of a long log looks first.
+  [ "$outcome" = passed ] || grep -aE 'fatal:|^E   |^FAILED|ERROR' "$scratch/$name.log" | tail -n 12 | cut -c 1-1500
   echo "==> $name: $outcome after $((SECONDS - started)) s"
   [ "$outcome" = passed ]
 }
@@ -32,7 +35,7 @@ finish() {
   [ -z "${lab_is_ours-}" ] || run lab-down
 }
 
-for name in unit lint docs sanity package; do run "$name"; done
+for name in unit lint docs sanity package database; do run "$name"; done
 
 if [ $# -gt 0 ]; then
   trap finish EXIT

@@ -17,7 +17,7 @@ Kubectl = t.Callable[..., str]
 
 LEAK_RATE = 250
 GROWTH_RATE = 60
-TRICKLE = 1
+TRICKLE = 5
 LEAK_SECONDS = 150
 SYMPTOM_SECONDS = 120
 FAULT_SECONDS = 900
@@ -61,7 +61,7 @@ def slow_query(kubectl: Kubectl) -> None:
 def idle_in_transaction(kubectl: Kubectl) -> None:
     """Another Deployment eats max_connections with sessions that it forgot inside a transaction."""
     _nightly_report(kubectl, SESSIONS="95", STATEMENT="SELECT count(*) FROM orders")
-    _crowd(kubectl, SEARCHES_PER_SECOND=10, SEARCH_SECONDS=2)
+    _crowd(kubectl, SEARCHES_PER_SECOND=6, SEARCH_SECONDS=2)
     _pools_exhausted(kubectl)
 
 
