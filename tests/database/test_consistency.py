@@ -1,0 +1,238 @@
+"""Every kind of rule finds exactly the planted rows; what goes wrong is said, and goes on from where it was."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import dataclasses
+import threading
+import time
+
+import pytest
+
+from ansible_collections.sre.runbooks.plugins.module_utils._consistency import _findings, _rules, _run
+from ansible_collections.sre.runbooks.plugins.module_utils._consistency._run import Options
+from ansible_collections.sre.runbooks.plugins.module_utils._consistency._state import State
+from ansible_collections.sre.runbooks.plugins.module_utils._database._exported import exported_snapshot
+from ansible_collections.sre.runbooks.plugins.module_utils._errors import RunbookError
+from ansible_collections.sre.runbooks.plugins.module_utils._evidence import EvidenceStore
+
+TOTALS = {"name": "totals", "kind": "derived_total", "description": "d", "table": "orders", "key": "id", "column": "total",
+          "of": {"table": "order_items", "column": "order_id", "expression": "quantity * price"}, "customer": "customer", "time": "created_at"}
+MISSING = {"name": "missing", "kind": "not_null", "description": "d", "table": "orders", "key": "id", "columns": "total"}
+
+
+@dataclasses.dataclass
+class Checked:
+    findings: dict
+    keys: dict
+    errors: dict
+    lines: list
+
+
+@pytest.fixture
+def checked(postgres, tmp_path):
+    """Check rules as the module does, and read what was exported."""
+    def check(*rules, user="shop", options=Options(), statement_timeout=60, lock_timeout=5, connect=None, **shown):
+        rules = _rules.parse(list(rules)) if rules else _rules.load([], [])
+        database, store, lines = postgres.database("postgres"), EvidenceStore(str(tmp_path), "INC-1", "test"), []
+        state = State(tmp_path / "state", rules)
+        asked = postgres.database(user)
+        connect = connect or (lambda: asked.connect(statement_timeout=statement_timeout, lock_timeout=lock_timeout))
+        with exported_snapshot(database) as snapshot:
+            errors = _run.check(connect, snapshot, rules, state, options, lines.append)
+        found, _customers = _findings.findings(rules, state, errors, _findings.Options(**shown), store, "check")
+        return Checked({one["rule"]: one for one in found}, {one["rule"]: keys(one) for one in found}, errors, lines)
+    return check
+
+
+def keys(finding):
+    if not finding.get("export"):
+        return []
+    with open(finding["export"]["file"], newline="") as file:
+        return sorted(int(row[0]) for row in list(csv.reader(file))[1:])
+
+
+def test_a_sound_database_breaks_no_rule(checked):
+    assert {rule: one["count"] for rule, one in checked().findings.items()} == dict.fromkeys((
+        "order_total_differs", "order_without_items", "order_without_total", "item_without_order", "item_twice",
+        "order_differs_from_audit_log", "audit_checksum_mismatch"), 0)
+
+
+def test_every_planted_row_is_found_and_none_else(postgres, checked):
+    postgres.execute("""
+        ALTER TABLE order_items DROP CONSTRAINT order_items_order_id_fkey, DROP CONSTRAINT one_line_per_product;
+        UPDATE orders SET total = total + 1.5 WHERE id IN (3, 4);
+        UPDATE orders SET total = NULL WHERE id = 5;
+        DELETE FROM order_items WHERE order_id = 6;
+        UPDATE orders SET total = 0 WHERE id = 7;
+        DELETE FROM order_items WHERE order_id = 7;
+        INSERT INTO order_items (id, order_id, product, quantity, price) VALUES (1001, 5000, 'book', 1, 2.5), (1002, 5000, 'pen', 2, 1);
+        INSERT INTO order_items (id, order_id, product, quantity, price) VALUES (1003, 8, 'book', 3, 1), (1004, 8, 'book', 1, 1);
+        DELETE FROM orders WHERE id = 9;
+        INSERT INTO audit_log (id, action, table_name, row_id, checksum_mismatch, created_at) VALUES
+            (2001, 'data_modification', 'orders', 1, true, '2026-01-01 10:00:00.5+00'), (2002, 'data_modification', 'orders', 2, false, now()),
+            (2003, 'other', 'orders', 1, true, now()), (2004, 'data_modification', 'orders', 3, true, '2026-01-02 10:00:00+00')""")
+    found = checked()
+    ninth = [id for id, in postgres.execute("SELECT id FROM order_items WHERE order_id = 9 ORDER BY id")]
+    assert found.keys == {
+        "order_total_differs": [3, 4, 5, 6, 8], "order_without_items": [6, 7], "order_without_total": [5],
+        "item_without_order": [*ninth, 1001, 1002], "item_twice": [1003, 1004],
+        "order_differs_from_audit_log": [3, 4, 5, 7, 9], "audit_checksum_mismatch": [2001, 2004]}
+    totals, marked = found.findings["order_total_differs"], found.findings["audit_checksum_mismatch"]
+    assert (totals["customers"], totals["amount"], totals["amount_absolute"]) == (1, "-1.00", "59.40")
+    assert (marked["kind"], marked["first"], marked["last"]) == ("flagged", "2026-01-01T10:00:00.5Z", "2026-01-02T10:00:00Z")
+    assert found.findings["item_without_order"]["amount"] == "30.70"
+
+
+def test_sums_of_two_tables_differ(postgres, checked):
+    postgres.execute("""CREATE TABLE payments (order_id bigint, amount numeric(12, 2));
+        INSERT INTO payments SELECT id, total / 2 FROM orders, generate_series(1, 2) WHERE id <> 4;
+        UPDATE payments SET amount = 0 WHERE order_id = 7; INSERT INTO payments VALUES (999, 1), (NULL, 5)""")
+    found = checked({"name": "paid", "kind": "sums", "description": "d", "table": "payments", "by": "order_id", "expression": "amount",
+                     "other": {"table": "orders", "by": "id", "expression": "total"}})
+    assert found.keys["paid"] == [4, 7, 999]
+    assert found.findings["paid"]["amount"] == "-51.40"
+
+
+def test_plain_sql_and_conditions(postgres, checked):
+    found = checked(
+        {"name": "dear", "kind": "sql", "description": "d", "key": "id", "amount": "total", "sample": "customer",
+         "query": "SELECT * FROM orders WHERE total > 26 AND id % 50 = 0 -- every fiftieth"},
+        {**TOTALS, "where": "id > 10", "of": {**TOTALS["of"], "where": "product <> 'pen' OR order_id > 12"}})
+    assert found.keys == {"dear": [50, 100], "totals": [11, 12]}
+    assert found.findings["dear"]["samples"][0] == {"id": "50", "amount": "26.20"} | {"customer": "alice"} \
+        or "customer" not in found.findings["dear"]["samples"][0]
+    assert found.findings["totals"]["way"] == "planner"
+
+
+def test_names_are_quoted(postgres, checked):
+    postgres.execute("""CREATE SCHEMA "Odd one"; CREATE TABLE "Odd one"."Order" ("the ""key" int, "select" text);
+        INSERT INTO "Odd one"."Order" VALUES (1, 'x'), (2, NULL), (3, 'x')""")
+    odd = {"description": "d", "table": "Odd one.Order", "key": 'the "key', "columns": "select", "sample": "select"}
+    assert checked({**odd, "name": "null", "kind": "not_null"}, {**odd, "name": "twice", "kind": "duplicates"}).keys == {"null": [2], "twice": [3]}
+
+
+def test_samples_are_redacted_and_name_no_customer_unless_allowed(postgres, checked):
+    postgres.execute("UPDATE orders SET total = NULL WHERE id < 10; UPDATE orders SET customer = 'token=abcdefgh12345' WHERE id = 1")
+    rule = {**MISSING, "customer": "customer"}
+    assert checked(rule, samples=3).findings["missing"]["samples"] == [{"id": "2"}, {"id": "3"}, {"id": "4"}] \
+        or len(checked(rule, samples=3).findings["missing"]["samples"]) == 3
+    shown = checked(rule, sample_customers=True, samples=20).findings["missing"]["samples"]
+    assert {"alice", "token=[REDACTED]"} == {row["customer"] for row in shown}
+
+
+@pytest.mark.parametrize(("index", "analyzed", "way"), [
+    ("", True, "pass"), ("(order_id)", True, "pass"), ("(order_id) INCLUDE (quantity, price)", True, "ranges"),
+    ("(order_id, price, quantity)", True, "ranges"), ("(product, order_id, quantity, price)", True, "pass")])
+def test_how_it_is_read_follows_the_index(postgres, checked, index, analyzed, way):
+    postgres.execute("""ALTER TABLE order_items DROP CONSTRAINT one_line_per_product; TRUNCATE order_items;
+        INSERT INTO order_items (order_id, product, quantity, price)
+            SELECT 1 + n % 100, 'p' || n, 1, n FROM generate_series(1, 20000) n ORDER BY hashint4(n);
+        UPDATE orders SET total = (SELECT sum(quantity * price) FROM order_items WHERE order_id = orders.id);
+        UPDATE orders SET total = 1 WHERE id IN (1, 50, 100)""")
+    if index:
+        postgres.execute(f"CREATE INDEX ON order_items {index}")
+    postgres.server.execute("VACUUM ANALYZE", postgres.name)
+    found = checked(TOTALS, options=Options(rows_per_range=3000))
+    assert (found.keys["totals"], found.findings["totals"]["way"]) == ([1, 50, 100], way), found.findings["totals"]["why"]
+    assert len(found.findings["totals"]["snapshots"][0]["ranges"]) == (7 if way == "ranges" else 1)
+
+
+def test_a_bad_rule_is_an_error_of_its_own(postgres, checked):
+    postgres.execute("UPDATE orders SET total = NULL WHERE id = 5")
+    found = checked({**MISSING, "name": "typo", "columns": "totl"}, {**MISSING, "name": "syntax", "where": "id >> > 3"},
+                    {"name": "writes", "kind": "sql", "description": "d", "key": "id", "query": "DELETE FROM orders RETURNING id"}, MISSING)
+    assert found.keys["missing"] == [5]
+    assert set(found.errors) == {"typo", "syntax", "writes"}
+    assert 'column "totl" does not exist' in found.errors["typo"]
+    assert "syntax error" in found.errors["syntax"]
+    assert found.findings["typo"]["count"] is None
+    assert postgres.execute("SELECT count(*) FROM orders") == [(100,)]
+
+
+def test_a_role_that_may_not_read_a_table(postgres, checked):
+    postgres.server.execute("DO $$ BEGIN CREATE ROLE reader LOGIN PASSWORD 'shop-lab-password'; EXCEPTION WHEN duplicate_object THEN END $$")
+    postgres.execute("GRANT SELECT ON orders TO reader")
+    found = checked(TOTALS, MISSING, user="reader")
+    assert found.errors == {"totals": "Rule totals (derived_total) could not be checked: permission denied for table order_items. "
+                                      "Grant SELECT on it to the role that the checks use."}
+    assert found.findings["missing"]["count"] == 0
+
+
+def test_wrong_password(postgres, checked):
+    with pytest.raises(RunbookError, match="does not let us in"):
+        checked(MISSING, connect=postgres.database(password="wrong").connect)
+
+
+def test_a_locked_table(postgres, checked):
+    with contextlib.closing(postgres.connect()) as holder, holder.cursor() as cursor:
+        cursor.execute("LOCK TABLE order_items IN ACCESS EXCLUSIVE MODE")
+        found = checked(TOTALS, MISSING, lock_timeout=0.3)
+    assert set(found.errors) == {"totals"}
+    assert "lock timeout" in found.errors["totals"]
+    assert checked(TOTALS, MISSING).errors == {}, "what was not finished is checked by the next run"
+
+
+def test_a_statement_that_takes_too_long(postgres, checked):
+    slow = {"name": "slow", "kind": "sql", "description": "d", "key": "id", "query": "SELECT id FROM orders, pg_sleep(30)"}
+    assert "statement timeout" in checked(slow, statement_timeout=0.3).errors["slow"]
+
+
+def test_a_killed_connection_goes_on_where_it_was(postgres, checked):
+    postgres.execute("CREATE INDEX ON order_items (order_id) INCLUDE (quantity, price); UPDATE orders SET total = 1 WHERE id IN (2, 90)")
+    postgres.server.execute("VACUUM ANALYZE", postgres.name)
+    slow = {**TOTALS, "name": "slow", "of": {**TOTALS["of"], "expression": "quantity * price + (CASE WHEN order_id = 50 THEN"
+                                             " (SELECT 0 FROM pg_sleep(5)) ELSE 0 END)"}}
+    killer = threading.Thread(target=kill_sleeper, args=(postgres,))
+    killer.start()
+    with pytest.raises(RunbookError, match=r"connection to the database was lost while rule slow was checked after 4 of 10 ranges.*1 of 2 rules"):
+        checked(MISSING, slow, options=Options(connections=1, rows_per_range=20))
+    killer.join()
+    postgres.execute("UPDATE orders SET total = NULL")
+    found = checked(MISSING, slow, options=Options(connections=1, rows_per_range=20))
+    earlier, later = found.findings["slow"]["snapshots"]
+    assert found.findings["missing"]["count"] == 0, "what was finished is not asked again"
+    assert found.keys["slow"] == [2, *range(41, 101)], "each part is as its own snapshot was"
+    assert (len(earlier["ranges"]), len(later["ranges"])) == (4, 6)
+    assert earlier["id"] != later["id"] and earlier["taken_at"] < later["taken_at"]
+
+
+def kill_sleeper(postgres):
+    while not postgres.server.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep'"):
+        time.sleep(0.05)
+
+
+def test_a_snapshot_that_is_gone(postgres, tmp_path):
+    with exported_snapshot(postgres.database()) as snapshot:
+        pass
+    rules = _rules.parse([MISSING])
+    with pytest.raises(RunbookError, match="snapshot .* is gone"):
+        _run.check(postgres.database().connect, snapshot, rules, State(tmp_path, rules))
+
+
+def test_counting_in_a_transaction_that_is_open(postgres):
+    with contextlib.closing(postgres.connect()) as connection, connection.cursor() as cursor:
+        cursor.execute("UPDATE orders SET total = NULL WHERE id < 4")
+        assert _run.count(cursor, _rules.parse([TOTALS, MISSING])) == {"totals": 3, "missing": 3}
+        cursor.execute("SHOW enable_indexscan")
+        assert cursor.fetchone() == ("on",)
+
+
+def test_large_results_are_parquet(postgres, checked):
+    import pyarrow.parquet
+
+    postgres.execute("INSERT INTO orders (customer, total) SELECT 'a \"quoted\", name' || E'\\n' || n, n FROM generate_series(1, 5000) n")
+    export = checked(TOTALS, parquet_above=5000).findings["totals"]["export"]
+    table = pyarrow.parquet.read_table(export["file"])
+    assert (export["format"], table.num_rows, table.column_names) == (
+        "parquet", 5000, ["id", "found", "expected", "amount", "customer", "at"])
+    assert table.schema.field("id").type == "int64"
+    assert table.column("customer")[0].as_py() == 'a "quoted", name\n1'
+
+
+def test_without_pyarrow_a_large_result_is_csv_and_says_so(postgres, checked, monkeypatch):
+    monkeypatch.setattr(_findings.importlib.util, "find_spec", lambda name: None)
+    postgres.execute("UPDATE orders SET total = 1")
+    export = checked(TOTALS, parquet_above=10).findings["totals"]["export"]
+    assert (export["format"], export["rows"]) == ("csv", 100) and "pyarrow" in export["note"]
