@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import datetime
 import re
@@ -13,13 +14,26 @@ import typing as t
 
 Json = t.Dict[str, t.Any]
 
-#: lines that take and give back a connection; named groups conn, at (code location) and held (milliseconds), the last two optional
-ACQUIRE = r"acquire conn=(?P<conn>\S+)(?: req=(?P<req>\S+))?(?: at=(?P<at>\S+))?"
-RELEASE = r"release conn=(?P<conn>\S+)(?: req=(?P<req>\S+))?(?: held_ms=(?P<held>\d+))?"
+#: lines that take and give back a connection; named groups conn, req, at (code location), held (milliseconds) and query, all but
+#: the first optional
+ACQUIRE = r"acquire conn=(?P<conn>\S+)(?: req=(?P<req>\S+))?(?: at=(?P<at>\S+))?(?: query=(?P<query>.+))?"
+RELEASE = r"release conn=(?P<conn>\S+)(?: req=(?P<req>\S+))?(?: held_ms=(?P<held>\d+))?(?: query=(?P<query>.+))?"
 TIMEOUT = r"connection timeout(?: req=(?P<req>\S+))?(?: at=(?P<at>\S+))?"
 
 #: held times kept per location: enough for a quantile, bounded however long the log is
 SAMPLES = 5000
+#: the longest uses that are kept
+LONGEST = 10
+#: distinct queries that are counted, and what in a query is no part of its shape
+MOST_QUERIES = 1000
+_LITERAL = re.compile(r"'[^']*'|\b\d+(?:\.\d+)?\b")
+#: a date and time as most applications and the kubelet write it
+_TIME = re.compile(r"(\d{4})[-/](\d\d)[-/](\d\d)[T ](\d\d:\d\d:\d\d)(?:[.,](\d{1,6}))?")
+#: what HikariCP says of a connection that it misses, and the frames below it that are the application's own
+_MISSED = re.compile(r"Connection leak detection triggered for (?P<conn>\S+)")
+_FRAME = re.compile(r"\bat (?P<method>[\w.$<>]+)\((?P<line>[\w.$]+:\d+)\)")
+_LIBRARIES = ("java.", "javax.", "jdk.", "jakarta.", "sun.", "com.sun.", "com.zaxxer.", "org.springframework.", "org.hibernate.",
+              "org.postgresql.", "com.mysql.", "org.apache.")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,16 +55,21 @@ class Location:
     """What a place in the code did with connections.
 
     :param held: milliseconds of up to SAMPLES uses.
-    :param open: connections not given back at the end of the log.
     :param longest: milliseconds of the longest use that ended.
     """
 
     acquired: int = 0
     released: int = 0
     timeouts: int = 0
-    open: int = 0
     longest: float = 0.0
     held: list[float] = dataclasses.field(default_factory=list)
+
+    def ended(self, milliseconds: float) -> None:
+        """A use is over."""
+        self.released += 1
+        self.longest = max(self.longest, milliseconds)
+        if len(self.held) < SAMPLES:
+            self.held.append(milliseconds)
 
 
 @dataclasses.dataclass
@@ -61,21 +80,31 @@ class Holding:
     conn: str
     req: str
     at: str
-    since: datetime.datetime
+    since: datetime.datetime | None
+    query: str = ""
 
 
 class Analysis:
-    """Pairs what is taken and given back, line by line; only what is open is kept."""
+    """Pairs what is taken and given back, line by line; only what is open is kept, and what stands out."""
 
     def __init__(self, patterns: Patterns) -> None:
         self._patterns = patterns
         self._open: dict[tuple[str, str], Holding] = {}
         self._end: datetime.datetime | None = None
+        self._missed = False
+        self._requests: dict[tuple[str, str], list[Holding]] = {}
+        self._count: collections.Counter[str] = collections.Counter()
         self.locations: dict[str, Location] = {}
+        self.queries: dict[str, Location] = {}
+        self.longest: list[Json] = []
+        self.peaks: dict[str, Json] = {}
+        self.nested: collections.Counter[tuple[str, str]] = collections.Counter()
+        self.missed: collections.Counter[str] = collections.Counter()
+        self.unmatched = self.twice = 0
         self.lines = 0
 
     def read(self, pod: str, lines: t.Iterable[str]) -> None:
-        """One replica's log, each line with its time (ISO 8601) in front."""
+        """One replica's log; its lines have a date and time somewhere, as the kubelet or the application writes it."""
         for line in lines:
             self.lines += 1
             if match := self._patterns.acquire.search(line):
@@ -84,50 +113,110 @@ class Analysis:
                 self._released(pod, line, match)
             elif match := self._patterns.timeout.search(line):
                 self._location(match).timeouts += 1
+            else:
+                self._read_missed(line)
 
     def findings(self, older_than: float) -> Json:
         """What the log says.
 
         Keys: lines, acquired, released, timeouts; leaks: never given back for longer than ``older_than`` seconds, per
         location (at, count, oldest_seconds, pods, requests); locations: at, acquired, released, open, timeouts, median_ms,
-        p95_ms, longest_ms, the busiest first by the time that connections were held.
+        p95_ms, longest_ms, the busiest first by the time that connections were held; queries: the same for each query (as at),
+        where the log names them; longest: single uses (at, conn, req, pod, query, ms, open); peaks: for each pod the most that
+        were open at once, and when; nested: requests that took a second connection while they held one (outer, inner,
+        count); missed: what the pool itself reported as leaked (at, count); unmatched: given back but not taken in this log; twice:
+        taken again without having been given back.
         """
         old = [holding for holding in self._open.values() if self._age(holding) >= older_than]
-        for holding in self._open.values():
-            self.locations.setdefault(holding.at, Location()).open += 1
-        rows = [_row(at, location) for at, location in self.locations.items()]
+        still = collections.Counter(holding.at for holding in self._open.values())
+        rows = [_row(at, location, still[at]) for at, location in self.locations.items()]
+        queries = [_row(query, location, 0) for query, location in self.queries.items()]
         return {"lines": self.lines, "acquired": sum(row["acquired"] for row in rows),
                 "released": sum(row["released"] for row in rows), "timeouts": sum(row["timeouts"] for row in rows),
-                "leaks": self._leaks(old), "locations": sorted(rows, key=lambda row: -(row["p95_ms"] or 0) * row["acquired"])}
+                "leaks": self._leaks(old), "locations": sorted(rows, key=_busy), "queries": sorted(queries, key=_busy),
+                "longest": self._longest(), "peaks": [{"pod": pod, **peak} for pod, peak in sorted(self.peaks.items())],
+                "nested": [{"outer": outer, "inner": inner, "count": count} for (outer, inner), count in self.nested.most_common()],
+                "missed": [{"at": at, "count": count} for at, count in self.missed.most_common()],
+                "unmatched": self.unmatched, "twice": self.twice}
 
     def _acquired(self, pod: str, line: str, match: t.Match[str]) -> None:
-        at = _group(match, "at") or "?"
+        at, req, query = _group(match, "at") or "?", _group(match, "req"), _group(match, "query")
         self.locations.setdefault(at, Location()).acquired += 1
-        self._open[pod, match["conn"]] = Holding(pod, match["conn"], _group(match, "req"), at, self._time(line))
+        if before := self._open.get((pod, match["conn"])):
+            self.twice += 1
+            self._forget(before)
+        holding = Holding(pod, match["conn"], req, at, self._time(line), query)
+        if req:
+            others = self._requests.setdefault((pod, req), [])
+            self.nested.update((other.at, at) for other in others)
+            others.append(holding)
+        self._open[pod, match["conn"]] = holding
+        self._count[pod] += 1
+        if self._count[pod] > self.peaks.get(pod, {"open": 0})["open"]:
+            self.peaks[pod] = {"open": self._count[pod], "at": holding.since.isoformat() if holding.since else ""}
+
+    def _forget(self, holding: Holding) -> None:
+        """It is not open any more."""
+        del self._open[holding.pod, holding.conn]
+        self._count[holding.pod] -= 1
+        if holding.req:
+            self._requests[holding.pod, holding.req].remove(holding)
+            if not self._requests[holding.pod, holding.req]:
+                del self._requests[holding.pod, holding.req]
 
     def _released(self, pod: str, line: str, match: t.Match[str]) -> None:
         moment = self._time(line)
-        holding = self._open.pop((pod, match["conn"]), None)
+        holding = self._open.get((pod, match["conn"]))
         if holding is None:  # taken before the log begins
+            self.unmatched += 1
             return
+        self._forget(holding)
         held = _group(match, "held")
-        milliseconds = float(held) if held else (moment - holding.since).total_seconds() * 1000
-        location = self.locations[holding.at]
-        location.released += 1
-        location.longest = max(location.longest, milliseconds)
-        if len(location.held) < SAMPLES:
-            location.held.append(milliseconds)
+        milliseconds = float(held) if held else _seconds(holding.since, moment) * 1000
+        query = _LITERAL.sub("?", _group(match, "query") or holding.query)
+        self.locations[holding.at].ended(milliseconds)
+        if query and (query in self.queries or len(self.queries) < MOST_QUERIES):
+            shape = self.queries.setdefault(query, Location())
+            shape.acquired += 1
+            shape.ended(milliseconds)
+        self._note_long({"at": holding.at, "conn": holding.conn, "req": holding.req, "pod": pod, "query": query,
+                         "ms": milliseconds, "open": False})
+
+    def _note_long(self, use: Json) -> None:
+        if len(self.longest) < LONGEST or use["ms"] > self.longest[-1]["ms"]:
+            self.longest = sorted([*self.longest, use], key=lambda row: -row["ms"])[:LONGEST]
+
+    def _longest(self) -> list[Json]:
+        """The longest uses, those that are not over among them."""
+        kept = [{"at": holding.at, "conn": holding.conn, "req": holding.req, "pod": holding.pod, "query": holding.query,
+                 "ms": self._age(holding) * 1000, "open": True} for holding in self._open.values()]
+        return sorted([*self.longest, *kept], key=lambda row: -row["ms"])[:LONGEST]
+
+    def _read_missed(self, line: str) -> None:
+        """A pool that reports a leak prints the stack of whoever took the connection: its first frame of the application's own."""
+        if _MISSED.search(line):
+            self._missed = True
+        elif self._missed and (frame := _FRAME.search(line)) and not frame["method"].startswith(_LIBRARIES):
+            self.missed[f"{frame['method']} ({frame['line']})"] += 1
+            self._missed = False
+        self._requests: dict[tuple[str, str], list[Holding]] = {}
+        self._count: collections.Counter[str] = collections.Counter()
 
     def _location(self, match: t.Match[str]) -> Location:
         return self.locations.setdefault(_group(match, "at") or "?", Location())
 
-    def _time(self, line: str) -> datetime.datetime:
-        moment = datetime.datetime.fromisoformat(line[:19])
+    def _time(self, line: str) -> datetime.datetime | None:
+        """The line's time; that of the line before where it has none."""
+        found = _TIME.search(line)
+        if found is None:
+            return self._end
+        year, month, day, clock, fraction = found.groups()
+        moment = datetime.datetime.fromisoformat(f"{year}-{month}-{day}T{clock}.{(fraction or '0').ljust(6, '0')}")
         self._end = moment if self._end is None else max(self._end, moment)
         return moment
 
     def _age(self, holding: Holding) -> float:
-        return (self._end - holding.since).total_seconds() if self._end else 0.0
+        return _seconds(holding.since, self._end)
 
     def _leaks(self, old: t.Sequence[Holding]) -> list[Json]:
         by_location: dict[str, list[Holding]] = {}
@@ -139,11 +228,20 @@ class Analysis:
         return sorted(rows, key=lambda row: -row["count"])
 
 
-def _row(at: str, location: Location) -> Json:
+def _row(at: str, location: Location, still_open: int) -> Json:
     held = sorted(location.held)
-    return {"at": at, "acquired": location.acquired, "released": location.released, "open": location.open,
+    return {"at": at, "acquired": location.acquired, "released": location.released, "open": still_open,
             "timeouts": location.timeouts, "median_ms": statistics.median(held) if held else None,
             "p95_ms": held[int(len(held) * 0.95)] if held else None, "longest_ms": location.longest or None}
+
+
+def _busy(row: Json) -> float:
+    """Sorts the busiest first: by about how long connections were held in all."""
+    return -(row["p95_ms"] or 0) * row["acquired"]
+
+
+def _seconds(begin: datetime.datetime | None, end: datetime.datetime | None) -> float:
+    return (end - begin).total_seconds() if begin and end else 0.0
 
 
 def _group(match: t.Match[str], name: str) -> str:

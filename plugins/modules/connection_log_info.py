@@ -12,14 +12,29 @@ version_added: 0.1.0
 description:
   - Reads the logs of all replicas, pairs every connection that is taken with the one that is given back, and counts per
     location in the code. Where the application logs no such lines, it finds nothing and says so. Reads only.
+  - Instead of a workload's logs it takes files (O(paths)) of the host that runs the task, one of each replica.
+  - What HikariCP's leak detection reports is read, too, with the frame of the application's own code.
   - With O(incident_id) the last lines about connections are saved as evidence, one file for each replica.
 author: sre.runbooks contributors (@sre-runbooks)
 extends_documentation_fragment:
   - sre.runbooks.attributes.info
   - sre.runbooks.cluster
-  - sre.runbooks.target
   - sre.runbooks.evidence
 options:
+  paths:
+    description: Log files on the host that runs the task, plain or gzip. With them no cluster is asked.
+    type: list
+    elements: path
+    default: []
+  namespace:
+    description: Namespace of the workload; needed without O(paths).
+    type: str
+  workload:
+    description: Deployment, or C(statefulset/NAME) or C(daemonset/NAME); needed without O(paths).
+    type: str
+  container:
+    description: Container to read; by default the one named like the workload, or the first.
+    type: str
   since_seconds:
     description: How far back the logs are read.
     type: int
@@ -31,13 +46,13 @@ options:
   acquire:
     description:
       - Regular expression of a line that takes a connection, with the group C(conn) and, where the line has them, C(req) (the
-        request) and C(at) (the location in the code).
+        request), C(at) (the location in the code) and C(query).
     type: str
-    default: 'acquire conn=(?P<conn>\S+)(?: req=(?P<req>\S+))?(?: at=(?P<at>\S+))?'
+    default: 'acquire conn=(?P<conn>\S+)(?: req=(?P<req>\S+))?(?: at=(?P<at>\S+))?(?: query=(?P<query>.+))?'
   release:
-    description: The same for a line that gives it back, with C(conn) and, where the line has it, C(held) (milliseconds).
+    description: The same for a line that gives it back, with C(conn) and, where the line has them, C(held) (milliseconds) and C(query).
     type: str
-    default: 'release conn=(?P<conn>\S+)(?: req=(?P<req>\S+))?(?: held_ms=(?P<held>\d+))?'
+    default: 'release conn=(?P<conn>\S+)(?: req=(?P<req>\S+))?(?: held_ms=(?P<held>\d+))?(?: query=(?P<query>.+))?'
   timeout:
     description: The same for a request that was given no connection.
     type: str
@@ -62,14 +77,29 @@ EXAMPLES = r"""
     namespace: ai-development
     workload: api-server
     incident_id: INC-1234
+
+- name: The same of two files
+  sre.runbooks.connection_log_info:
+    paths: [api-server-1.log, api-server-2.log.gz]
 """
 
 RETURN = r"""
 log:
   description:
-    - What was found - lines, acquired, released, timeouts, leaks (at, count, oldest_seconds, pods, requests) and locations
-      (at, acquired, released, open, timeouts, median_ms, p95_ms, longest_ms).
+    - What was found - lines, acquired, released, timeouts, leaks (at, count, oldest_seconds, pods, requests), locations
+      (at, acquired, released, open, timeouts, median_ms, p95_ms, longest_ms), queries (the same), longest (single uses), peaks (most
+      open at once, for each pod), nested (requests that took two), missed (reported by the pool itself), unmatched and twice.
   type: dict
+  returned: success
+improvements:
+  description: What to change in the code, each with kind (close, hold, nested, query or timeout), at and text.
+  type: list
+  elements: dict
+  returned: success
+tables:
+  description: The figures, for a report.
+  type: list
+  elements: dict
   returned: success
 says:
   description: Lines for a person.
@@ -80,33 +110,50 @@ says:
 
 import re
 
-from ansible_collections.sre.runbooks.plugins.module_utils import _connection_log, _logs, _workload
+from ansible_collections.sre.runbooks.plugins.module_utils import _connection_log, _connection_report, _logs, _workload
 from ansible_collections.sre.runbooks.plugins.module_utils._connection_log import Analysis, Patterns
 from ansible_collections.sre.runbooks.plugins.module_utils._errors import InvalidInput
-from ansible_collections.sre.runbooks.plugins.module_utils._module import (
-    CONNECTION_SPEC, EVIDENCE_SPEC, TARGET_SPEC, Result, Task, run_module)
+from ansible_collections.sre.runbooks.plugins.module_utils._module import CONNECTION_SPEC, EVIDENCE_SPEC, Result, Task, run_module
 from ansible_collections.sre.runbooks.plugins.module_utils._workload import Target
 
 ARGUMENT_SPEC = {
     **CONNECTION_SPEC,
-    **TARGET_SPEC,
     **EVIDENCE_SPEC,
+    "paths": {"type": "list", "elements": "path", "default": []},
+    "namespace": {"type": "str"},
+    "workload": {"type": "str"},
+    "container": {"type": "str"},
     "since_seconds": {"type": "int", "default": 7200},
     "max_bytes": {"type": "int", "default": 64 << 20},
     "acquire": {"type": "str", "default": _connection_log.ACQUIRE},
     "release": {"type": "str", "default": _connection_log.RELEASE},
     "timeout": {"type": "str", "default": _connection_log.TIMEOUT},
-    "leaked_after": {"type": "float", "default": 30.0},
+    "leaked_after": {"type": "float", "default": _connection_report.LEAKED_AFTER},
     "evidence_pattern": {"type": "str", "default": "connection|pool|timeout"},
     "evidence_lines": {"type": "int", "default": 1000},
 }
 
 
 def run(task: Task) -> Result:
-    """Read all logs, analyse them, and save what they say about connections."""
+    """Read files, or all logs of a workload, and analyse what they say about connections."""
     p = task.params
+    patterns = _connection_report.patterns(p["acquire"], p["release"], p["timeout"])
+    if p["paths"]:
+        found, problems = _connection_report.of_files(p["paths"], patterns, p["leaked_after"])
+    elif p["namespace"] and p["workload"]:
+        found, problems = _of_pods(task, patterns), []
+    else:
+        raise InvalidInput("There is nothing to read: neither paths nor namespace and workload are given.", "Nothing was sent.")
+    return {"log": found, "improvements": _connection_report.improvements(found),
+            "tables": [table.to_json() for table in _connection_report.tables(found) if table.rows],
+            "says": [*_connection_report.says(found), *problems]}
+
+
+def _of_pods(task: Task, patterns: Patterns) -> Result:
+    """Findings of the logs of all replicas; what they say about connections is saved."""
+    p, analysis = task.params, Analysis(patterns)
     try:
-        analysis, pattern = Analysis(Patterns.parse(p["acquire"], p["release"], p["timeout"])), re.compile(p["evidence_pattern"], re.I)
+        pattern = re.compile(p["evidence_pattern"], re.I)
     except re.error as error:
         raise InvalidInput(f"{error.pattern!r} is not a regular expression: {error}.", "Nothing was sent.") from error
     cluster, target = task.cluster(), Target.parse(p["namespace"], p["workload"])
@@ -121,17 +168,7 @@ def run(task: Task) -> Result:
             name = f"connections/{log.pod}{'.previous' if log.previous else ''}.log"
             kept = [line for line in lines if pattern.search(line)][-p["evidence_lines"]:]
             store.save_text(name, "connection_log", f"log of {log.pod}, lines with {p['evidence_pattern']}", "\n".join(kept) + "\n")
-    found = analysis.findings(p["leaked_after"])
-    return {"log": found, "says": _says(found)}
-
-
-def _says(found: dict) -> list[str]:
-    if not found["acquired"]:
-        return [f"{found['lines']} lines, none of a connection that is taken (see acquire)"]
-    lines = [f"{found['lines']} lines: {found['acquired']} connections taken, {found['released']} given back, "
-             f"{found['timeouts']} requests without one"]
-    return lines + [f"never given back: {leak['count']} taken at {leak['at']}, the oldest {leak['oldest_seconds']:.0f} s ago"
-                    for leak in found["leaks"][:3]]
+    return analysis.findings(p["leaked_after"])
 
 
 def main() -> None:
