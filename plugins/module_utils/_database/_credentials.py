@@ -68,4 +68,5 @@ def _environment(cluster: Cluster, namespace: str, workload: str, container: str
     where = _psql.container_of(cluster, namespace, Way(workload, container))
     script = 'for name; do printf "%s=%s\\0" "$name" "$(printenv "$name")"; done'
     found = dict(entry.split("=", 1) for entry in _exec.run(cluster, where, ["sh", "-c", script, "sh", *names]).text.split("\0") if entry)
-    return {key: next((found[name] for name in VARIABLES[key] if found.get(name)), "") for key in wanted}
+    # Kubernetes itself sets POSTGRES_PORT=tcp://… where there is a Service called postgres.
+    return {key: next((found[name] for name in VARIABLES[key] if found.get(name) and "://" not in found[name]), "") for key in wanted}

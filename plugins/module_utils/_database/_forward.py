@@ -68,8 +68,9 @@ class Forwarder:
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
-        for stream in list(self._streams):
-            stream.shutdown()
+        for stream in list(self._streams):  # whose threads then close them
+            with contextlib.suppress(OSError):
+                stream.sock.shutdown(socket.SHUT_RDWR)
 
     def _accept(self) -> None:
         while True:
