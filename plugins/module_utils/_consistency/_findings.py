@@ -10,7 +10,6 @@ import collections
 import csv
 import dataclasses
 import decimal
-import importlib.util
 import os
 import pathlib
 import re
@@ -162,7 +161,7 @@ def _snapshots(parts: t.Iterable[Part]) -> list[dict[str, t.Any]]:
 def _export(rule: Rule, progress: Progress, state: State, options: Options, store: EvidenceStore, name: str) -> dict[str, t.Any]:
     rows = sum(part.rows for part in progress.parts)
     parts = [state.directory / part.file for part in progress.parts if part.rows]
-    wanted, possible = rows >= options.parquet_above, importlib.util.find_spec("pyarrow") is not None
+    wanted, possible = rows >= options.parquet_above, _has_pyarrow()
     kind = "parquet" if wanted and possible else "csv"
     file = f"{EVIDENCE}/{name}/{rule.name}.{kind}"
     path = store.path(file)
@@ -181,6 +180,14 @@ def _export(rule: Rule, progress: Progress, state: State, options: Options, stor
     item = store.add(file, EVIDENCE, f"rule {rule.name}", file_sha256(path), rows=rows)
     note = "CSV although it is large: install pyarrow for Parquet" if wanted and not possible else ""
     return {"file": str(path), "name": item.name, "format": kind, "rows": rows, "bytes": item.bytes, "sha256": item.sha256, "note": note}
+
+
+def _has_pyarrow() -> bool:
+    try:
+        import pyarrow.parquet as _parquet  # 40 MB that only a large result needs
+    except ImportError:
+        return False
+    return bool(_parquet)
 
 
 def _write_csv(path: pathlib.Path, rule: Rule, parts: t.Iterable[pathlib.Path]) -> None:

@@ -126,7 +126,7 @@ def _ordered_scan(cursor: t.Any, aggregate: str) -> dict[str, t.Any]:
     cursor.execute("ROLLBACK TO SAVEPOINT probe")
     node = (json.loads(plan) if isinstance(plan, str) else plan)[0]["Plan"]
     while node["Node Type"] == "Aggregate" and node["Strategy"] == "Sorted":
-        node = node["Plans"][0]
+        node = next(child for child in node["Plans"] if child["Parent Relationship"] == "Outer")
     return node if node["Node Type"] in ("Index Scan", "Index Only Scan") else {}
 
 
