@@ -10,25 +10,23 @@ import typing as t
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster import Json
 from ansible_collections.sre.runbooks.plugins.module_utils._diagnosis import Candidate, Table, rank
 
-#: kinds of rules that a constraint of the database would have kept, and which one
-CONSTRAINTS = {"orphans": "a foreign key", "duplicates": "a unique index", "not_null": "NOT NULL"}
 
-
-def diagnose(findings: t.Sequence[Json], repair: Json) -> list[Candidate]:
+def diagnose(findings: t.Sequence[Json], repair: Json, constraints: t.Mapping[str, str]) -> list[Candidate]:
     """The candidates, ranked.
 
     :param findings: of the checks: rule, kind and count each.
+    :param constraints: which kind of constraint would keep a rule, empty where none does.
     :param repair: what a repair from the audit log would do: counts by table and kind, and ``remaining`` violations that it
         cannot mend, each with a reason.
     """
     violated = {finding["rule"]: finding for finding in findings if finding.get("count")}
-    return rank([_unaudited(violated, repair), _application(repair), _constraint(violated), _tampered(violated)])
+    return rank([_unaudited(violated, repair), _application(repair), _constraint(violated, constraints), _tampered(violated)])
 
 
-def fixes(findings: t.Sequence[Json], cause: str) -> list[str]:
+def fixes(findings: t.Sequence[Json], cause: str, constraints: t.Mapping[str, str]) -> list[str]:
     """What would prevent it for good."""
-    lines = [f"Rule {finding['rule']}: {CONSTRAINTS[finding['kind']]} would have refused these rows."
-             for finding in findings if finding.get("count") and finding.get("kind") in CONSTRAINTS]
+    lines = [f"{finding['rule']}: {constraints[finding['rule']]} would have refused these rows (repair/constraints.sql has it)."
+             for finding in findings if finding.get("count") and constraints.get(finding["rule"])]
     if cause == "unaudited_write":
         lines.append("Let nobody write past the application: migrations run as a role of their own, under the same audit trigger.")
     if cause == "application_bug":
@@ -76,12 +74,12 @@ def _application(repair: Json) -> Candidate:
     return candidate
 
 
-def _constraint(violated: t.Mapping[str, Json]) -> Candidate:
+def _constraint(violated: t.Mapping[str, Json], constraints: t.Mapping[str, str]) -> Candidate:
     candidate = Candidate("missing_constraint", "A constraint that would have refused the rows is not there")
-    for finding in violated.values():
-        if finding.get("kind") in CONSTRAINTS:
-            candidate.supports(f"{finding['count']} rows break {finding['rule']}, which {CONSTRAINTS[finding['kind']]} would have kept")
-    if not candidate.evidence_for:
+    kept = [f"{finding['count']} rows of {name} ({constraints[name]})" for name, finding in violated.items() if constraints.get(name)]
+    if kept:
+        candidate.supports(f"a constraint would have refused {', '.join(kept)}")
+    else:
         candidate.opposes("no rule is broken that a constraint would keep")
     return candidate
 

@@ -25,6 +25,16 @@ options:
     description: As M(sre.runbooks.data_repair) returns it.
     type: dict
     default: {}
+  rules_files:
+    description: Files with the rules that were checked; the built-in ones when empty.
+    type: list
+    elements: path
+    default: []
+  rules:
+    description: Further rules.
+    type: list
+    elements: dict
+    default: []
   activity:
     description: As M(sre.runbooks.write_activity_info) returns it.
     type: dict
@@ -71,12 +81,16 @@ says:
 """
 
 from ansible_collections.sre.runbooks.plugins.module_utils import _data_diagnosis
+from ansible_collections.sre.runbooks.plugins.module_utils._consistency import _rules
 from ansible_collections.sre.runbooks.plugins.module_utils._diagnosis import diagnosis_result
 from ansible_collections.sre.runbooks.plugins.module_utils._module import Result, Task, run_module
+from ansible_collections.sre.runbooks.plugins.module_utils._repair import _constraints
 
 ARGUMENT_SPEC = {
     "findings": {"type": "list", "elements": "dict", "required": True},
     "repair": {"type": "dict", "default": {}},
+    "rules_files": {"type": "list", "elements": "path", "default": []},
+    "rules": {"type": "list", "elements": "dict", "default": []},
     "activity": {"type": "dict", "default": {}},
 }
 
@@ -84,9 +98,10 @@ ARGUMENT_SPEC = {
 def run(task: Task) -> Result:
     """Weigh the evidence."""
     p = task.params
-    result = diagnosis_result(_data_diagnosis.diagnose(p["findings"], p["repair"]),
+    constraints = {rule.name: _constraints.kept_by(rule) for rule in _rules.load(p["rules_files"], p["rules"])}
+    result = diagnosis_result(_data_diagnosis.diagnose(p["findings"], p["repair"], constraints),
                               _data_diagnosis.tables(p["findings"], p["repair"], p["activity"]))
-    return {**result, "fixes": _data_diagnosis.fixes(p["findings"], result["cause"])}
+    return {**result, "fixes": _data_diagnosis.fixes(p["findings"], result["cause"], constraints)}
 
 
 def main() -> None:

@@ -18,6 +18,7 @@ description:
     written, each in a transaction of its own with the rows that it replaces, in the schema C(runbooks_backup). A row that
     somebody has written since is skipped and named. A run that was broken off continues after its last batch.
   - O(mode=reverse) brings back what was there before; C(reverse.sql) does the same by hand.
+  - C(constraints.sql) has a constraint or trigger for each rule that one can keep; it is for a person to run.
 author: sre.runbooks contributors (@sre-runbooks)
 extends_documentation_fragment:
   - sre.runbooks.attributes
@@ -196,15 +197,15 @@ from ansible_collections.sre.runbooks.plugins.module_utils._consistency._rules i
 from ansible_collections.sre.runbooks.plugins.module_utils._database import _database
 from ansible_collections.sre.runbooks.plugins.module_utils._database._database import DATABASE_CONNECTION_SPEC, Database
 from ansible_collections.sre.runbooks.plugins.module_utils._errors import InvalidInput, Refused
-from ansible_collections.sre.runbooks.plugins.module_utils._evidence import EvidenceStore, file_sha256
+from ansible_collections.sre.runbooks.plugins.module_utils._evidence import EvidenceStore, file_sha256, write_private
 from ansible_collections.sre.runbooks.plugins.module_utils._module import (
     CONNECTION_SPEC, EVIDENCE_SPEC, Result, Task, run_module)
-from ansible_collections.sre.runbooks.plugins.module_utils._repair import _apply, _audit, _plan, _remaining
+from ansible_collections.sre.runbooks.plugins.module_utils._repair import _apply, _audit, _constraints, _plan, _remaining
 from ansible_collections.sre.runbooks.plugins.module_utils._repair._apply import Applied, Repair
 from ansible_collections.sre.runbooks.plugins.module_utils._repair._audit import AuditLog, Table
 from ansible_collections.sre.runbooks.plugins.module_utils._repair._plan import Plan
 
-DIRECTORY = "repair"
+DIRECTORY, CONSTRAINTS = "repair", "constraints.sql"
 
 ARGUMENT_SPEC = {
     **CONNECTION_SPEC,
@@ -261,7 +262,10 @@ class Work:
     def plan(self) -> Plan:
         """Compare, and write the plan's files."""
         with self.session("compare tables with the audit log", read_only=True) as connection:
-            return _plan.make(connection, self.audit, list(self.tables(connection).values()), self.directory, self.task.progress)
+            plan = _plan.make(connection, self.audit, list(self.tables(connection).values()), self.directory, self.task.progress)
+            proposed = _constraints.propose(self.rules(), lambda table, key: _audit.describe(connection, table, key).key_type)
+        write_private(self.directory / CONSTRAINTS, proposed)
+        return plan
 
 
 def run(task: Task) -> Result:
@@ -273,7 +277,7 @@ def run(task: Task) -> Result:
     with _database.opened(task.cluster(), p["namespace"], p["database"]) as database, _directory(store) as directory:
         work = Work(task, database, AuditLog(**p["audit"]), directory)
         result = {"plan": _planned, "dry_run": _tried, "apply": _applied, "reverse": _reversed}[mode](work)
-        files = _register(store, work, result["plan_hash"]) if store and result["plan_hash"] else []
+        files = _register(store, work, result["plan_hash"]) if store else []
     return {**result, "files": files}
 
 
@@ -343,10 +347,10 @@ def _directory(store: EvidenceStore | None) -> t.Iterator[pathlib.Path]:
 
 
 def _register(store: EvidenceStore, work: Work, plan: str) -> list[str]:
-    paths = [work.directory / plan / name for name in (_plan.OPERATIONS, _plan.RECONCILIATION, _apply.REVERSE)]
-    present = [path for path in paths if path.is_file()]
+    paths = [work.directory / plan / name for name in (_plan.RECONCILIATION, _plan.OPERATIONS, _apply.REVERSE)]
+    present = [path for path in (*paths, work.directory / CONSTRAINTS) if path.is_file()]
     for path in present:
-        store.add(f"{DIRECTORY}/{plan}/{path.name}", "repair_plan", f"data_repair of {work.database.credentials}", file_sha256(path))
+        store.add(str(path.relative_to(store.directory)), "repair_plan", f"data_repair of {work.database.credentials}", file_sha256(path))
     return [str(path) for path in present]
 
 

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: data_snapshot
-short_description: Dump a PostgreSQL database as it was at one moment
+short_description: Check and dump a PostgreSQL database as it was at one moment
 version_added: 0.1.0
 description:
-  - Runs C(pg_dump) of an exported snapshot in several sessions at once, into a time-stamped directory among the incident's
-    evidence, with a checksum of every file.
+  - Exports a snapshot, and at the same time checks the consistency rules on it, as M(sre.runbooks.data_consistency_info) does,
+    and runs C(pg_dump) of it - what the checks found is what the dump holds.
+  - C(pg_dump) works in several sessions, into a time-stamped directory among the incident's evidence, with a checksum of every
+    file. A verified dump that the incident has already is kept instead of taking another.
   - Before that it looks at versions and room; afterwards it compares the dump's table of contents with the database's tables
     and, when asked, restores it on another server and compares the rows of every table.
   - The password goes to C(pg_dump) through its environment, so it stands in no command line. A dump cannot be redacted; its
@@ -22,8 +24,13 @@ extends_documentation_fragment:
   - sre.runbooks.attributes.info
   - sre.runbooks.cluster
   - sre.runbooks.database_connection
+  - sre.runbooks.consistency
   - sre.runbooks.evidence
 options:
+  dump:
+    description: Dump too; without an incident, or in check mode, nothing is dumped.
+    type: bool
+    default: true
   jobs:
     description: Sessions that dump at the same time.
     type: int
@@ -32,10 +39,6 @@ options:
     description: zlib level, 0 (none) to 9. 1 is fastest over a network.
     type: int
     default: 1
-  lock_timeout:
-    description: Seconds to wait for the lock of a table; somebody who alters it keeps a dump waiting.
-    type: float
-    default: 30.0
   pg_programs:
     description: Directory of C(pg_dump) and C(pg_restore) on the controller, of the server's major version or newer.
     type: path
@@ -81,37 +84,29 @@ options:
 """
 
 EXAMPLES = r"""
-- name: scope | Dump the database
+- name: scope | Check every rule, and dump the same snapshot
   sre.runbooks.data_snapshot:
     namespace: ai-development
     incident_id: INC-1234
 """
 
 RETURN = r"""
-path:
-  description: Directory of the dump on the controller; empty in check mode and without an incident, when nothing is dumped.
+outcome:
+  description: As of M(sre.runbooks.data_consistency_info), like every key that is not named here.
   type: str
   returned: success
-snapshot:
-  description: id, taken_at and wal_position of the snapshot.
+findings:
+  description: As of M(sre.runbooks.data_consistency_info).
+  type: list
+  elements: dict
+  returned: success
+dump:
+  description:
+    - path (directory on the controller), snapshot (id, taken_at, wal_position), bytes, tables, seconds, files, restored_rows (rows per
+      table of the trial restore, equal to those of the snapshot; empty without one) and kept (whether it was there already).
+      Empty when nothing was dumped.
   type: dict
-  returned: when dumped
-bytes:
-  description: Size of the dump.
-  type: int
-  returned: when dumped
-tables:
-  description: Tables with data in it.
-  type: int
-  returned: when dumped
-seconds:
-  description: How long the dump took.
-  type: float
-  returned: when dumped
-restored_rows:
-  description: Rows per table that the trial restore had, equal to those of the snapshot.
-  type: dict
-  returned: when O(restore_on) is given
+  returned: success
 says:
   description: Lines for a person.
   type: list
@@ -120,7 +115,6 @@ says:
 """
 
 import dataclasses
-import typing as t
 
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster import Cluster, Json
 from ansible_collections.sre.runbooks.plugins.module_utils._database import _database, _dump, _exported
@@ -131,14 +125,19 @@ from ansible_collections.sre.runbooks.plugins.module_utils._errors import Runboo
 from ansible_collections.sre.runbooks.plugins.module_utils._evidence import EvidenceStore, file_sha256
 from ansible_collections.sre.runbooks.plugins.module_utils._module import (
     CONNECTION_SPEC, EVIDENCE_SPEC, Result, Task, run_module)
+from ansible_collections.sre.runbooks.plugins.module_utils._parallel import gather
+from ansible_collections.sre.runbooks.plugins.modules import data_consistency_info
+
+KIND = "database_dump"
 
 ARGUMENT_SPEC = {
     **CONNECTION_SPEC,
     **EVIDENCE_SPEC,
     **DATABASE_CONNECTION_SPEC,
+    **data_consistency_info.CHECKS_SPEC,
+    "dump": {"type": "bool", "default": True},
     "jobs": {"type": "int", "default": 2},
     "compress": {"type": "int", "default": 1},
-    "lock_timeout": {"type": "float", "default": 30.0},
     "pg_programs": {"type": "path"},
     "restore_on": {"type": "dict", "options": {
         "host": {"type": "str", "required": True},
@@ -154,28 +153,33 @@ ARGUMENT_SPEC = {
 
 
 def run(task: Task) -> Result:
-    """Dump, verify, and register the evidence."""
+    """Check and dump at the same time."""
     p, cluster, store = task.params, task.cluster(), task.evidence()
-    if store is None:
-        return {"path": "", "says": ["nothing is dumped without an incident, or in check mode"]}
     with _database.opened(cluster, p["namespace"], p["database"]) as database, _exported.exported_snapshot(database) as snapshot:
-        return take(task, store, database, snapshot)
+        found = gather(checked=lambda: data_consistency_info.check_snapshot(task, store, database, snapshot),
+                       dumped=lambda: _dumped(task, store, database, snapshot) if store and p["dump"] else {})
+    checked, dumped = found["checked"], found["dumped"]
+    return {**checked, "dump": dumped, "says": [*checked["says"], *_says(dumped)]}
 
 
-def take(task: Task, store: EvidenceStore, database: Database, snapshot: Snapshot) -> Result:
-    """Dump a snapshot that is open, and try it out where that is asked for."""
+def _dumped(task: Task, store: EvidenceStore, database: Database, snapshot: Snapshot) -> Json:
+    for item in reversed(store.verified(KIND)):
+        path = (store.directory / item.name).parent
+        _dump.refuse_changed(path)
+        return {"path": str(path), "kept": True, "restored_rows": {}, **item.facts}
     p = task.params
     options = Options(p["jobs"], p["compress"], p["pg_programs"] or "", p["lock_timeout"])
-    dumped = _dump.dump(database, snapshot, store.path("database"), options, task.progress)
+    dumped = _dump.dump(database, snapshot, store.path(KIND), options, task.progress)
+    facts = {"snapshot": dataclasses.asdict(snapshot), "bytes": dumped.bytes, "tables": dumped.tables, "files": dumped.files,
+             "seconds": round(dumped.seconds, 2)}
+    sums = dumped.path / _dump.CHECKSUMS
+    store.add(str(sums.relative_to(store.directory)), KIND, f"pg_dump of {database.credentials}, snapshot {snapshot.id}",
+              file_sha256(sums), **facts)
     restored = _tried(task.cluster(), p, database, dumped, options) if p["restore_on"] else {}
-    name = f"database/{dumped.path.name}/{_dump.CHECKSUMS}"
-    facts = {"snapshot": dataclasses.asdict(snapshot), "bytes": dumped.bytes, "tables": dumped.tables}
-    store.add(name, "database_dump", f"pg_dump of {database.credentials}, snapshot {snapshot.id}",
-              file_sha256(dumped.path / _dump.CHECKSUMS), files=dumped.files, **facts)
-    return {"path": str(dumped.path), **facts, "seconds": round(dumped.seconds, 2), **restored, "says": _says(dumped, restored)}
+    return {"path": str(dumped.path), "kept": False, "restored_rows": restored, **facts}
 
 
-def _tried(cluster: Cluster, p: t.Mapping[str, t.Any], database: Database, dumped: Dump, options: Options) -> Json:
+def _tried(cluster: Cluster, p: Json, database: Database, dumped: Dump, options: Options) -> dict[str, int]:
     expected = _dump.row_counts(database, dumped.snapshot)
     with _database.opened(cluster, p["namespace"], p["restore_on"]) as scratch:
         found = _dump.trial_restore(scratch, dumped, options)
@@ -184,14 +188,18 @@ def _tried(cluster: Cluster, p: t.Mapping[str, t.Any], database: Database, dumpe
                      for name in sorted({*expected, *found}) if expected.get(name) != found.get(name)]
         raise RunbookError(f"Cluster {cluster.name}: the dump {dumped.path} restores other rows than the snapshot has: "
                            f"{'; '.join(differing)}.", "Keep it aside, and take another dump.")
-    return {"restored_rows": found}
+    return found
 
 
-def _says(dumped: Dump, restored: Json) -> list[str]:
-    lines = [f"dumped {dumped.tables} tables, {dumped.bytes / 1e6:,.1f} MB in {dumped.seconds:.1f} s, as of {dumped.snapshot.taken_at}",
-             f"it is in {dumped.path}; sha256sum -c {_dump.CHECKSUMS} verifies it"]
-    if restored:
-        lines.append(f"a trial restore has the same {sum(restored['restored_rows'].values())} rows")
+def _says(dumped: Json) -> list[str]:
+    if not dumped:
+        return []
+    lines = [f"{dumped['tables']} tables dumped as of {dumped['snapshot']['taken_at']}, {dumped['bytes'] / 1e6:,.1f} MB in {dumped['seconds']} s"]
+    if dumped["kept"]:
+        lines = [f"the dump as of {dumped['snapshot']['taken_at']} is kept: its checksums match"]
+    lines.append(f"sha256sum -c {_dump.CHECKSUMS} verifies it in {dumped['path']}")
+    if dumped["restored_rows"]:
+        lines.append(f"a trial restore has the same {sum(dumped['restored_rows'].values())} rows")
     return lines
 
 

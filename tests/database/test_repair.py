@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import pathlib
+import subprocess
 
 import psycopg2
 import pytest
 
+from ansible_collections.sre.runbooks.plugins.module_utils._consistency import _rules
 from ansible_collections.sre.runbooks.plugins.module_utils._errors import Refused
-from ansible_collections.sre.runbooks.plugins.module_utils._repair import _audit, _plan
+from ansible_collections.sre.runbooks.plugins.module_utils._repair import _audit, _constraints, _plan
 from ansible_collections.sre.runbooks.plugins.module_utils._repair._apply import Repair
 from ansible_collections.sre.runbooks.plugins.module_utils._repair._audit import AuditLog
 
@@ -189,3 +191,28 @@ def test_why_the_audit_log_does_not_decide(corrupted):
     with session(corrupted, read_only=True) as connection:
         assert "no entry" in _audit.why_undecided(connection, AuditLog(), "orders", "28")
         assert "does not say otherwise" in _audit.why_undecided(connection, AuditLog(), "orders", "40")
+
+
+def proposed(postgres):
+    with session(postgres, read_only=True) as connection:
+        return _constraints.propose(_rules.load([], []), lambda table, key: _audit.describe(connection, table, key).key_type)
+
+
+def run_script(postgres, sql):
+    """Statement by statement, as psql does it: an index is not made CONCURRENTLY inside a transaction."""
+    subprocess.run(["psql", "-h", postgres.server.directory, "-p", str(postgres.server.port), "-U", "postgres", "-q", "-v", "ON_ERROR_STOP=1",
+                    "-f", "-", postgres.name], input=sql, text=True, check=True)
+
+
+def test_the_proposed_constraints_hold_on_good_data_and_refuse_bad_rows(postgres):
+    run_script(postgres, proposed(postgres))
+    for bad in ("INSERT INTO orders (customer, total) VALUES ('bob', 5)",
+                "UPDATE orders SET total = total + 1 WHERE id = 3",
+                "UPDATE orders SET total = NULL WHERE id = 3",
+                "DELETE FROM order_items WHERE id = 5",
+                "INSERT INTO order_items (order_id, product, quantity, price) VALUES (99999, 'x', 1, 1)",
+                "INSERT INTO order_items (order_id, product, quantity, price) SELECT order_id, product, 1, 0 FROM order_items WHERE id = 7"):
+        with pytest.raises(psycopg2.IntegrityError):
+            postgres.execute(bad)
+    postgres.execute("WITH placed AS (INSERT INTO orders (customer, total) VALUES ('bob', 5) RETURNING id) "
+                     "INSERT INTO order_items (order_id, product, quantity, price) SELECT id, 'x', 5, 1 FROM placed")
