@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import json
+import re
 import typing as t
 
 from ansible_collections.sre.runbooks.plugins.module_utils import _history, _incident, _revisions
@@ -15,8 +16,8 @@ from ansible_collections.sre.runbooks.plugins.module_utils._cluster import Json
 from ansible_collections.sre.runbooks.plugins.module_utils._correlation._seen import (
     NODE_EVENTS, WORKLOADS, Seen, moment, named, workload_of)
 
-ROLLOUT, RESTART, CONFIG, SECRET, SERVICE, SCALING, AUTOSCALER, NODE, JOB, POD, OURS = (
-    "rollout", "restart", "config", "secret", "service", "scaling", "autoscaler", "node", "job", "pod", "runbook")
+ROLLOUT, ROLLBACK, RESTART, CONFIG, SECRET, SERVICE, SCALING, AUTOSCALER, NODE, JOB, POD, OURS = (
+    "rollout", "rollback", "restart", "config", "secret", "service", "scaling", "autoscaler", "node", "job", "pod", "runbook")
 
 #: reasons of events that are worth a line: kind of change, and whether it is a symptom rather than a change
 EVENTS: dict[str, tuple[str, bool]] = {
@@ -28,6 +29,8 @@ EVENTS: dict[str, tuple[str, bool]] = {
     "TaintManagerEviction": (POD, False), "FailedScheduling": (POD, True), "FailedMount": (POD, True), "BackOff": (POD, True),
     "Unhealthy": (POD, True), "SawCompletedJob": (JOB, True), "SuccessfulCreate": (JOB, False)}
 
+#: how much later than the write its controller acts on it
+SAME_WRITE = datetime.timedelta(seconds=10)
 #: bookkeeping that no person changes
 _NOISE = ("kube-root-ca.crt",)
 _LEADER = "control-plane.alpha.kubernetes.io/leader"
@@ -63,13 +66,12 @@ def _rollouts(seen: Seen) -> t.Iterator[Change]:
         owned = [item for _kind, item in seen.of(source) if any(
             owner["uid"] == workload["metadata"]["uid"] for owner in item["metadata"].get("ownerReferences", []))]
         revisions = sorted(map(_revisions.revision, owned), key=lambda item: item.number)
-        writer, written = _template_writer(workload)
         for revision, again, row in zip(revisions, _used_again(revisions), _history.rows(revisions), strict=True):
-            at = written if again and row["current"] and written else moment(revision.created_at)
+            at = (again and _scaled_up(seen, revision.name)) or moment(revision.created_at)
             if at:
                 what = _history.in_words({**row, "created_at": at.strftime("%H:%M:%S")})
-                yield Change(at, RESTART if row["restart"] else ROLLOUT, named(kind, workload["metadata"]["name"]),
-                             f"{'back to an older template, as ' if again else ''}{what}", writer if row["current"] else "")
+                yield Change(at, RESTART if row["restart"] else ROLLBACK if again else ROLLOUT, named(kind, workload["metadata"]["name"]),
+                             f"{'back to an older template, as ' if again else ''}{what}", _template_writer(workload, at))
 
 
 def _used_again(revisions: t.Sequence[_revisions.Revision]) -> list[bool]:
@@ -77,12 +79,21 @@ def _used_again(revisions: t.Sequence[_revisions.Revision]) -> list[bool]:
     return [any(earlier.created_at > revision.created_at for earlier in revisions[:index]) for index, revision in enumerate(revisions)]
 
 
-def _template_writer(workload: Json) -> tuple[str, datetime.datetime | None]:
-    """Who wrote to the pod template last, and when."""
-    entries = [entry for entry in workload["metadata"].get("managedFields", [])
-               if "f:template" in entry.get("fieldsV1", {}).get("f:spec", {})]
-    newest = max(entries, key=lambda entry: entry.get("time", ""), default={})
-    return newest.get("manager", ""), moment(newest.get("time"))
+def _scaled_up(seen: Seen, replica_set: str) -> datetime.datetime | None:
+    """When a ReplicaSet was used again, as the controller's events tell."""
+    begun = re.compile(rf"Scaled up replica set {re.escape(replica_set)} (?:from 0 )?to \d+")
+    times = [moment(event.get("lastTimestamp") or event.get("eventTime")) for _kind, event in seen.of("Event")
+             if event.get("reason") == "ScalingReplicaSet" and begun.match(event.get("message", ""))]
+    return max(filter(None, times), default=None)
+
+
+def _template_writer(workload: Json, at: datetime.datetime) -> str:
+    """Who wrote to the pod template then; empty where a later write, or its undoing, has covered that."""
+    for entry in workload["metadata"].get("managedFields", []):
+        written = moment(entry.get("time"))
+        if "f:template" in entry.get("fieldsV1", {}).get("f:spec", {}) and written and abs(written - at) <= SAME_WRITE:
+            return entry.get("manager", "")
+    return ""
 
 
 def _written(seen: Seen) -> t.Iterator[Change]:

@@ -19,6 +19,7 @@ PEER_LABELS = ("upstream", "upstream_service", "destination_service", "destinati
                "target_service", "server_address", "backend", "envoy_cluster_name")
 #: lines of a log that name an address before it counts
 ENOUGH_LINES = 3
+_NUMBER = re.compile(r"[\d.]+|[\da-f:]*:[\da-f:]*")
 _HOST = re.compile(r"[a-z0-9](?:[-a-z0-9.]*[a-z0-9])?")
 
 
@@ -48,6 +49,8 @@ class Graph:
         self._services: dict[str, set[str]] = {}
         self._addresses: dict[str, str] = {}
         self._pods: dict[str, str] = {}
+        self._sets: dict[str, str] = {}
+        self._started: dict[str, list[str]] = collections.defaultdict(list)
 
     @classmethod
     def build(cls, seen: Seen) -> "Graph":
@@ -59,6 +62,9 @@ class Graph:
         for _kind, item in seen.of("HorizontalPodAutoscaler"):
             target = item["spec"]["scaleTargetRef"]
             graph._belongs[named("HorizontalPodAutoscaler", item["metadata"]["name"])].add(named(target["kind"], target["name"]))
+        for _kind, item in seen.of("ReplicaSet"):
+            for owner in item["metadata"].get("ownerReferences", []):
+                graph._sets[item["metadata"]["name"]] = named(owner["kind"], owner["name"])
         for _kind, service in seen.of("Service"):
             graph._add_service(seen, service)
         for _kind, pod in seen.of("Pod"):
@@ -99,16 +105,30 @@ class Graph:
         """How an object stands to the ailing workload: the closest of all ways."""
         if item == ailing:
             return Relation(1.0, "it is the ailing workload itself")
-        ways = [self._between(ailing, item)] if not self._belongs.get(item) else []
-        for owner in sorted(self._belongs.get(item, ())):
-            way = self._between(ailing, owner) if owner != ailing else Relation(1.0, "the ailing workload")
-            factor = _NODE if item.startswith("node/") else 1.0
-            ways.append(Relation(way.weight * factor, f"{owner} uses it" if owner == ailing else f"{owner} uses it; {way.text}"))
+        owners = self._owners(item)
+        ways = [] if owners else [self._between(ailing, item)]
+        for owner in owners:
+            belongs = f"pods of {owner} run on it" if item.startswith("node/") else f"it is one of {owner}" if item.startswith("pod/") else f"{owner} uses it"
+            way = self._between(ailing, owner) if owner != ailing else Relation(1.0, "")
+            weight = way.weight * (_NODE if item.startswith("node/") else 1.0)
+            ways.append(Relation(weight, f"{belongs}; {way.text}" if way.text else belongs))
         return max(ways, key=lambda way: way.weight)
+
+    def since(self, workload: str, item: str, at: str) -> tuple[int, int] | None:
+        """How many of a workload's pods have started since then, and how many there are; None where it does not use the item."""
+        if workload not in self._belongs.get(item, ()):
+            return None
+        started = self._started[workload]
+        return sum(begin >= at for begin in started), len(started)
 
     def callers(self, workload: str) -> list[str]:
         """The workloads that depend on it."""
         return sorted(source for source, targets in self.needs.items() if workload in targets)
+
+    def _owners(self, item: str) -> list[str]:
+        """The workloads that an object belongs to; of a pod that is gone, by its name."""
+        owner = self._sets.get(item.removeprefix("pod/").rpartition("-")[0]) if item.startswith("pod/") else None
+        return sorted(self._belongs.get(item) or ([owner] if owner else []))
 
     def _between(self, ailing: str, other: str) -> Relation:
         ways = [Relation(UNRELATED, f"nothing known connects {other} with {ailing}")]
@@ -161,6 +181,7 @@ class Graph:
     def _add_pod(self, seen: Seen, pod: Json) -> None:
         owner, name = workload_of(seen, pod), pod["metadata"]["name"]
         self._belongs[named("Pod", name)].add(owner)
+        self._started[owner].append(_mounts.started_at(pod))
         if node := pod["spec"].get("nodeName"):
             self._belongs[named("Node", node)].add(owner)
         if (address := pod.get("status", {}).get("podIP")) and not pod["spec"].get("hostNetwork"):
@@ -188,12 +209,16 @@ class Graph:
         return {self._addresses[token] for token in _HOST.findall(text.lower()) if token in self._addresses}
 
     def _in_log(self, lines: t.Iterable[str]) -> tuple[list[str], list[str]]:
-        """Services and pods whose addresses stand in ENOUGH_LINES lines, as part of an address and not as a mere word."""
+        """Services and pods whose addresses stand in ENOUGH_LINES lines; a name only where it is part of an address, not a mere word."""
         known = {**self._addresses, **{address: address for address in self._pods}}
-        if not known:
-            return [], []
-        names = "|".join(sorted(map(re.escape, known), key=len, reverse=True))
-        pattern = re.compile(rf"(?:(?<=[=@/\[( \"])|^)({names})(?=:\d)|(?<=://)({names})\b|\b(?:upstream|host|server|lookup)[= ]\"?({names})\b")
+        numbers, names = (_any(name for name in known if bool(_NUMBER.fullmatch(name)) is number) for number in (True, False))
+        pattern = re.compile(rf"(?<![\w.])({numbers})(?![\w.])|(?:(?<=[=@/\[( \"])|^)({names})(?=:\d)|(?<=://)({names})\b"
+                             rf"|\b(?:upstream|host|server|lookup)[= ]\"?({names})\b")
         counts = collections.Counter(name for line in lines for name in {known[next(filter(None, groups))] for groups in pattern.findall(line)})
         often = [name for name, count in counts.items() if count >= ENOUGH_LINES]
         return [name for name in often if name in self._services], [name for name in often if name in self._pods]
+
+
+def _any(words: t.Iterable[str]) -> str:
+    """A regular expression of any of these words, the longest first; of none, one that never matches."""
+    return "|".join(sorted(map(re.escape, words), key=len, reverse=True)) or "(?!)"

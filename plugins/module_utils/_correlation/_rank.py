@@ -15,15 +15,15 @@ from ansible_collections.sre.runbooks.plugins.module_utils._correlation._graph i
 from ansible_collections.sre.runbooks.plugins.module_utils._diagnosis import Candidate, rank
 
 #: how often a change of each kind is behind an incident, from 0 to 1: a judgement, not a measurement
-PRIORS = {_changes.ROLLOUT: 1.0, _changes.CONFIG: 0.9, _changes.SECRET: 0.9, _changes.SERVICE: 0.9, _changes.NODE: 0.8,
+PRIORS = {_changes.ROLLOUT: 1.0, _changes.ROLLBACK: 0.7, _changes.CONFIG: 0.9, _changes.SECRET: 0.9, _changes.SERVICE: 0.9, _changes.NODE: 0.8,
           _changes.SCALING: 0.7, _changes.JOB: 0.6, _changes.POD: 0.6, _changes.OURS: 0.5, _changes.AUTOSCALER: 0.4,
           _changes.RESTART: 0.3}
 #: seconds before the onset in which a change loses half of its weight
 HALF_LIFE = 900.0
 #: seconds by which the onset may be too early: errors are noticed by chance, and clocks differ
 TOLERANCE = 15.0
-#: what is left of the weight of a change after the onset
-LATE = 0.05
+#: what is left of the weight of a change after the onset, and of a rollout that another one had replaced by then
+LATE, REPLACED = 0.05, 0.3
 MOST = 10
 
 
@@ -32,7 +32,7 @@ def candidates(changes: t.Sequence[Change], onset: datetime.datetime, known: boo
 
     :param onset: when it began, or now where that is not known.
     """
-    found = [_candidate(change, _timing((onset - change.at).total_seconds(), known), graph, ailing)
+    found = [_candidate(change, _timing((onset - change.at).total_seconds(), known), _replaced(change, changes, onset), graph, ailing)
              for change in changes if not change.symptom]
     best: dict[str, Candidate] = {}
     for candidate in rank(found):
@@ -40,15 +40,21 @@ def candidates(changes: t.Sequence[Change], onset: datetime.datetime, known: boo
     return list(best.values())[:MOST]
 
 
-def _candidate(change: Change, timing: tuple[float, str], graph: Graph, ailing: str) -> Candidate:
-    candidate = Candidate(f"{change.kind}:{change.object}", f"{change.object}: {change.what}{f' (by {change.by})' if change.by else ''}")
+def _candidate(change: Change, timing: tuple[float, str], replaced: bool, graph: Graph, ailing: str) -> Candidate:
+    candidate = Candidate(f"{change.kind}:{change.object}", f"{change.object}, {change.what}{f' (by {change.by})' if change.by else ''}")
     relation, (weight, when) = graph.relation(ailing, change.object), timing
     (candidate.supports if weight > LATE else candidate.opposes)(when, 0)
     if relation.weight > UNRELATED:
         candidate.supports(relation.text, 0)
     else:
         candidate.opposes(relation.text, 0)
+    _weigh_effect(change, graph, ailing, candidate)
     prior = PRIORS[change.kind]
+    if replaced:
+        prior *= REPLACED
+        candidate.opposes("another rollout had replaced it by then", 0)
+    if change.kind == _changes.ROLLBACK:
+        candidate.opposes("that template has run before", 0)
     if change.kind == _changes.RESTART:
         candidate.opposes("nothing but a restart: the same code and configuration runs", 0)
     if change.kind == _changes.POD and change.object == ailing:
@@ -59,6 +65,25 @@ def _candidate(change: Change, timing: tuple[float, str], graph: Graph, ailing: 
         candidate.opposes("a runbook did it, in answer to an incident", 0)
     candidate.score = round(100 * weight * relation.weight * prior)
     return candidate
+
+
+def _replaced(change: Change, changes: t.Sequence[Change], onset: datetime.datetime) -> bool:
+    rollouts = (_changes.ROLLOUT, _changes.ROLLBACK)
+    return change.kind in rollouts and any(
+        other.kind in rollouts and other.object == change.object and change.at < other.at <= onset for other in changes)
+
+
+def _weigh_effect(change: Change, graph: Graph, ailing: str, candidate: Candidate) -> None:
+    """Whether what is read at a container's start, as most is, has been read since."""
+    since = graph.since(ailing, change.object, change.at.strftime("%Y-%m-%dT%H:%M:%SZ")) if change.kind in (_changes.CONFIG, _changes.SECRET) else None
+    if since is None or not since[1]:
+        return
+    started, pods = since
+    if not started:
+        candidate.opposes(f"none of {pods} pods of {ailing} has started since, so it counts only where it is read again while they run", 0)
+    else:
+        candidate.supports(f"{started} of {pods} pods of {ailing} have started since"
+                           + (": they may differ from the others" if started < pods else ""), 0)
 
 
 def _timing(before: float, known: bool) -> tuple[float, str]:

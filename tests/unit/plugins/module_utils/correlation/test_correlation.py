@@ -102,7 +102,7 @@ class TestGraph:
     @pytest.mark.parametrize(("item", "weight", "word"), [
         ("deployment/api", 1.0, "ailing workload itself"), ("deployment/db", 0.75, "depends on it"), ("deployment/gateway", 0.55, "it calls"),
         ("deployment/report", 0.35, "as deployment/api does"), ("deployment/bystander", 0.1, "nothing known"),
-        ("secret/api-key", 1.0, "uses it"), ("configmap/api-config", 1.0, "uses it"), ("node/worker-1", 0.8, "uses it"),
+        ("secret/api-key", 1.0, "uses it"), ("configmap/api-config", 1.0, "uses it"), ("node/worker-1", 0.8, "run on it"), ("pod/api-1-gone", 1.0, "one of"),
         ("node/worker-2", 0.44, "it calls"), ("service/db", 0.75, "depends on it"), ("configmap/unused", 0.1, "nothing known")])
     def test_what_is_closer_weighs_more(self, item, weight, word):
         relation = Graph.build(shop()).relation("deployment/api", item)
@@ -116,7 +116,7 @@ class TestGraph:
     def test_metrics_and_logs_name_dependencies_and_callers(self):
         graph = Graph.build(shop())
         graph.add_metrics("deployment/db", {"api", "unknown"})
-        graph.add_log("deployment/api", ["dial tcp 10.96.0.1:8080: connection refused", "client 10.0.0.7:4711 asks", "gateway is a word"] * 3)
+        graph.add_log("deployment/api", ["dial tcp 10.96.0.1:8080: connection refused", "client=10.0.0.7 asks", "gateway is a word"] * 3)
         assert graph.needs["deployment/db"]["deployment/api"] == ["its metrics"]
         assert graph.needs["deployment/api"]["deployment/gateway"] == ["addresses in its log"]
         assert "its address in the log of deployment/api" in graph.needs["deployment/gateway"]["deployment/api"]
@@ -135,12 +135,14 @@ class TestChanges:
         assert "shop:1 -> shop:2" in found[0].what
         assert "hidden-value" not in found[0].what
 
-    def test_a_rollback_is_as_new_as_its_write_and_not_as_its_replica_set(self):
+    def test_a_rollback_is_as_new_as_its_pods_and_not_as_its_replica_set(self):
+        used_again = {"reason": "ScalingReplicaSet", "message": "Scaled up replica set api-3 from 0 to 1", "firstTimestamp": OLD,
+                      "lastTimestamp": at("03:05:02"), "count": 2, "involvedObject": {"kind": "Deployment", "name": "api"}}
         seen = shop(
             Deployment=[deployment("api", managed=[writer("kubectl-rollout", "03:05:00", {"f:spec": {"f:template": {}}})])],
-            ReplicaSet=[replica_set("api", 2, at("02:30:00"), image="shop:2"), replica_set("api", 3, OLD, image="shop:1")])
+            ReplicaSet=[replica_set("api", 2, at("02:30:00"), image="shop:2"), replica_set("api", 3, OLD, image="shop:1")], Event=[used_again])
         found = changes(seen)
-        assert [(change.at, change.by) for change in found][-1] == (time("03:05:00"), "kubectl-rollout")
+        assert [(change.at, change.by) for change in found] == [(time("02:30:00"), ""), (time("03:05:02"), "kubectl-rollout")]
         assert "back to an older template" in found[-1].what
 
     def test_a_restart_is_no_rollout(self):
@@ -241,10 +243,28 @@ class TestRanking:
                     ConfigMap=[config_map("api-config", {"A": "1"}, [writer("ada", "03:09:00", {"f:data": {"f:A": {}}})])])
         assert first(seen).name == "config:configmap/api-config"
 
+    @pytest.mark.parametrize(("starts", "words"), [
+        (["03:00:00", "03:09:30"], "1 of 2 pods of deployment/api have started since: they may differ"), (["03:00:00", "03:01:00"], "none of 2 pods")])
+    def test_whether_a_secret_is_in_effect_is_part_of_the_evidence(self, starts, words):
+        pods = [pod("api", 1, containerStatuses=[{"name": "api", "state": {"running": {"startedAt": at(clock)}}}]) for clock in starts]
+        secret = {"metadata": {"name": "api-key", "creationTimestamp": OLD, "managedFields": [writer("vault", "03:09:00", {"f:data": {"f:key": {}}})]}}
+        candidate = first(shop(Pod=pods, Secret=[secret]))
+        assert candidate.name == "secret:secret/api-key"
+        assert any(words in text for text in [*candidate.evidence_for, *candidate.evidence_against])
+
     def test_what_a_runbook_did_is_no_likely_cause(self):
         seen = shop(Deployment=[deployment("api", managed=[writer("sre.runbooks", "03:09:50", {"f:spec": {"f:replicas": {}}})])], ReplicaSet=[
             replica_set("api", 1, at("03:05:00"))])
         assert first(seen).name == "rollout:deployment/api"
+
+    def test_a_rollout_that_was_rolled_back_before_the_onset_does_not_outrank_what_came_after(self):
+        again = {"reason": "ScalingReplicaSet", "message": "Scaled up replica set api-3 from 0 to 1", "lastTimestamp": at("03:09:40")}
+        seen = shop(ReplicaSet=[replica_set("api", 2, at("03:09:30"), image="shop:2"), replica_set("api", 3, OLD, image="shop:1")], Event=[again],
+                    Secret=[{"metadata": {"name": "api-key", "creationTimestamp": OLD, "managedFields": [
+                        writer("vault", "03:09:50", {"f:data": {"f:key": {}}})]}}])
+        ranked = _rank.candidates(changes(seen), time("03:10:00"), True, Graph.build(seen), "deployment/api")
+        assert [candidate.name.partition(":")[0] for candidate in ranked] == ["secret", "rollback", "rollout"]
+        assert "another rollout had replaced it by then" in ranked[2].evidence_against
 
     def test_symptoms_are_no_candidates(self):
         seen = shop(Event=[{"reason": "BackOff", "lastTimestamp": at("03:09:00"), "involvedObject": {"kind": "Pod", "name": "api-1-x"}}])

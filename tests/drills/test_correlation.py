@@ -1,0 +1,81 @@
+"""What changed before it broke: the planted change is the first candidate, and what may not be read is named."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import subprocess
+import sys
+
+import pytest
+from drill import CLUSTER, NAMESPACE, ROOT
+
+#: what ails, the fault that is planted, and the object whose change it is
+PLANTED = [
+    ("auth-service", "auth_bad_release", "deployment/auth-service"),
+    ("auth-service", "auth_rotated_secret", "secret/auth-signing-key"),
+    ("auth-service", "auth_redis_refusing", "deployment/redis"),
+    ("api-gateway", "gateway_undersized", "deployment/api-gateway"),
+    ("api-server", "idle_in_transaction", "deployment/nightly-report"),
+]
+
+
+@pytest.fixture(name="fault")
+def fixture_fault(healed):
+    def cause(name):
+        subprocess.run([sys.executable, str(ROOT / "tests/lab/lab"), "fault", name, "--cluster", CLUSTER.name], check=True)
+    return cause
+
+
+@pytest.fixture(name="ask")
+def fixture_ask(runbook):
+    def ask(workload, **options):
+        answer = runbook.module("sre.runbooks.change_correlation_info", {"namespace": NAMESPACE, "workload": workload, **options})
+        assert answer["rc"] == 0
+        return answer["result"]
+    return ask
+
+
+@pytest.mark.parametrize(("workload", "name", "planted"), PLANTED, ids=[name for _workload, name, _planted in PLANTED])
+def test_the_planted_change_is_the_first_candidate(fault, ask, now, workload, name, planted):
+    fault(name)
+    found = ask(workload)
+    assert found["cause"].partition(":")[2] == planted
+    assert found["candidates"][0]["evidence_for"]
+    assert [row for row in found["timeline"] if row["at"] >= now and row["object"] == planted]
+
+
+def test_the_onset_is_read_from_the_log_and_what_comes_later_is_no_cause(healed, fault, ask, now):
+    fault("auth_redis_refusing")
+    healed.kubectl("set", "env", "deployment/auth-service", "SOMETHING_ELSE=later")
+    healed.kubectl("rollout", "status", "deployment/auth-service", "--timeout=60s")
+    found = ask("auth-service")
+    assert "rose from" in found["onset"]["how"]
+    assert found["onset"]["at"] >= now
+    assert found["cause"] == "scaling:deployment/redis"
+    later = next(candidate for candidate in found["candidates"] if candidate["name"].endswith(":deployment/auth-service"))
+    assert any("after the onset" in text for text in later["evidence_against"])
+
+
+def test_who_needs_whom_is_read_from_environment_metrics_and_logs(shop, ask):
+    edges = {(edge["source"].partition("/")[2], edge["target"].partition("/")[2]): edge["how"] for edge in ask("api-gateway")["graph"]}
+    assert edges["api-server", "postgres"] == ["env DB_HOST"]
+    assert "its metrics" in edges["api-gateway", "auth-service"]
+
+
+def test_nothing_of_a_secret_travels_and_nothing_is_written(shop, ask, now):
+    since = datetime.datetime.now(datetime.timezone.utc)
+    found = ask("auth-service")
+    assert "shop-lab" not in json.dumps(found)
+    assert found["not_seen"] == {}
+    assert shop.writes(since.isoformat()) == []
+
+
+def test_what_may_not_be_read_is_named(healed, shop, ask):
+    shop.kubectl("delete", "rolebinding", "runbooks-analysis")
+    try:
+        found = ask("auth-service")
+    finally:
+        shop.kubectl("apply", "-f", ROOT / "docs/rbac/analysis.yml")
+    assert {"Secret", "Service"} <= set(found["not_seen"])
+    assert "not seen: " in found["says"][-1]
