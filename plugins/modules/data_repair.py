@@ -173,6 +173,11 @@ remaining:
   type: list
   elements: dict
   returned: with O(mode=dry_run)
+plan:
+  description: What was changed, each with summary and whether it is temporary.
+  type: list
+  elements: dict
+  returned: when written
 files:
   description: Paths of the plan and of the reversal on the controller.
   type: list
@@ -315,7 +320,8 @@ def _applied(work: Work) -> Result:
     says = [f"{result.written} rows repaired in {result.batches} batches; they are kept in {repair.backup}", *_skipped_says(result)]
     if result.resumed:
         says.insert(0, f"continued after {result.resumed} batches of an earlier run")
-    return {"changed": result.written > 0, "outcome": "repaired", **_plan_json(plan), **_applied_json(result), "says": says}
+    return {"changed": result.written > 0, "outcome": "repaired", **_plan_json(plan), **_applied_json(result), "says": says,
+            "plan": [_change(f"repaired {result.written} rows, as plan {plan.hash} says")]}
 
 
 def _reversed(work: Work) -> Result:
@@ -325,7 +331,8 @@ def _reversed(work: Work) -> Result:
         result = repair.reverse() if begun else Applied()
         connection.commit()
     return {"changed": result.written > 0, "outcome": "reversed" if begun else "nothing", **_plan_json(Plan(work.directory, begun)),
-            **_applied_json(result), "says": [f"{result.written} rows are as they were before the repair", *_skipped_says(result)]}
+            **_applied_json(result), "says": [f"{result.written} rows are as they were before the repair", *_skipped_says(result)],
+            "plan": [_change(f"took the repair of {result.written} rows back")]}
 
 
 def _continued(work: Work, begun: str) -> Plan:
@@ -352,6 +359,11 @@ def _register(store: EvidenceStore, work: Work, plan: str) -> list[str]:
     for path in present:
         store.add(str(path.relative_to(store.directory)), "repair_plan", f"data_repair of {work.database.credentials}", file_sha256(path))
     return [str(path) for path in present]
+
+
+def _change(summary: str) -> Json:
+    """For whoever shows what was changed: the clean-up does not take a repair back."""
+    return {"summary": summary, "temporary": False}
 
 
 def _plan_json(plan: Plan) -> Json:

@@ -31,6 +31,22 @@ options:
   started_at:
     description: When stopping the writes began (ISO 8601); the last write is told relative to it.
     type: str
+  newest:
+    description: A table that every write adds a row to, such as an audit log; its newest row tells of writes before the watch.
+    type: dict
+    suboptions:
+      table:
+        description: Its name.
+        type: str
+        required: true
+      order:
+        description: Column by which its rows are ordered, with an index.
+        type: str
+        default: id
+      time:
+        description: Column with their time.
+        type: str
+        default: created_at
   attempt:
     description: A write to ask each ready pod of O(attempt.workload) for; none when not set.
     type: dict
@@ -94,7 +110,7 @@ read_only_default:
   type: bool
   returned: success
 last_write_after:
-  description: Seconds from O(started_at) to the last write; 0 when none was seen.
+  description: Seconds from O(started_at) to the last write; 0 when it was before, or none was seen.
   type: float
   returned: when O(started_at) is given
 says:
@@ -124,6 +140,11 @@ ARGUMENT_SPEC = {
     "quiet": {"type": "float", "default": 12.0},
     "timeout": {"type": "float", "default": 60.0},
     "started_at": {"type": "str"},
+    "newest": {"type": "dict", "options": {
+        "table": {"type": "str", "required": True},
+        "order": {"type": "str", "default": "id"},
+        "time": {"type": "str", "default": "created_at"},
+    }},
     "attempt": {"type": "dict", "options": {
         "workload": {"type": "str", "required": True},
         "port": {"type": "int", "default": 8080},
@@ -140,7 +161,7 @@ def run(task: Task) -> Result:
     """Watch the counters, and ask for writes."""
     p, cluster = task.params, task.cluster()
     with _database.opened(cluster, p["namespace"], p["database"]) as database:
-        writes = _writes.watch(database, p["quiet"], p["timeout"], task.progress)
+        writes = _writes.watch(database, p["quiet"], p["timeout"], task.progress, p["newest"])
         read_only = _writes.default_is_read_only(database)
     pods = _attempts(cluster, p["namespace"], p["prober"], p["attempt"]) if p["attempt"] else []
     stopped = writes.quiet_seconds >= p["quiet"] and all(pod["refused"] for pod in pods)
@@ -183,7 +204,7 @@ def _says(writes: Writes, pods: t.Sequence[Json], read_only: bool, after: float 
     lines = [f"no row was written for {writes.quiet_seconds:.0f} s"]
     if writes.last_write_at:
         when = "" if after is None else f", {after:.1f} s after writes began to be stopped"
-        lines.append(f"the last write that was seen was at {writes.last_write_at}{when}")
+        lines.append(f"the last write was at {writes.last_write_at}{when}")
     if writes.rows:
         lines.append(f"{writes.rows} rows were written while watching for {writes.seconds:.0f} s")
     if pods:

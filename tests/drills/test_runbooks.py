@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-RUNBOOKS = ["memory_leak", "db_pool_exhaustion", "auth_degradation", "api_gateway_overload"]
+RUNBOOKS = ["memory_leak", "db_pool_exhaustion", "auth_degradation", "api_gateway_overload", "data_inconsistency"]
 
 
 @pytest.mark.parametrize("name", RUNBOOKS)

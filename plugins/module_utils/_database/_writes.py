@@ -39,7 +39,7 @@ class Sample:
 class Writes:
     """What was seen while watching.
 
-    :param last_write_at: when a row of this database was last seen to be written; empty when none was.
+    :param last_write_at: when a row of this database was last written, as far as was seen; empty when none was.
     :param quiet_seconds: since then, or since the beginning.
     :param rows: written while watching.
     """
@@ -55,13 +55,17 @@ class Writes:
         return dataclasses.asdict(self)
 
 
-def watch(database: Database, quiet: float, timeout: float, tell: t.Callable[[str], None], interval: float = 0.25) -> Writes:
-    """Watch until nothing has been written for ``quiet`` seconds, or the time is up."""
+def watch(database: Database, quiet: float, timeout: float, tell: t.Callable[[str], None], newest: Json | None = None,
+          interval: float = 0.25) -> Writes:
+    """Watch until nothing has been written for ``quiet`` seconds, or the time is up.
+
+    :param newest: a table, a column by which its rows are ordered, and one with their time: tells of writes from before.
+    """
     with contextlib.closing(database.connect()) as connection:
         connection.autocommit = True  # statistics stand still within a transaction
         started = changed = time.monotonic()
         samples = [_sample(database, connection)]
-        seen = Writes(since=samples[0].at)
+        seen = Writes(since=samples[0].at, last_write_at=_newest(database, connection, newest) if newest else "")
         told = started
         while seen.quiet_seconds < quiet and seen.seconds < timeout:
             time.sleep(interval)
@@ -84,6 +88,15 @@ def last_write(samples: t.Sequence[Sample]) -> str:
         if later.next_id != earlier.next_id:
             return later.at
     return samples[-1].at
+
+
+def _newest(database: Database, connection: t.Any, newest: Json) -> str:
+    table, order, time_column = ('"' + newest[part].replace('"', '""').replace(".", '"."') + '"' for part in ("table", "order", "time"))
+    with database.errors(f"look for the newest row of {newest['table']}"), connection.cursor() as cursor:
+        cursor.execute(f"""SELECT to_char({time_column}::timestamptz AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')
+                           FROM {table} ORDER BY {order} DESC LIMIT 1""")
+        found = cursor.fetchone()
+    return found[0] if found and found[0] else ""
 
 
 def default_is_read_only(database: Database) -> bool:

@@ -1,0 +1,110 @@
+"""Inconsistent data: writes really stop, nothing is repaired unapproved, and all of it can be taken back."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+
+import pytest
+from drill import CLUSTER, NAMESPACE, ROOT
+
+STATE = "SELECT 'o', orders::text FROM orders UNION ALL SELECT 'i', order_items::text FROM order_items ORDER BY 1, 2"
+LAST_WRITE = "SELECT extract(epoch FROM clock_timestamp() - max(created_at)) FROM audit_log WHERE NOT checksum_mismatch"
+CHANGES = {
+    "set deployment/api-server api-server: READ_ONLY_MODE=true",
+    "make transactions of database role shop@shop read-only, and end its sessions",
+}
+
+
+@pytest.fixture
+def corrupted(healed):
+    subprocess.run([sys.executable, str(ROOT / "tests/lab/lab"), "fault", "data_corrupted", "--cluster", CLUSTER.name], check=True)
+    return healed
+
+
+def sql(shop, statement):
+    """What psql prints for the superuser, one line a row."""
+    return shop.kubectl("exec", "deploy/postgres", "--", "psql", "-h", "/tmp", "-U", "postgres", "-XAtq", "-c", statement, "shop").strip()
+
+
+def evidence(runbook, incident_id, name):
+    return json.loads((runbook.incidents / incident_id / CLUSTER.name / "evidence" / name).read_text())
+
+
+def flat(done):
+    return " ".join(done.stdout.split())
+
+
+def test_writes_stop_what_is_approved_is_repaired_and_everything_goes_back(corrupted, runbook, incident_id):
+    def run(**variables):
+        return runbook.run("incident/data_inconsistency.yml", incident_id=incident_id, **variables)
+
+    done = run()
+    assert done.returncode == 0 and "contained" in done.stdout
+    broken = sql(corrupted, STATE)
+
+    # customers go on ordering, and nothing of it arrives
+    assert float(sql(corrupted, LAST_WRITE)) > 10
+    writes = evidence(runbook, incident_id, "writes.json")
+    assert [pod["refused"] for pod in writes["pods"]] == [True] * 3 and writes["read_only_default"]
+    assert writes["last_write_after"] < 10, "the database refuses writes long before the rollout ends"
+    sql(corrupted, "CREATE TABLE upkeep (); DROP TABLE upkeep")  # a superuser is not affected
+
+    assert run(data_inconsistency_approved_repair="0123456789abcdef").returncode != 0
+    assert sql(corrupted, STATE) == broken, "another plan was approved: nothing is repaired"
+
+    plan = runbook.module("sre.runbooks.data_repair", {"namespace": NAMESPACE, "incident_id": incident_id,
+                                                        "incidents_dir": str(runbook.incidents)})["result"]
+    assert plan["counts"] == {"orders": {"insert": 4, "update": 14}, "order_items": {"insert": 10}}
+    done = run(data_inconsistency_approved_repair=plan["plan_hash"])
+    assert done.returncode == 0 and "28 rows repaired" in flat(done)
+    assert "11 rows break a rule (5 order_total_differs, 2 item_without_order, 4 item_twice)" in flat(done), "what the audit log cannot decide"
+
+    back = runbook.module("sre.runbooks.data_repair", {"namespace": NAMESPACE, "incident_id": incident_id, "mode": "reverse",
+                                                       "incidents_dir": str(runbook.incidents)})["result"]
+    assert back["written"] == 28 and sql(corrupted, STATE) == broken
+
+    assert runbook.run("incident/clear_temporary_fixes.yml", incident_id=incident_id).returncode == 0
+    ledger = [entry for key, entry in corrupted.record(incident_id).items() if key.startswith("change")]
+    assert {entry["change"]["summary"] for entry in ledger} == CHANGES and {entry["state"] for entry in ledger} == {"undone"}
+    assert sql(corrupted, "SELECT * FROM pg_db_role_setting") == ""
+    deadline = time.monotonic() + 30
+    while float(sql(corrupted, LAST_WRITE)) > 5:
+        assert time.monotonic() < deadline, "orders arrive again"
+        time.sleep(1)
+
+
+def test_check_mode_writes_nothing_to_the_database(corrupted, runbook, now):
+    corrupted.kubectl("scale", "deployment/load-generator", "--replicas=0")
+    corrupted.kubectl("wait", "--for=delete", "pods", "-l", "app=load-generator", "--timeout=60s")
+    sql(corrupted, "VACUUM")  # or reads clean pages up, which counts as a write
+    counters = """SELECT tup_inserted + tup_updated + tup_deleted, (SELECT pg_current_wal_insert_lsn())
+                  FROM pg_stat_database WHERE datname = current_database()"""
+    time.sleep(11)  # the last sessions report what they wrote
+    sql(corrupted, "CHECKPOINT")
+    before = sql(corrupted, counters)
+    done = runbook.run("incident/data_inconsistency.yml", "--check", "--diff")
+    assert done.returncode == 0 and "would make transactions of database role shop@shop read-only" in flat(done)
+    assert sql(corrupted, counters) == before
+    assert corrupted.writes(now) == []
+
+
+@pytest.mark.parametrize(("database", "message"), [
+    ({"password": "not-it"}, "does not let us in"),
+    ({"name": "nowhere"}, "database \"nowhere\" does not exist"),
+    ({"host": "redis"}, "redis"),
+    ({"host": "127.0.0.1", "port": 1, "route": "direct"}, "cannot be reached"),
+    ({"host": "no-such-service", "route": "port_forward"}, "is no Service with a ready pod"),
+])
+def test_a_database_that_cannot_be_asked_is_told(shop, runbook, database, message):
+    answer = runbook.module("sre.runbooks.data_consistency_info", {"namespace": NAMESPACE, "database": database})
+    assert answer["rc"] != 0 and message in answer["result"]["msg"] and "shop-lab-password" not in json.dumps(answer)
+
+
+def test_a_database_without_a_ready_pod_is_told(healed, runbook):
+    healed.kubectl("scale", "deployment/postgres", "--replicas=0")
+    healed.kubectl("wait", "--for=delete", "pods", "-l", "app=postgres", "--timeout=60s")
+    answer = runbook.module("sre.runbooks.data_consistency_info", {"namespace": NAMESPACE, "database": {"workload": "api-server"}})
+    assert "no pod behind Service ai-development/postgres is ready" in answer["result"]["msg"]
