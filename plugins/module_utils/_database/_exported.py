@@ -7,9 +7,13 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import threading
 import typing as t
 
 from ansible_collections.sre.runbooks.plugins.module_utils._database._database import Database
+
+#: seconds: what is between may close a connection that says nothing for longer
+KEEP_ALIVE = 30.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,4 +43,24 @@ def exported_snapshot(database: Database) -> t.Iterator[Snapshot]:
                 SELECT pg_export_snapshot(), to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
                        CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END::text""")
             snapshot = Snapshot(*cursor.fetchone())
-        yield snapshot
+        with _kept_alive(connection):
+            yield snapshot
+
+
+@contextlib.contextmanager
+def _kept_alive(connection: t.Any) -> t.Iterator[None]:
+    """Say something now and then; when the session has ended, those who use the snapshot are told so by the server."""
+    ended = threading.Event()
+
+    def talk() -> None:
+        with contextlib.suppress(Exception), connection.cursor() as cursor:
+            while not ended.wait(KEEP_ALIVE):
+                cursor.execute("SELECT 1")
+
+    thread = threading.Thread(target=talk, name="snapshot", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
