@@ -16,6 +16,8 @@ import typing as t
 
 from ansible_collections.sre.runbooks.plugins.module_utils._optional import require
 
+__all__ = ["njit", "np", "numba", "require_compiler"]
+
 Function = t.TypeVar("Function", bound=t.Callable[..., t.Any])
 
 numba: t.Any = None
