@@ -68,11 +68,11 @@ def temporary_server(parent: str | None = None, **settings: str) -> t.Iterator[S
         if os.getuid() == 0:
             shutil.chown(directory, _unprivileged())
         (password := directory / "password").write_text(PASSWORD)
-        subprocess.run([*_as_owner(), _binary("initdb"), "-D", directory / "data", "--username=postgres", "--auth-local=trust",
+        subprocess.run([*_as_owner(), program("initdb"), "-D", directory / "data", "--username=postgres", "--auth-local=trust",
                         "--auth-host=scram-sha-256", "--encoding=UTF8", "--no-sync", f"--pwfile={password}"],
                        check=True, stdout=subprocess.DEVNULL)
         with open(directory / "log", "wb") as log:
-            process = subprocess.Popen([*_as_owner(), _binary("postgres"), "-D", directory / "data",
+            process = subprocess.Popen([*_as_owner(), program("postgres"), "-D", directory / "data",
                                         *(f"--{key}={value}" for key, value in chosen.items())], stdout=log, stderr=log)
         try:
             server = Server(directory, port, process.pid)
@@ -89,11 +89,12 @@ def load_shop(server: Server) -> None:
     """The lab shop's roles, its database ``shop`` and what is in it, by the lab's own script."""
     manifest = yaml.safe_load(MANIFEST.read_text())
     schema = next(item["data"]["schema.sql"] for item in manifest["items"] if item["metadata"]["name"] == "postgres-init")
-    subprocess.run([_binary("psql"), "-h", server.directory, "-p", str(server.port), "-U", "postgres", "-q", "-v", "ON_ERROR_STOP=1",
+    subprocess.run([program("psql"), "-h", server.directory, "-p", str(server.port), "-U", "postgres", "-q", "-v", "ON_ERROR_STOP=1",
                     "-v", f"password={PASSWORD}", "-f", "-", "postgres"], input=schema, text=True, check=True)
 
 
-def _binary(name: str) -> str:
+def program(name: str) -> str:
+    """Path of one of PostgreSQL's programs."""
     found = sorted(pathlib.Path("/usr/lib/postgresql").glob(f"*/bin/{name}")) or [shutil.which(name)]
     if found[-1] is None:
         raise FileNotFoundError(f"{name} is not here: install Debian's package postgresql")

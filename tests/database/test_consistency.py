@@ -34,14 +34,14 @@ class Checked:
 @pytest.fixture
 def checked(postgres, tmp_path):
     """Check rules as the module does, and read what was exported."""
-    def check(*rules, user="shop", options=Options(), statement_timeout=60, lock_timeout=5, connect=None, **shown):
+    def check(*rules, user="shop", options=None, statement_timeout=60, lock_timeout=5, connect=None, **shown):
         rules = _rules.parse(list(rules)) if rules else _rules.load([], [])
         database, store, lines = postgres.database("postgres"), EvidenceStore(str(tmp_path), "INC-1", "test"), []
         state = State(tmp_path / "state", rules)
         asked = postgres.database(user)
         connect = connect or (lambda: asked.connect(statement_timeout=statement_timeout, lock_timeout=lock_timeout))
         with exported_snapshot(database) as snapshot:
-            errors = _run.check(connect, snapshot, rules, state, options, lines.append)
+            errors = _run.check(connect, snapshot, rules, state, options or Options(), lines.append)
         found, _customers = _findings.findings(rules, state, errors, _findings.Options(**shown), store, "check")
         return Checked({one["rule"]: one for one in found}, {one["rule"]: keys(one) for one in found}, errors, lines)
     return check
@@ -135,7 +135,7 @@ def test_how_it_is_read_follows_the_index(postgres, checked, index, way):
     postgres.server.execute("VACUUM ANALYZE", postgres.name)
     found = checked(TOTALS, options=Options(rows_per_range=3000))
     assert (found.keys["totals"], found.findings["totals"]["way"]) == ([1, 50, 100], way), found.findings["totals"]["why"]
-    assert len(found.findings["totals"]["snapshots"][0]["ranges"]) == (7 if way == "ranges" else 1)
+    assert len(found.findings["totals"]["snapshots"][0]["slices"]) == (7 if way == "ranges" else 1)
 
 
 def test_a_bad_rule_is_an_error_of_its_own(postgres, checked):
@@ -185,7 +185,7 @@ def test_a_killed_connection_goes_on_where_it_was(postgres, checked):
                                              " (SELECT 0 FROM pg_sleep(5)) ELSE 0 END)"}}
     killer = threading.Thread(target=kill_sleeper, args=(postgres,))
     killer.start()
-    with pytest.raises(RunbookError, match=r"connection to the database was lost while rule slow was checked after 4 of 10 ranges.*1 of 2 rules"):
+    with pytest.raises(RunbookError, match=r"connection to the database was lost while rule slow was checked after 4 of 10 parts.*1 of 2 rules"):
         checked(MISSING, slow, options=Options(connections=1, rows_per_range=20))
     killer.join()
     postgres.execute("UPDATE orders SET total = NULL")
@@ -193,7 +193,7 @@ def test_a_killed_connection_goes_on_where_it_was(postgres, checked):
     earlier, later = found.findings["slow"]["snapshots"]
     assert found.findings["missing"]["count"] == 0, "what was finished is not asked again"
     assert found.keys["slow"] == [2, *range(41, 101)], "each part is as its own snapshot was"
-    assert (len(earlier["ranges"]), len(later["ranges"])) == (4, 6)
+    assert (len(earlier["slices"]), len(later["slices"])) == (4, 6)
     assert earlier["id"] != later["id"] and earlier["taken_at"] < later["taken_at"]
 
 

@@ -151,11 +151,11 @@ def _finding(rule: Rule, state: State, error: str, options: Options, store: Evid
 def _snapshots(parts: t.Iterable[Part]) -> list[dict[str, t.Any]]:
     """Which snapshots the parts saw; one, unless the check was interrupted."""
     rows: collections.Counter[tuple[str, str]] = collections.Counter()
-    ranges: dict[tuple[str, str], list[t.Any]] = {}
+    slices: dict[tuple[str, str], list[str]] = {}
     for part in parts:
         rows[part.snapshot, part.taken_at] += part.rows
-        ranges.setdefault((part.snapshot, part.taken_at), []).append(list(part.keys))
-    return [{"id": seen[0], "taken_at": seen[1], "rows": rows[seen], "ranges": ranges[seen]} for seen in ranges]
+        slices.setdefault((part.snapshot, part.taken_at), []).append(str(part.keys))
+    return [{"id": seen[0], "taken_at": seen[1], "rows": rows[seen], "slices": slices[seen]} for seen in slices]
 
 
 def _export(rule: Rule, progress: Progress, state: State, options: Options, store: EvidenceStore, name: str) -> dict[str, t.Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import concurrent.futures
 import contextlib
 import dataclasses
+import functools
 import queue
 import threading
 import time
@@ -15,7 +16,7 @@ import typing as t
 
 from ansible_collections.sre.runbooks.plugins.module_utils._consistency import _sql, _strategy
 from ansible_collections.sre.runbooks.plugins.module_utils._consistency._rules import Rule
-from ansible_collections.sre.runbooks.plugins.module_utils._consistency._sql import Range
+from ansible_collections.sre.runbooks.plugins.module_utils._consistency._sql import Slice
 from ansible_collections.sre.runbooks.plugins.module_utils._consistency._state import Part, Progress, State, part_name
 from ansible_collections.sre.runbooks.plugins.module_utils._database._exported import Snapshot
 from ansible_collections.sre.runbooks.plugins.module_utils._errors import RunbookError
@@ -26,8 +27,8 @@ try:
 except ImportError:
     pass
 
-#: seconds between lines that say what is running
-HEARTBEAT = 10.0
+#: seconds between lines that say what is running, and that a rule may take before a line says how far it is
+HEARTBEAT, QUIET = 10.0, 2.0
 #: type oids of smallint, integer and bigint
 INTEGERS = (20, 21, 23)
 #: Parallel workers would each add up the whole table. A server that knows the last setting ends what nobody waits for.
@@ -105,16 +106,25 @@ class _Check:
         self.running: dict[str, _Received] = {}
         self.connections: set[t.Any] = set()
         self.stop = threading.Event()
-        self.todo: queue.SimpleQueue[Rule] = queue.SimpleQueue()
+        self.todo: queue.SimpleQueue[tuple[Rule, Slice]] = queue.SimpleQueue()
 
     def run(self) -> dict[str, str]:
-        todo = [rule for rule in self.rules if not (known := self.state.of(rule)) or not known.finished]
-        if len(todo) < len(self.rules):
-            self.progress(f"{len(self.rules) - len(todo)} of {len(self.rules)} rules were finished before")
-        for rule in todo:
-            self.todo.put(rule)
-        with concurrent.futures.ThreadPoolExecutor(max_workers=self.options.connections) as pool:
-            pending = {pool.submit(self._work) for _each in todo[:self.options.connections]}
+        unknown = [rule for rule in self.rules if self.state.of(rule) is None]
+        if len(unknown) < len(self.rules):
+            self.progress(f"{len(self.rules) - len(unknown)} of {len(self.rules)} rules were begun before and go on")
+        with self._connection() as connection:
+            for rule in unknown:
+                self._attempt(connection, rule, functools.partial(self._choose, rule))
+        for rule in self.rules:
+            if progress := self.state.of(rule):
+                for keys in progress.missing:
+                    self.todo.put((rule, keys))
+        self._work_at_once(min(self.options.connections, self.todo.qsize()))
+        return self.errors
+
+    def _work_at_once(self, workers: int) -> None:
+        with concurrent.futures.ThreadPoolExecutor(max_workers=max(1, workers)) as pool:
+            pending = {pool.submit(self._work) for _each in range(workers)}
             try:
                 while pending:
                     done, pending = concurrent.futures.wait(pending, HEARTBEAT, concurrent.futures.FIRST_COMPLETED)
@@ -127,32 +137,37 @@ class _Check:
                     connection.cancel()
                 raise
             finally:
-                self.stop.set()  # the others end with the range that they are at
-        return self.errors
+                self.stop.set()  # the others end with the slice that they are at
 
     def _work(self) -> None:
-        with contextlib.closing(self.connect()) as connection:
-            self.connections.add(connection)
-            connection.set_client_encoding("UTF8")
-            while not self.stop.is_set() and not self.todo.empty():
-                with contextlib.suppress(queue.Empty):
-                    self._check(connection, self.todo.get_nowait())
-            self.connections.discard(connection)
+        with self._connection() as connection, contextlib.suppress(queue.Empty):
+            while not self.stop.is_set():
+                rule, keys = self.todo.get_nowait()
+                if rule.name not in self.errors:
+                    self._attempt(connection, rule, functools.partial(self._read, rule, keys))
 
-    def _check(self, connection: t.Any, rule: Rule) -> None:
+    @contextlib.contextmanager
+    def _connection(self) -> t.Iterator[t.Any]:
+        with contextlib.closing(self.connect()) as connection:
+            connection.set_client_encoding("UTF8")
+            self.connections.add(connection)
+            try:
+                yield connection
+            finally:
+                self.connections.discard(connection)
+
+    def _attempt(self, connection: t.Any, rule: Rule, work: t.Callable[[t.Any], None]) -> None:
+        """Do something for a rule in a transaction of its own; what the server says against it is the rule's error."""
         try:
             with connection.cursor() as cursor:
                 self._begin(cursor)
-                self._ranges(cursor, rule)
+                work(cursor)
             connection.rollback()
         except psycopg2.Error as error:
             if connection.closed:
                 raise self._lost(rule, error) from error
             connection.rollback()
             self.errors[rule.name] = _said(rule, error)
-            self.progress(self.errors[rule.name])
-        finally:
-            self.running.pop(rule.name, None)
 
     def _begin(self, cursor: t.Any) -> None:
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
@@ -165,26 +180,24 @@ class _Check:
                                "Run again with the same incident_id: what was finished is kept.") from error
         _strategy.apply(cursor, {**SESSION, "work_mem": f"{self.options.work_mem_mb}MB"})
 
-    def _ranges(self, cursor: t.Any, rule: Rule) -> None:
-        known = self.state.of(rule)
-        if known is None:
-            strategy = _strategy.choose(cursor, rule, self.options.rows_per_range)
-            known = Progress(strategy, self._integers(cursor, rule))
-            self.state.begin(rule, known)
-        self.progress(f"{rule.name}: {known.strategy.why}")
-        _strategy.apply(cursor, _strategy.settings(rule, known.strategy.way))
-        for keys in known.missing:
-            if self.stop.is_set():
-                return
-            self.state.add(rule, self._part(cursor, rule, keys, known.strategy.ranges.index(keys)))
-            self._say_how_far(rule)
+    def _choose(self, rule: Rule, cursor: t.Any) -> None:
+        strategy = _strategy.choose(cursor, rule, self.options.rows_per_range, self.options.connections)
+        self.state.begin(rule, Progress(strategy, self._integers(cursor, rule)))
 
-    def _part(self, cursor: t.Any, rule: Rule, keys: Range, number: int) -> Part:
+    def _read(self, rule: Rule, keys: Slice, cursor: t.Any) -> None:
+        strategy = self.state.of(rule).strategy
+        _strategy.apply(cursor, _strategy.settings(rule, strategy.way))
+        number = strategy.slices.index(keys)
+        name = f"{rule.name} {keys}" if len(strategy.slices) > 1 else rule.name
         with self.state.part_file(rule, number) as file:
-            received = self.running[rule.name] = _Received(file)
-            cursor.copy_expert(f"COPY ({_sql.statement(rule, keys)}) TO STDOUT (FORMAT csv)", received)
-        return Part(part_name(rule, number), keys, received.rows, self.snapshot.id, self.snapshot.taken_at,
-                    round(time.monotonic() - received.since, 3))
+            received = self.running[name] = _Received(file)
+            try:
+                cursor.copy_expert(f"COPY ({_sql.statement(rule, keys)}) TO STDOUT (FORMAT csv)", received)
+            finally:
+                del self.running[name]
+        self.state.add(rule, Part(part_name(rule, number), keys, received.rows, self.snapshot.id, self.snapshot.taken_at,
+                                  round(time.monotonic() - received.since, 3)))
+        self._say_how_far(rule)
 
     @staticmethod
     def _integers(cursor: t.Any, rule: Rule) -> tuple[str, ...]:
@@ -195,23 +208,25 @@ class _Check:
     def _lost(self, rule: Rule, error: Exception) -> RunbookError:
         finished = sum(1 for each in self.rules if (known := self.state.of(each)) and known.finished)
         known = self.state.of(rule)
-        at = f" after {len(known.parts)} of {len(known.strategy.ranges)} ranges" if known and known.parts else ""
+        at = f" after {len(known.parts)} of {len(known.strategy.slices)} parts" if known and known.parts else ""
         return RunbookError(f"The connection to the database was lost while rule {rule.name} was checked{at}: {_primary(error)}. "
                             f"{finished} of {len(self.rules)} rules are finished and kept; nothing was changed.",
                             "Run again with the same incident_id: it goes on from there.")
 
     def _say_how_far(self, rule: Rule) -> None:
         known = self.state.of(rule)
-        parts, ranges = len(known.parts), len(known.strategy.ranges)
-        far = "finished" if parts == ranges else f"{parts} of {ranges} ranges ({parts / ranges:.0%})"
-        self.progress(f"{rule.name}: {far}, {sum(part.rows for part in known.parts):,} rows, "
-                      f"{sum(part.seconds for part in known.parts):.1f} s")
+        seconds = sum(part.seconds for part in known.parts)
+        if seconds < QUIET:
+            return
+        parts, slices = len(known.parts), len(known.strategy.slices)
+        far = "finished" if parts == slices else f"{parts} of {slices} parts ({parts / slices:.0%})"
+        self.progress(f"{rule.name}: {far}, {sum(part.rows for part in known.parts):,} rows, {seconds:.1f} s")
 
     def _say_what_runs(self) -> None:
         running = [f"{name} ({time.monotonic() - received.since:.0f} s, {received.rows:,} rows)"
                    for name, received in sorted(self.running.items())]
         if running:
-            self.progress(f"running: {', '.join(running)}; {self.todo.qsize()} more rules")
+            self.progress(f"running: {', '.join(running)}; {self.todo.qsize()} parts wait")
 
 
 def _said(rule: Rule, error: Exception) -> str:

@@ -5,21 +5,42 @@
 
 from __future__ import annotations
 
+import dataclasses
 import typing as t
 
 from ansible_collections.sre.runbooks.plugins.module_utils._consistency._rules import Rule, Values
 
-#: values of a key from the first, which belongs to it, to the second, which does not; None is open
-Range = t.Tuple[t.Optional[int], t.Optional[int]]
-EVERYTHING: Range = (None, None)
+
+@dataclasses.dataclass(frozen=True)
+class Slice:
+    """A part of a table's keys: a range of them, or each n-th of whole numbers.
+
+    :param first: the range begins with it; None is open.
+    :param end: the range ends before it; None is open.
+    :param nth: which of ``of`` shares.
+    """
+
+    first: int | None = None
+    end: int | None = None
+    nth: int = 0
+    of: int = 1
+
+    def __str__(self) -> str:
+        if self.of > 1:
+            return f"share {self.nth + 1} of {self.of}"
+        ends = [f"{word} {value}" for word, value in (("from", self.first), ("below", self.end)) if value is not None]
+        return " ".join(ends) or "all"
 
 
-def statement(rule: Rule, keys: Range = EVERYTHING) -> str:
+EVERYTHING = Slice()
+
+
+def statement(rule: Rule, keys: Slice = EVERYTHING) -> str:
     """The SELECT of a rule: its key, found, expected, amount, customer, time, and the sample columns.
 
-    :param keys: only rows with such keys; for a kind in ``RANGED``.
+    :param keys: only rows with such keys; for a kind in ``SLICED``.
     """
-    inner = _RANGED[rule.kind](rule, keys) if rule.kind in _RANGED else _WHOLE[rule.kind](rule)
+    inner = _SLICED[rule.kind](rule, keys) if rule.kind in _SLICED else _WHOLE[rule.kind](rule)
     key = ["audited_row"] if "audit" in rule.values else [quoted(name) for name in rule.key]
     compared = ["NULL", "NULL"] if rule.kind in ("sql", "not_null") or "flag" in rule.values else ["found", "expected"]
     columns = [*key, *compared, f"({rule.amount})::numeric" if rule.amount else "NULL", _optional(rule.customer), _optional(rule.time),
@@ -27,7 +48,7 @@ def statement(rule: Rule, keys: Range = EVERYTHING) -> str:
     return f"SELECT {', '.join(columns)}\nFROM ({inner}) AS affected"
 
 
-def aggregate(of: Values, keys: Range = EVERYTHING) -> str:
+def aggregate(of: Values, keys: Slice = EVERYTHING) -> str:
     """The sum for each key of the table that a total is derived from."""
     column = quoted(of.get("column") or of["by"])
     return (f"SELECT {column} AS summed_key, sum({of['expression']}) AS summed FROM {table(of['table'])}"
@@ -50,7 +71,7 @@ def literal(text: str) -> str:
     return "'" + escaped + "'" if "\\" not in text else " E'" + escaped.replace("\\", "\\\\") + "'"
 
 
-def _derived_total(rule: Rule, keys: Range) -> str:
+def _derived_total(rule: Rule, keys: Slice) -> str:
     v, key = rule.values, quoted(rule.key[0])
     column = f"t.{quoted(v['column'])}"
     return (f"SELECT t.*, {column} AS found, coalesce(i.summed, 0) AS expected FROM {_rows(v)} AS t"
@@ -115,9 +136,9 @@ def _sql(rule: Rule) -> str:
 _WHOLE: dict[str, t.Callable[[Rule], str]] = {
     "orphans": _orphans, "duplicates": _duplicates, "audit_mismatch": _audit_mismatch, "sums": _sums, "not_null": _not_null,
     "sql": _sql}
-_RANGED: dict[str, t.Callable[[Rule, Range], str]] = {"derived_total": _derived_total}
-#: kinds that can be checked by ranges of their key
-RANGED = tuple(_RANGED)
+_SLICED: dict[str, t.Callable[[Rule, Slice], str]] = {"derived_total": _derived_total}
+#: kinds that can be checked by slices of their key
+SLICED = tuple(_SLICED)
 
 
 def _rows(values: Values) -> str:
@@ -137,6 +158,7 @@ def _and(condition: str | None) -> str:
     return f" AND ({condition})" if condition else ""
 
 
-def _within(column: str, keys: Range) -> str:
-    first, end = keys
-    return (f" AND {column} >= {first}" if first is not None else "") + (f" AND {column} < {end}" if end is not None else "")
+def _within(column: str, keys: Slice) -> str:
+    conditions = [f"{column} {sign} {value}" for sign, value in ((">=", keys.first), ("<", keys.end)) if value is not None]
+    conditions += [f"abs({column} % {keys.of}) = {keys.nth}"] if keys.of > 1 else []
+    return "".join(f" AND {condition}" for condition in conditions)

@@ -16,7 +16,7 @@ import threading
 import typing as t
 
 from ansible_collections.sre.runbooks.plugins.module_utils._consistency._rules import Rule
-from ansible_collections.sre.runbooks.plugins.module_utils._consistency._sql import Range
+from ansible_collections.sre.runbooks.plugins.module_utils._consistency._sql import Slice
 from ansible_collections.sre.runbooks.plugins.module_utils._consistency._strategy import Strategy
 from ansible_collections.sre.runbooks.plugins.module_utils._errors import RunbookError
 from ansible_collections.sre.runbooks.plugins.module_utils._evidence import write_private
@@ -26,16 +26,16 @@ FORMAT = 1
 
 @dataclasses.dataclass(frozen=True)
 class Part:
-    """The result of one range of one rule.
+    """The result of one slice of one rule.
 
     :param file: CSV without a header, in the state's directory.
-    :param keys: the range.
+    :param keys: the slice.
     :param snapshot: id of the snapshot that it saw.
     :param taken_at: when that snapshot was taken, ISO 8601, UTC.
     """
 
     file: str
-    keys: Range
+    keys: Slice
     rows: int
     snapshot: str
     taken_at: str
@@ -56,14 +56,14 @@ class Progress:
 
     @property
     def finished(self) -> bool:
-        """Whether every range has its part."""
-        return len(self.parts) == len(self.strategy.ranges)
+        """Whether every slice has its part."""
+        return len(self.parts) == len(self.strategy.slices)
 
     @property
-    def missing(self) -> list[Range]:
-        """The ranges that have no part yet."""
+    def missing(self) -> list[Slice]:
+        """The slices that have no part yet."""
         done = {part.keys for part in self.parts}
-        return [keys for keys in self.strategy.ranges if keys not in done]
+        return [keys for keys in self.strategy.slices if keys not in done]
 
 
 class State:
@@ -85,13 +85,13 @@ class State:
         return self._rules.get(rule.name)
 
     def begin(self, rule: Rule, progress: Progress) -> None:
-        """A rule's ranges are chosen."""
+        """A rule's slices are chosen."""
         with self._lock:
             self._rules[rule.name] = progress
             self._write()
 
     def add(self, rule: Rule, part: Part) -> None:
-        """A range of a rule is finished and its file is on disk."""
+        """A slice of a rule is finished and its file is on disk."""
         with self._lock:
             known = self._rules[rule.name]
             self._rules[rule.name] = dataclasses.replace(known, parts=(*known.parts, part))
@@ -150,7 +150,7 @@ def fingerprint(rule: Rule) -> str:
 
 
 def _progress(entry: dict[str, t.Any]) -> Progress:
-    parts = tuple(Part(**{**part, "keys": tuple(part["keys"])}) for part in entry["parts"])
+    parts = tuple(Part(**{**part, "keys": Slice(**part["keys"])}) for part in entry["parts"])
     strategy = entry["strategy"]
-    return Progress(Strategy(strategy["way"], strategy["why"], tuple(tuple(keys) for keys in strategy["ranges"])),
+    return Progress(Strategy(strategy["way"], strategy["why"], tuple(Slice(**keys) for keys in strategy["slices"])),
                     tuple(entry["integers"]), parts)

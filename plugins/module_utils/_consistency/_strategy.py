@@ -16,7 +16,7 @@ import typing as t
 
 from ansible_collections.sre.runbooks.plugins.module_utils._consistency import _sql
 from ansible_collections.sre.runbooks.plugins.module_utils._consistency._rules import Rule
-from ansible_collections.sre.runbooks.plugins.module_utils._consistency._sql import EVERYTHING, Range
+from ansible_collections.sre.runbooks.plugins.module_utils._consistency._sql import EVERYTHING, Slice
 
 #: Sorting a table once beats a hash table that does not fit into work_mem, and its size on disk is bounded.
 SORTED_PASS = {"enable_indexscan": "off", "enable_bitmapscan": "off", "enable_nestloop": "off", "enable_hashagg": "off",
@@ -27,6 +27,8 @@ ALL_VISIBLE = 0.9
 #: correlation of a column with the order of the table from which an index scan reads the table in its order
 IN_ORDER = 0.9
 MOST_RANGES = 500
+#: rows from which a pass is shared by connections: each reads the whole table, and sorts its share
+SHARED_ABOVE = 500_000
 INTEGERS = ("smallint", "integer", "bigint")
 
 
@@ -35,12 +37,12 @@ class Strategy:
     """How a rule is read, and why.
 
     :param way: ``ranges``, ``pass`` or ``planner``.
-    :param ranges: of the key, at least one.
+    :param slices: of the key, at least one; they are read one by one, or several at once.
     """
 
     way: str
     why: str
-    ranges: tuple[Range, ...] = (EVERYTHING,)
+    slices: tuple[Slice, ...] = (EVERYTHING,)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,20 +64,26 @@ class Facts:
     rows: int
 
 
-def choose(cursor: t.Any, rule: Rule, rows_per_range: int) -> Strategy:
-    """The strategy for a rule; asks the catalogue and the planner, runs nothing of the rule."""
+def choose(cursor: t.Any, rule: Rule, rows_per_range: int, connections: int = 1) -> Strategy:
+    """The strategy for a rule; asks the catalogue and the planner, runs nothing of the rule.
+
+    :param connections: that may work on it at once.
+    """
     if rule.kind in ("sql", "not_null") or "flag" in rule.values:
         return Strategy("planner", "the planner decides")
     if rule.values.get("where"):
         return Strategy("planner", "where may select few rows, so the planner decides")
-    if rule.kind not in _sql.RANGED:
+    if rule.kind not in _sql.SLICED:
         return Strategy("pass", "every row is compared: one pass over each table")
     facts = _facts(cursor, rule)
     cheap, why = judge(facts)
-    if not cheap:
+    if cheap:
+        ranges = _ranges(cursor, rule, math.ceil(max(facts.rows, 1) / rows_per_range))
+        return Strategy("ranges", f"{why}: read in {len(ranges)} range{'s' if len(ranges) > 1 else ''} of {rule.key[0]}", ranges)
+    if facts.rows < SHARED_ABOVE or connections < 2 or not _is_integer(cursor, rule):
         return Strategy("pass", why)
-    ranges = _ranges(cursor, rule, math.ceil(max(facts.rows, 1) / rows_per_range))
-    return Strategy("ranges", f"{why}: read in {len(ranges)} range{'s' if len(ranges) > 1 else ''} of {rule.key[0]}", ranges)
+    shares = tuple(Slice(nth=nth, of=connections) for nth in range(connections))
+    return Strategy("pass", f"{why}, on {connections} connections at once", shares)
 
 
 def settings(rule: Rule, way: str) -> t.Mapping[str, str]:
@@ -130,21 +138,28 @@ def _ordered_scan(cursor: t.Any, aggregate: str) -> dict[str, t.Any]:
     return node if node["Node Type"] in ("Index Scan", "Index Only Scan") else {}
 
 
-def _ranges(cursor: t.Any, rule: Rule, count: int) -> tuple[Range, ...]:
+def _ranges(cursor: t.Any, rule: Rule, count: int) -> tuple[Slice, ...]:
     """Equal steps from the least to the greatest key, open at both ends; one range for a key that is no integer."""
-    key, name = rule.key[0], _sql.table(rule.values["table"])
-    cursor.execute("SELECT format_type(atttypid, NULL) FROM pg_attribute WHERE attrelid = %s::regclass AND attname = %s", (name, key))
-    found = cursor.fetchone()
-    if count < 2 or not found or found[0] not in INTEGERS:
+    key, name = _sql.quoted(rule.key[0]), _sql.table(rule.values["table"])
+    if count < 2 or not _is_integer(cursor, rule):
         return (EVERYTHING,)
-    cursor.execute(f"SELECT min({_sql.quoted(key)}), max({_sql.quoted(key)}) FROM {name}")
+    cursor.execute(f"SELECT min({key}), max({key}) FROM {name}")
     return steps(*cursor.fetchone(), min(count, MOST_RANGES))
 
 
-def steps(least: int | None, greatest: int | None, count: int) -> tuple[Range, ...]:
+def _is_integer(cursor: t.Any, rule: Rule) -> bool:
+    """Whether the key is a whole number, in both tables."""
+    of = rule.values["of"]
+    cursor.execute("SELECT bool_and(format_type(atttypid, NULL) = ANY (%s)) FROM pg_attribute"
+                   " WHERE attrelid = %s::regclass AND attname = %s OR attrelid = %s::regclass AND attname = %s",
+                   (list(INTEGERS), _sql.table(rule.values["table"]), rule.key[0], _sql.table(of["table"]), of["column"]))
+    return bool(cursor.fetchone()[0])
+
+
+def steps(least: int | None, greatest: int | None, count: int) -> tuple[Slice, ...]:
     """``count`` ranges of equal width, fewer where there are fewer keys."""
     if least is None or greatest is None:
         return (EVERYTHING,)
     width = max(1, math.ceil((greatest - least + 1) / count))
     inner = list(range(least + width, greatest + 1, width))
-    return tuple(zip([None, *inner], [*inner, None], strict=True))
+    return tuple(Slice(first, end) for first, end in zip([None, *inner], [*inner, None], strict=True))

@@ -1,0 +1,155 @@
+"""A dump holds what the checks saw, whatever is written meanwhile; one that fails leaves nothing behind."""
+
+from __future__ import annotations
+
+import contextlib
+import pathlib
+import subprocess
+import threading
+import time
+
+import pytest
+from postgres_server import program
+
+from ansible_collections.sre.runbooks.plugins.module_utils._consistency import _rules, _run
+from ansible_collections.sre.runbooks.plugins.module_utils._consistency._state import State
+from ansible_collections.sre.runbooks.plugins.module_utils._database import _dump
+from ansible_collections.sre.runbooks.plugins.module_utils._database._exported import exported_snapshot
+from ansible_collections.sre.runbooks.plugins.module_utils._errors import RunbookError
+
+
+@pytest.fixture
+def programs(tmp_path):
+    """A directory with the server's own pg_dump and pg_restore, as a user may name it."""
+    directory = tmp_path / "programs"
+    directory.mkdir()
+    for name in ("pg_dump", "pg_restore"):
+        (directory / name).symlink_to(program(name))
+    return directory
+
+
+@pytest.fixture
+def dump(postgres, programs, tmp_path):
+    def run(snapshot, database=None, lock_timeout=5.0):
+        options = _dump.Options(2, 1, str(programs), lock_timeout)
+        return _dump.dump(database or postgres.database(), snapshot, tmp_path / "dumps", options, lambda line: None)
+    return run
+
+
+def left(tmp_path):
+    return [path.name for path in (tmp_path / "dumps").glob("*")]
+
+
+def counts(database, snapshot, rules, directory):
+    state = State(directory, rules)
+    assert _run.check(database.connect, snapshot, rules, state) == {}
+    return {rule.name: sum(part.rows for part in state.of(rule).parts) for rule in rules}
+
+
+def test_the_dump_has_what_the_checks_saw(postgres, dump, tmp_path):
+    postgres.execute("INSERT INTO orders (customer, total) SELECT 'bob', 7 FROM generate_series(1, 20000); "
+                     "UPDATE orders SET total = NULL WHERE id <= 10")
+    rules, database, stop = _rules.load([], []), postgres.database(), threading.Event()
+    writer = threading.Thread(target=corrupt, args=(postgres, stop))
+    with exported_snapshot(database) as snapshot:
+        writer.start()
+        seen = {}
+        checks = threading.Thread(target=lambda: seen.update(counts(database, snapshot, rules, tmp_path / "seen")))
+        checks.start()
+        dumped = dump(snapshot)
+        checks.join()
+    stop.set()
+    writer.join()
+    postgres.server.execute("CREATE DATABASE restored OWNER shop")
+    try:
+        subprocess.run([program("pg_restore"), "-h", postgres.server.directory, "-p", str(postgres.server.port), "-U", "shop", "--no-owner",
+                        "-d", "restored", dumped.path], check=True)
+        restored = postgres.server.database("restored")
+        with exported_snapshot(restored) as again:
+            assert counts(restored, again, rules, tmp_path / "restored") == seen
+    finally:
+        postgres.server.execute("DROP DATABASE restored WITH (FORCE)")
+    with exported_snapshot(database) as now:
+        live = counts(database, now, rules, tmp_path / "live")
+    assert seen["order_without_total"] == 10 < live["order_without_total"]
+
+
+def corrupt(postgres, stop):
+    number = 11
+    while not stop.is_set():
+        postgres.execute("UPDATE orders SET total = NULL WHERE id = %s", number)
+        number += 1
+
+
+def test_a_session_of_pg_dump_that_is_ended(postgres, dump, programs, tmp_path):
+    begun, locked = tmp_path / "begun", tmp_path / "locked"
+    replace(programs / "pg_dump", f'[ "$1" = --version ] || {{ touch {begun}; until [ -e {locked} ]; do sleep 0.05; done; }}; '
+                                  f'exec {program("pg_dump")} "$@"')
+    ender = threading.Thread(target=lock_and_end, args=(postgres, begun, locked))
+    ender.start()
+    with exported_snapshot(postgres.database()) as snapshot, pytest.raises(RunbookError, match="left nothing behind"):
+        dump(snapshot)
+    ender.join()
+    assert left(tmp_path) == []
+
+
+def lock_and_end(postgres, begun, locked):
+    while not begun.exists():
+        time.sleep(0.05)
+    with contextlib.closing(postgres.connect()) as holder, holder.cursor() as cursor:
+        cursor.execute("LOCK TABLE orders IN ACCESS EXCLUSIVE MODE")
+        locked.touch()
+        while not postgres.server.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"):
+            time.sleep(0.05)
+
+
+def replace(path, script):
+    path.unlink()
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+
+
+def test_a_locked_table(postgres, dump, tmp_path):
+    with contextlib.closing(postgres.connect()) as holder, holder.cursor() as cursor, exported_snapshot(postgres.database()) as snapshot:
+        cursor.execute("LOCK TABLE orders IN ACCESS EXCLUSIVE MODE")
+        with pytest.raises(RunbookError, match="did not give a lock in time"):
+            dump(snapshot, lock_timeout=0.3)
+    assert left(tmp_path) == []
+
+
+def test_a_disk_that_is_full_in_the_middle(postgres, dump, programs, tmp_path):
+    replace(programs / "pg_dump", f'trap "" XFSZ; ulimit -f 64; exec {program("pg_dump")} "$@"')
+    postgres.execute("INSERT INTO orders (customer, total) SELECT md5(n::text), n FROM generate_series(1, 20000) n")
+    with exported_snapshot(postgres.database()) as snapshot, pytest.raises(RunbookError, match="disk of the controller was full.*Free space"):
+        dump(snapshot)
+    assert left(tmp_path) == []
+
+
+def test_no_room_is_seen_before_anything_is_written(postgres, dump, tmp_path, monkeypatch):
+    monkeypatch.setattr(_dump.shutil, "disk_usage", lambda path: type("Usage", (), {"free": 1000}))
+    with exported_snapshot(postgres.database()) as snapshot, pytest.raises(RunbookError, match="No room for the dump.*Nothing was written"):
+        dump(snapshot)
+    assert left(tmp_path) == []
+
+
+def test_a_password_that_is_wrong(postgres, dump, tmp_path):
+    with exported_snapshot(postgres.database()) as snapshot, pytest.raises(RunbookError, match="does not let us in.*Check user and password"):
+        dump(snapshot, postgres.database(password="wrong"))
+    assert left(tmp_path) == []
+
+
+def test_a_role_that_may_not_read_a_table(postgres, dump, tmp_path):
+    postgres.server.execute("DO $$ BEGIN CREATE ROLE reader LOGIN PASSWORD 'shop-lab-password'; EXCEPTION WHEN duplicate_object THEN END $$")
+    postgres.execute("GRANT SELECT ON orders, audit_log, users TO reader")
+    with exported_snapshot(postgres.database()) as snapshot, pytest.raises(RunbookError, match="denies a permission.*order_items"):
+        dump(snapshot, postgres.database("reader"))
+    assert left(tmp_path) == []
+
+
+def test_a_file_that_was_changed_is_refused(postgres, dump):
+    with exported_snapshot(postgres.database()) as snapshot:
+        dumped = dump(snapshot)
+    _dump.refuse_changed(dumped.path)
+    next(path for path in pathlib.Path(dumped.path).glob("*.dat.gz")).write_bytes(b"changed")
+    with pytest.raises(RunbookError, match="not as it was dumped"):
+        _dump.refuse_changed(dumped.path)
