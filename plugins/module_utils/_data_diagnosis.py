@@ -68,7 +68,7 @@ def _application(repair: Json) -> Candidate:
     candidate = Candidate("application_bug", "The application itself wrote wrong values")
     same = sum(1 for row in repair.get("remaining", []) if "does not say otherwise" in row["reason"])
     if same:
-        candidate.supports(f"{same} rows are wrong in the audit log too", 2)
+        candidate.supports(f"{same} rows are as the audit log says, and break a rule all the same")
     else:
         candidate.opposes("no wrong row was found that the audit log agrees with")
     return candidate
