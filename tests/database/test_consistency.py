@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import csv
 import dataclasses
+import multiprocessing
+import resource
 import sys
 import threading
 import time
@@ -200,6 +202,57 @@ def test_a_killed_connection_goes_on_where_it_was(postgres, checked):
 def kill_sleeper(postgres):
     while not postgres.server.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep'"):
         time.sleep(0.05)
+
+
+def test_a_controller_that_is_killed_goes_on_where_it_was(postgres, tmp_path):
+    """As with kill -9: nothing can be tidied up, and the server ends the session by itself."""
+    postgres.execute("UPDATE orders SET total = NULL WHERE id = 5")
+    slow = {"name": "slow", "kind": "sql", "description": "d", "key": "id", "query": "SELECT id FROM orders, pg_sleep(60)"}
+    rules, options = _rules.parse([MISSING, slow]), Options(connections=1)
+    child = multiprocessing.get_context("fork").Process(target=run_check, args=(postgres, rules, tmp_path, options))
+    child.start()
+    while not postgres.server.execute("SELECT pid FROM pg_stat_activity WHERE wait_event = 'PgSleep'"):
+        time.sleep(0.05)
+    child.kill()
+    child.join()
+    while postgres.server.execute("SELECT pid FROM pg_stat_activity WHERE wait_event = 'PgSleep'"):
+        time.sleep(0.2)
+    rules = _rules.parse([MISSING, {**slow, "query": "SELECT id FROM orders WHERE id < 4"}])
+    postgres.execute("UPDATE orders SET total = NULL")
+    assert run_check(postgres, rules, tmp_path, options) == {}
+    assert [path.name for path in tmp_path.iterdir() if path.suffix == ".partial"] == []
+    assert sum(part.rows for part in State(tmp_path, rules).of(rules[0]).parts) == 1, "finished before, on the earlier snapshot"
+
+
+def run_check(postgres, rules, directory, options):
+    with exported_snapshot(postgres.database()) as snapshot:
+        return _run.check(postgres.database().connect, snapshot, rules, State(directory, rules), options)
+
+
+def test_an_interrupt_cancels_what_runs(postgres, tmp_path, monkeypatch):
+    def interrupt(line):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(_run, "HEARTBEAT", 0.5)
+    rules = _rules.parse([{"name": "slow", "kind": "sql", "description": "d", "key": "id", "query": "SELECT id FROM orders, pg_sleep(60)"}])
+    started = time.monotonic()
+    with exported_snapshot(postgres.database()) as snapshot, pytest.raises(KeyboardInterrupt):
+        _run.check(postgres.database().connect, snapshot, rules, State(tmp_path, rules), progress=interrupt)
+    assert time.monotonic() - started < 20
+    assert postgres.server.execute("SELECT pid FROM pg_stat_activity WHERE wait_event = 'PgSleep'") == []
+
+
+def test_a_disk_that_is_full_keeps_what_was_finished(postgres, tmp_path):
+    postgres.execute("INSERT INTO orders (customer, total) SELECT md5(n::text), n FROM generate_series(1, 20000) n")
+    rules, limit = _rules.parse([MISSING, TOTALS]), resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limit[1]))
+    try:
+        with pytest.raises(RunbookError, match="Cannot write what the check found.*Free space there, then run again with the same incident_id"):
+            run_check(postgres, rules, tmp_path, Options(connections=1))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+    assert State(tmp_path, rules).of(rules[0]).finished and not State(tmp_path, rules).of(rules[1]).parts
+    assert run_check(postgres, rules, tmp_path, Options(connections=1)) == {}
 
 
 def test_a_snapshot_that_is_gone(postgres, tmp_path):
