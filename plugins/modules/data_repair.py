@@ -210,7 +210,8 @@ from ansible_collections.sre.runbooks.plugins.module_utils._repair._apply import
 from ansible_collections.sre.runbooks.plugins.module_utils._repair._audit import AuditLog, Table
 from ansible_collections.sre.runbooks.plugins.module_utils._repair._plan import Plan
 
-DIRECTORY, CONSTRAINTS = "repair", "constraints.sql"
+DIRECTORY = "repair"
+CONSTRAINTS = "constraints.sql"
 
 ARGUMENT_SPEC = {
     **CONNECTION_SPEC,
