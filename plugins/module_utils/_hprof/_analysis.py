@@ -1,0 +1,173 @@
+# Copyright (c) 2026, sre.runbooks contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From a file to everything that is known of it: the steps in order, each timed and told."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import resource
+import time
+import typing as t
+
+from ansible_collections.sre.runbooks.plugins.module_utils._hprof import (
+    _dominators, _graph, _layout, _model, _numbers, _records, _roots, _scan, _source, _suspects)
+from ansible_collections.sre.runbooks.plugins.module_utils._hprof._arena import Arena, available_memory
+from ansible_collections.sre.runbooks.plugins.module_utils._hprof._heap import Heap
+from ansible_collections.sre.runbooks.plugins.module_utils._hprof._layout import Classes
+from ansible_collections.sre.runbooks.plugins.module_utils._hprof._model import HeapAnalysis
+from ansible_collections.sre.runbooks.plugins.module_utils._hprof._scan import Scan
+from ansible_collections.sre.runbooks.plugins.module_utils._hprof._tree import Tree
+from ansible_collections.sre.runbooks.plugins.module_utils._jit import compiled_before, np
+from ansible_collections.sre.runbooks.plugins.module_utils._optional import require
+
+Tell = t.Callable[[str], None]
+#: bytes that the graph and the tree take for each object and each reference
+_PER_OBJECT, _PER_REFERENCE = 48, 10
+_DOMINATORS, _DEPTH, _WIDTH = 40, 5, 12
+
+
+class Steps:
+    """Tells and times the steps of an analysis."""
+
+    def __init__(self, tell: Tell) -> None:
+        self.timings: list[_model.Timing] = []
+        self._tell = tell
+
+    @contextlib.contextmanager
+    def step(self, name: str) -> t.Iterator[None]:
+        """Time one step."""
+        self._tell(name)
+        started = time.perf_counter()
+        yield
+        self.timings.append(_model.Timing(name, round(time.perf_counter() - started, 3)))
+
+
+def histogram(path: str, progress: Tell = lambda line: None) -> HeapAnalysis:
+    """The class histogram only: one walk, nothing written to disk, also of a pipe that is still being filled."""
+    steps = _begin(path, progress)
+    told = [0]
+
+    def tell(count: int) -> None:
+        if count - told[0] >= 1 << 30:
+            told[0] = count
+            progress(f"{count >> 20} MiB read")
+    with steps.step("reading the histogram"):
+        stream = _source.Stream(path)
+        try:
+            scan, size = _scan.of_stream(stream, tell)
+        finally:
+            stream.close()
+        return _result(scan, Classes(scan), size, stream.compression, steps)
+
+
+def analyse(path: str, progress: Tell = lambda line: None, scratch: str | None = None, references: str = "strong") -> HeapAnalysis:
+    """Everything.
+
+    :param progress: shows one line to the person who waits.
+    :param scratch: directory for what does not fit in memory, and for a compressed dump while it is read.
+    :param references: ``all`` counts weak, soft, phantom and final references like any other, and takes only the roots that the dump
+        names, as other tools do.
+    :raises RunbookError: it cannot be read, or is no heap dump.
+    """
+    steps = _begin(path, progress)
+    with _source.mapped(path, scratch) as mapping:
+        with steps.step("reading the histogram"):
+            scan = _scan.of_mapping(mapping, path)
+            classes = Classes(scan)
+            result = _result(scan, classes, len(mapping.data), mapping.compression, steps)
+        if scan.problem or not scan.state[_records.OBJECTS]:
+            return result
+        heap = _build(mapping, classes, steps, scratch, references == "all", result)
+        _fill(result, heap, steps)
+    result.peak_memory_bytes = _peak()
+    return result
+
+
+def _begin(path: str, progress: Tell) -> Steps:
+    require("numpy", "numba")
+    if not compiled_before(__file__):
+        progress("first run on this machine: the analysis is being compiled, about 10 s more than later runs")
+    return Steps(progress)
+
+
+def _result(scan: Scan, classes: Classes, size: int, compression: str, steps: Steps) -> HeapAnalysis:
+    rows = classes.histogram()
+    taken = datetime.datetime.fromtimestamp(scan.milliseconds / 1000, datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    file = _model.DumpFile(scan.path, scan.format, scan.id_bytes, size, compression, taken, scan.truncated_at, scan.problem)
+    totals = _model.Totals(sum(row.instances for row in rows), sum(row.shallow_bytes for row in rows), len(scan.class_dumps),
+                           len(scan.roots))
+    result = HeapAnalysis(file, totals, classes.layout, "histogram", rows, timings=steps.timings, peak_memory_bytes=_peak())
+    result.says = [f"{totals.objects} objects of {totals.classes} classes, {totals.shallow_bytes / 1e6:.1f} MB; most: "
+                   + ", ".join(f"{row.class_name} {row.shallow_bytes / 1e6:.1f} MB" for row in rows[:3])]
+    if scan.problem:
+        result.warnings.append(
+            f"The dump is damaged: {scan.problem}, at offset {scan.truncated_at} of {size} bytes. The histogram covers what comes before; "
+            "retained sizes and suspects would be wrong and are left out.")
+    return result
+
+
+def _build(mapping: _source.Mapping, classes: Classes, steps: Steps, scratch: str | None, weak_is_strong: bool,
+           result: HeapAnalysis) -> Heap:
+    """Graph, dominators and retained sizes."""
+    data, scan = mapping.data, classes.scan
+    segments = np.array(scan.segments, np.int64).reshape(-1, 2)
+    needed = int(scan.state[_records.OBJECTS]) * _PER_OBJECT + int(scan.state[_records.REFERENCES]) * _PER_REFERENCE
+    arena = Arena(scratch, needed > available_memory() * 0.7)
+    if arena.on_disk:
+        result.warnings.append(f"About {needed >> 20} MiB are needed and less are free: large tables are on disk, which is slower.")
+    with steps.step("numbering the objects"):
+        numbers, count = _numbers.build(data, segments, scan)
+        objects = _graph.read_objects(data, segments, classes, numbers, count, arena)
+
+    def number(key: int) -> int:
+        return int(_numbers.number_of(numbers, key)) if key else -1
+
+    with steps.step("reading the references"):
+        permanent = set() if weak_is_strong else _roots.permanent_classes(
+            classes, lambda key: classes.class_id(int(objects.class_of[number(key)])) if number(key) >= 0 else 0)
+        roots = _roots.gather(classes, number, permanent)
+        shape = _graph.shapes(classes, weak_is_strong, roots.classes)
+        locals_of = {thread: [local.object for local in found] for thread, found in roots.locals_of.items()}
+        graph = _graph.build(data, segments, classes, numbers, objects, shape, locals_of, arena)
+        mapping.let_go()
+    _layout.units_of(objects.class_of, objects.units, classes.fixed, classes.element, classes.layout.alignment_bytes)
+    with steps.step("searching what is reachable"):
+        reached = _dominators.search(objects.begin, objects.end, graph.targets, roots.objects, arena)
+    with steps.step("finding the dominators"):
+        sources = _dominators.predecessors(reached, objects.begin, objects.end, graph.targets, roots.objects, arena)
+        graph.targets = None
+        dominator = _dominators.dominators(reached, sources, arena)
+    with steps.step("adding up retained sizes"):
+        tree = Tree(dominator, reached.object, objects.units, arena)
+    return Heap(data, graph, roots, reached, sources, tree)
+
+
+def _fill(result: HeapAnalysis, heap: Heap, steps: Steps) -> None:
+    """All findings."""
+    result.totals.reachable_objects = heap.reached.count
+    result.totals.reachable_bytes = int(heap.tree.retained[0]) * 8
+    with steps.step("retained sizes by class"):
+        _retained_by_class(result, heap)
+        result.dominators = [heap.node(v, _DEPTH, _WIDTH) for v in heap.tree.largest_children(0, _DOMINATORS)]
+    with steps.step("looking for suspects"):
+        result.suspects = _suspects.find(heap)
+    result.outcome = "suspects" if result.suspects else "healthy"
+    first = [suspect.description for suspect in result.suspects] or [
+        "No suspect: no object, and no group of one class, keeps "
+        f"{_suspects.THRESHOLD:.0%} of the {result.totals.reachable_bytes / 1e6:.1f} MB that are reachable."]
+    result.says = first + result.says
+
+
+def _retained_by_class(result: HeapAnalysis, heap: Heap) -> None:
+    names = [*heap.classes.names, *([_layout.CLASS_OF_CLASSES] * len(heap.classes.names))]
+    groups = {name: number for number, name in enumerate(dict.fromkeys(names))}
+    group_of = np.array([groups[name] for name in names], np.int32)
+    units = heap.tree.by_group(heap.reached.object, heap.graph.objects.class_of, group_of, len(groups))
+    for row in result.histogram:
+        row.retained_bytes = int(units[groups[row.class_name]]) * 8
+
+
+def _peak() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10

@@ -1,0 +1,174 @@
+# Copyright (c) 2026, sre.runbooks contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Dominators: who alone keeps whom. Depth-first search, then the SEMI-NCA algorithm (Georgiadis), both without recursion.
+
+Vertices are numbered in the order of the search from 1; 0 is a vertex above all roots.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+from ansible_collections.sre.runbooks.plugins.module_utils._hprof._arena import Arena
+from ansible_collections.sre.runbooks.plugins.module_utils._hprof._kernel import kernel
+from ansible_collections.sre.runbooks.plugins.module_utils._jit import np
+
+
+@dataclasses.dataclass
+class Reached:
+    """What can be reached from the roots.
+
+    :param count: of vertices; arrays by vertex have one entry more, for vertex 0.
+    :param vertex: of each object, 0 for what cannot be reached.
+    :param object: of each vertex.
+    :param parent: vertex from which each was found first.
+    """
+
+    count: int
+    vertex: t.Any
+    object: t.Any
+    parent: t.Any
+
+
+@dataclasses.dataclass
+class Predecessors:
+    """Who refers to each vertex: ``source[begin[v]:begin[v + 1]]``; ``is_root`` marks the roots."""
+
+    begin: t.Any
+    source: t.Any
+    is_root: t.Any
+
+
+@kernel
+def _search(begin: t.Any, end: t.Any, targets: t.Any, roots: t.Any, vertex: t.Any, object_: t.Any, parent: t.Any, stack: t.Any,
+            cursor: t.Any) -> int:
+    count = 0
+    for r in range(roots.shape[0]):
+        o = np.int64(roots[r])
+        if vertex[o] != 0:
+            continue
+        count += 1
+        vertex[o], object_[count], parent[count] = count, o, 0
+        depth = np.int64(0)
+        stack[0], cursor[0] = o, begin[o]
+        while depth >= 0:
+            o = np.int64(stack[depth])
+            k, stop, v = np.int64(cursor[depth]), np.int64(end[o]), vertex[o]
+            deeper = False
+            while k < stop:
+                target = np.int64(targets[k])
+                k += 1
+                if vertex[target] == 0:
+                    count += 1
+                    vertex[target], object_[count], parent[count] = count, target, v
+                    first = begin[target]
+                    if first == end[target]:
+                        continue
+                    cursor[depth] = k
+                    depth += 1
+                    stack[depth], cursor[depth] = target, first
+                    deeper = True
+                    break
+            if not deeper:
+                depth -= 1
+    return count
+
+
+def search(begin: t.Any, end: t.Any, targets: t.Any, roots: t.Any, arena: Arena) -> Reached:
+    """Find all that the roots reach."""
+    objects = len(end)
+    vertex = arena.zeros(objects, np.int32)
+    object_, parent, stack = (arena.empty(objects + 1, np.int32) for _each in range(3))
+    cursor = arena.empty(objects + 1, np.uint32)
+    object_[0] = parent[0] = 0
+    count = int(_search(begin, end, targets, roots, vertex, object_, parent, stack, cursor))
+    return Reached(count, vertex, object_[:count + 1], parent[:count + 1])
+
+
+@kernel
+def _count_sources(count: int, object_: t.Any, vertex: t.Any, begin: t.Any, end: t.Any, targets: t.Any, source_begin: t.Any) -> int:
+    """Count who refers to each vertex; on the way, the targets of what was reached become vertices."""
+    for v in range(1, count + 1):
+        o = object_[v]
+        for k in range(begin[o], end[o]):
+            target = vertex[targets[k]]
+            targets[k] = target
+            source_begin[target + 1] += 1
+    total = np.int64(0)
+    for v in range(count + 2):
+        total += source_begin[v]
+        source_begin[v] = total
+    return total
+
+
+@kernel
+def _fill_sources(count: int, object_: t.Any, begin: t.Any, end: t.Any, targets: t.Any, source_begin: t.Any, source: t.Any) -> None:
+    for v in range(1, count + 1):
+        o = object_[v]
+        for k in range(begin[o], end[o]):
+            target = targets[k]
+            source[source_begin[target]] = v
+            source_begin[target] += 1
+    for v in range(count + 1, 0, -1):
+        source_begin[v] = source_begin[v - 1]
+    source_begin[0] = 0
+
+
+def predecessors(reached: Reached, begin: t.Any, end: t.Any, targets: t.Any, roots: t.Any, arena: Arena) -> Predecessors:
+    """Turn the references around; ``targets`` is used up."""
+    source_begin = arena.zeros(reached.count + 2, np.uint32)
+    total = int(_count_sources(reached.count, reached.object, reached.vertex, begin, end, targets, source_begin))
+    source = arena.empty(total, np.int32)
+    _fill_sources(reached.count, reached.object, begin, end, targets, source_begin, source)
+    is_root = np.zeros(reached.count + 1, np.bool_)
+    is_root[reached.vertex[roots]] = True
+    return Predecessors(source_begin, source, is_root)
+
+
+@kernel
+def _semi_nca(count: int, dominator: t.Any, source_begin: t.Any, source: t.Any, is_root: t.Any, semi: t.Any, link: t.Any,
+              stack: t.Any) -> None:
+    """``dominator`` holds the parents and receives the dominators.
+
+    ``link`` is (ancestor, least semi-dominator on the way there), side by side, because both are wanted at once and lie anywhere.
+    """
+    for v in range(count + 1):
+        link[v, 0], link[v, 1] = dominator[v], v
+    for w in range(count, 0, -1):
+        least = dominator[w]
+        if is_root[w]:
+            least = 0
+        else:
+            for k in range(source_begin[w], source_begin[w + 1]):
+                v = source[k]
+                if v > w:
+                    depth, x = 0, v
+                    while link[x, 0] > w:
+                        stack[depth] = x
+                        depth += 1
+                        x = link[x, 0]
+                    while depth > 0:
+                        depth -= 1
+                        y = stack[depth]
+                        link[y, 1] = min(link[y, 1], link[x, 1])
+                        link[y, 0] = link[x, 0]
+                        x = y
+                    v = link[v, 1]
+                least = min(least, v)
+        semi[w] = link[w, 1] = least
+    for w in range(1, count + 1):
+        above = dominator[w]
+        while above > semi[w]:
+            above = dominator[above]
+        dominator[w] = above
+
+
+def dominators(reached: Reached, sources: Predecessors, arena: Arena) -> t.Any:
+    """The immediate dominator of each vertex; ``reached.parent`` is used up."""
+    count = reached.count
+    link = arena.empty(2 * (count + 1), np.int32).reshape(count + 1, 2)
+    semi, stack = arena.empty(count + 1, np.int32), arena.empty(count + 1, np.int32)
+    _semi_nca(count, reached.parent, sources.begin, sources.source, sources.is_root, semi, link, stack)
+    return reached.parent

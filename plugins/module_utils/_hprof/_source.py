@@ -1,0 +1,133 @@
+# Copyright (c) 2026, sre.runbooks contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A dump as bytes: a mapped file where any offset may be asked, or a stream that goes by once."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import gzip
+import mmap
+import pathlib
+import tempfile
+import typing as t
+import zlib
+
+from ansible_collections.sre.runbooks.plugins.module_utils._errors import InvalidInput, RunbookError
+from ansible_collections.sre.runbooks.plugins.module_utils._jit import np
+from ansible_collections.sre.runbooks.plugins.module_utils._optional import require
+
+try:
+    from isal import igzip as fast_gzip
+except ImportError:
+    fast_gzip = gzip
+try:
+    import zstandard
+except ImportError:
+    zstandard = None
+
+GZIP, ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
+BLOCK = 4 << 20
+
+
+class Stream:
+    """A plain, gzip or zstd file, unpacked as it is read; several compressed parts may stand one after another.
+
+    :param problem: why it ended early, known once it has been read.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path, self.problem = path, ""
+        try:
+            self._file = open(path, "rb")
+            head = self._file.read(4)
+            self._file.seek(0)
+        except OSError as error:
+            raise InvalidInput(f"Cannot read {path}: {error.strerror}.", "Name a heap dump that this user may read.") from error
+        if not head:
+            raise InvalidInput(f"{path} is empty (0 bytes): the JVM could not write its dump, or the copy failed.",
+                               "Check the room on the disk that it was written to, and make it again.")
+        self.compression = "gzip" if head[:2] == GZIP else "zstd" if head == ZSTD else ""
+        if self.compression == "zstd":
+            require("zstandard")
+            self._reader: t.Any = zstandard.ZstdDecompressor().stream_reader(self._file, read_across_frames=True)
+        else:
+            self._reader = fast_gzip.open(self._file, "rb") if self.compression else self._file
+
+    def readinto(self, target: memoryview) -> int:
+        """Read some bytes, 0 at the end; a compressed file that is damaged ends where the damage is."""
+        try:
+            return self._reader.readinto(target)
+        except (EOFError, OSError, zlib.error, *([zstandard.ZstdError] if zstandard else [])) as error:
+            self.problem = f"its {self.compression or 'file'} data end early or are damaged ({error})"
+            return 0
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+@contextlib.contextmanager
+def mapped(path: str, scratch: str | None) -> t.Iterator[Mapping]:
+    """The whole dump under one array; a compressed one is unpacked to a nameless file in ``scratch`` first."""
+    stream = Stream(path)
+    try:
+        if stream.compression:
+            with _unpacked(stream, scratch) as file:
+                yield Mapping(file, stream)
+        else:
+            with open(path, "rb") as file:
+                yield Mapping(file, stream)
+    finally:
+        stream.close()
+
+
+class Mapping:
+    """Bytes of a file as a uint8 array; what was read can be let go, and is read again from the disk when it is asked for."""
+
+    def __init__(self, file: t.BinaryIO, stream: Stream) -> None:
+        self.compression, self.problem = stream.compression, stream.problem
+        self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        self.data = np.frombuffer(self._map, np.uint8)
+
+    def let_go(self) -> None:
+        """Give the memory back: the pages stay in the system's cache as long as there is room."""
+        self._map.madvise(mmap.MADV_DONTNEED)
+
+
+def _unpacked(stream: Stream, scratch: str | None) -> t.BinaryIO:
+    file = tempfile.TemporaryFile(dir=scratch)
+    block = memoryview(bytearray(BLOCK))
+    try:
+        while count := stream.readinto(block):
+            file.write(block[:count])
+        file.flush()
+    except OSError as error:
+        where = scratch or tempfile.gettempdir()
+        what = "the disk is full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else error.strerror
+        raise RunbookError(f"Cannot unpack {stream.path} to {where}: {what}.",
+                           "Free space, or name a scratch directory with room for the whole dump.") from error
+    if not file.tell():
+        raise InvalidInput(f"{stream.path} cannot be unpacked: {stream.problem or 'nothing is in it'}.", "Copy it again.")
+    return t.cast(t.BinaryIO, file)
+
+
+def header(head: bytes, path: str) -> tuple[str, int, int, int]:
+    """Format, bytes of an identifier, milliseconds since 1970, and where the records begin.
+
+    :raises InvalidInput: it is not a heap dump.
+    """
+    end = head.find(b"\0", 0, 32)
+    if not head.startswith(b"JAVA PROFILE 1.0.") or end < 0 or len(head) < end + 13:
+        raise InvalidInput(f"{path} is not a heap dump: it begins with {head[:16]!r} instead of 'JAVA PROFILE 1.0.2'.",
+                           "Name a file written by jcmd GC.heap_dump, jmap or -XX:+HeapDumpOnOutOfMemoryError.")
+    id_bytes = int.from_bytes(head[end + 1:end + 5], "big")
+    if id_bytes not in (4, 8):
+        raise InvalidInput(f"{path} says that its identifiers have {id_bytes} bytes; 4 and 8 can be read.", "Make the dump again.")
+    return head[:end].decode("ascii", "replace"), id_bytes, int.from_bytes(head[end + 5:end + 13], "big"), end + 13
+
+
+def size_of(path: str) -> int:
+    """Bytes of the file as it lies there."""
+    return pathlib.Path(path).stat().st_size

@@ -1,0 +1,126 @@
+# Copyright (c) 2026, sre.runbooks contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The dominator tree: retained sizes of objects and of classes, and who lies below whom. Vertices as in ``_dominators``."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.sre.runbooks.plugins.module_utils._hprof._arena import Arena
+from ansible_collections.sre.runbooks.plugins.module_utils._hprof._kernel import kernel
+from ansible_collections.sre.runbooks.plugins.module_utils._jit import np
+
+
+class Tree:
+    """The tree; sizes are in units of 8 bytes.
+
+    :param retained: of each vertex; of vertex 0 all that is reachable.
+    """
+
+    def __init__(self, dominator: t.Any, object_: t.Any, units: t.Any, arena: Arena) -> None:
+        self.dominator = dominator
+        vertices = len(dominator)
+        self.retained = arena.zeros(vertices, np.int64)
+        _retain(dominator, object_, units, self.retained)
+        self.child_begin, self._children = arena.zeros(vertices + 1, np.uint32), arena.empty(vertices, np.int32)
+        _sort_children(dominator, self.child_begin, self._children)
+
+    def children(self, vertex: int) -> t.Any:
+        """All vertices directly below one."""
+        return self._children[self.child_begin[vertex]:self.child_begin[vertex + 1]]
+
+    def largest_children(self, vertex: int, most: int) -> list[int]:
+        """The largest of them, largest first."""
+        return self.largest(self.children(vertex), most)
+
+    def largest(self, vertices: t.Any, most: int) -> list[int]:
+        """The largest of some vertices, largest first."""
+        if len(vertices) > most:
+            vertices = vertices[np.argpartition(-self.retained[vertices], most)[:most]]
+        return [int(vertex) for vertex in vertices[np.argsort(-self.retained[vertices], kind="stable")]]
+
+    def by_group(self, object_: t.Any, class_of: t.Any, group_of: t.Any, groups: int) -> t.Any:
+        """Units that would go with all objects of a group of classes (what a group's objects keep of each other counts once)."""
+        out = np.zeros(groups, np.int64)
+        _retain_groups(self.child_begin, self._children, object_, class_of, group_of, self.retained, np.zeros(groups, np.int32), out)
+        return out
+
+    def below(self, vertex: int, object_: t.Any, class_of: t.Any, units: t.Any, through: t.Any) -> t.Any:
+        """What lies below a vertex by row: (objects, units retained); objects of the rows marked in ``through`` are looked through
+        and count with their own units only."""
+        out = np.zeros((len(through), 2), np.int64)
+        _tally_below(vertex, self.child_begin, self._children, object_, class_of, units, self.retained, through, out)
+        return out
+
+
+@kernel
+def _retain(dominator: t.Any, object_: t.Any, units: t.Any, retained: t.Any) -> None:
+    for v in range(1, dominator.shape[0]):
+        retained[v] = units[object_[v]]
+    for v in range(dominator.shape[0] - 1, 0, -1):
+        retained[dominator[v]] += retained[v]
+
+
+@kernel
+def _sort_children(dominator: t.Any, begin: t.Any, children: t.Any) -> None:
+    vertices = dominator.shape[0]
+    for v in range(1, vertices):
+        begin[dominator[v] + 1] += 1
+    for v in range(vertices):
+        begin[v + 1] += begin[v]
+    for v in range(1, vertices):
+        children[begin[dominator[v]]] = v
+        begin[dominator[v]] += 1
+    for v in range(vertices, 0, -1):
+        begin[v] = begin[v - 1]
+    begin[0] = 0
+
+
+@kernel
+def _retain_groups(child_begin: t.Any, children: t.Any, object_: t.Any, class_of: t.Any, group_of: t.Any, retained: t.Any,
+                   above: t.Any, out: t.Any) -> None:
+    """Walk down with a count of the objects of each group above: only those with none above add to it."""
+    stack, cursor = np.empty(1024, np.int32), np.empty(1024, np.uint32)
+    depth = 0
+    stack[0], cursor[0] = 0, child_begin[0]
+    while depth >= 0:
+        v = stack[depth]
+        if cursor[depth] < child_begin[v + 1]:
+            child = children[cursor[depth]]
+            cursor[depth] += 1
+            group = group_of[class_of[object_[child]]]
+            if above[group] == 0:
+                out[group] += retained[child]
+            if child_begin[child] != child_begin[child + 1]:
+                above[group] += 1
+                depth += 1
+                if depth == stack.shape[0]:
+                    stack, cursor = np.concatenate((stack, stack)), np.concatenate((cursor, cursor))
+                stack[depth], cursor[depth] = child, child_begin[child]
+        else:
+            if v != 0:
+                above[group_of[class_of[object_[v]]]] -= 1
+            depth -= 1
+
+
+@kernel
+def _tally_below(vertex: int, child_begin: t.Any, children: t.Any, object_: t.Any, class_of: t.Any, units: t.Any, retained: t.Any,
+                 through: t.Any, out: t.Any) -> None:
+    stack, depth = np.empty(1024, np.int64), 0
+    stack[0] = vertex
+    while depth >= 0:
+        v = stack[depth]
+        depth -= 1
+        for k in range(child_begin[v], child_begin[v + 1]):
+            child = children[k]
+            row = class_of[object_[child]]
+            out[row, 0] += 1
+            if through[row]:
+                out[row, 1] += units[object_[child]]
+                depth += 1
+                if depth == stack.shape[0]:
+                    stack = np.concatenate((stack, stack))
+                stack[depth] = child
+            else:
+                out[row, 1] += retained[child]
