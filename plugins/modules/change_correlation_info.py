@@ -68,7 +68,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 cause:
-  description: Kind and object of the likeliest change, such as C(rollout:deployment/auth-service), or V(undetermined).
+  description: Kind and object of the likeliest change, such as C(rollout deployment/auth-service), or V(undetermined).
   type: str
   returned: success
 candidates:
@@ -91,8 +91,9 @@ graph:
   elements: dict
   returned: success
 not_seen:
-  description: Kinds that could not be read, with the reason.
-  type: dict
+  description: What could not be read, each with kind and reason.
+  type: list
+  elements: dict
   returned: success
 tables:
   description: The time line, for a report.
@@ -120,7 +121,6 @@ from ansible_collections.sre.runbooks.plugins.module_utils._correlation._analysi
 from ansible_collections.sre.runbooks.plugins.module_utils._errors import InvalidInput
 from ansible_collections.sre.runbooks.plugins.module_utils._module import (
     CONNECTION_SPEC, EVIDENCE_SPEC, TARGET_SPEC, Result, Task, run_module)
-from ansible_collections.sre.runbooks.plugins.module_utils._redact import redact_object
 from ansible_collections.sre.runbooks.plugins.module_utils._workload import Target
 
 ARGUMENT_SPEC = {
@@ -147,7 +147,7 @@ def run(task: Task) -> Result:
         p["metrics_port"], p["metrics_path"])
     cluster = task.cluster()
     _workload.read(cluster, question.target)
-    result: Result = redact_object(_analysis.answer(cluster, question, datetime.datetime.now(datetime.timezone.utc)))
+    result: Result = _analysis.answer(cluster, question, datetime.datetime.now(datetime.timezone.utc))
     store = task.evidence()
     if store:
         store.save_json("changes.json", "changes", f"what changed around {question.target}", result)

@@ -10,13 +10,13 @@ import sys
 import pytest
 from drill import CLUSTER, NAMESPACE, ROOT
 
-#: what ails, the fault that is planted, and the object whose change it is
+#: what ails, the fault that is planted, and the objects whose change it is
 PLANTED = [
-    ("auth-service", "auth_bad_release", "deployment/auth-service"),
-    ("auth-service", "auth_rotated_secret", "secret/auth-signing-key"),
-    ("auth-service", "auth_redis_refusing", "deployment/redis"),
-    ("api-gateway", "gateway_undersized", "deployment/api-gateway"),
-    ("api-server", "idle_in_transaction", "deployment/nightly-report"),
+    ("auth-service", "auth_bad_release", {"deployment/auth-service"}),
+    ("auth-service", "auth_rotated_secret", {"secret/auth-signing-key"}),
+    ("auth-service", "auth_redis_refusing", {"deployment/redis"}),
+    ("api-gateway", "gateway_undersized", {"deployment/api-gateway", "configmap/api-gateway-config"}),
+    ("api-server", "idle_in_transaction", {"deployment/nightly-report"}),
 ]
 
 
@@ -40,21 +40,20 @@ def fixture_ask(runbook):
 def test_the_planted_change_is_the_first_candidate(fault, ask, now, workload, name, planted):
     fault(name)
     found = ask(workload)
-    assert found["cause"].partition(":")[2] == planted
+    assert found["cause"].partition(" ")[2] in planted
     assert found["candidates"][0]["evidence_for"]
-    assert [row for row in found["timeline"] if row["at"] >= now and row["object"] == planted]
+    assert [row for row in found["timeline"] if row["at"] >= now and row["object"] in planted]
 
 
 def test_the_onset_is_read_from_the_log_and_what_comes_later_is_no_cause(healed, fault, ask, now):
     fault("auth_redis_refusing")
-    healed.kubectl("set", "env", "deployment/auth-service", "SOMETHING_ELSE=later")
-    healed.kubectl("rollout", "status", "deployment/auth-service", "--timeout=60s")
+    healed.kubectl("patch", "secret/auth-signing-key", "-p", json.dumps({"metadata": {"labels": {"a": "b"}}, "stringData": {"note": "later"}}))
     found = ask("auth-service")
-    assert "rose from" in found["onset"]["how"]
+    assert "rose from 0.0" in found["onset"]["how"]
     assert found["onset"]["at"] >= now
-    assert found["cause"] == "scaling:deployment/redis"
-    later = next(candidate for candidate in found["candidates"] if candidate["name"].endswith(":deployment/auth-service"))
-    assert any("after the onset" in text for text in later["evidence_against"])
+    assert found["cause"] == "stopped deployment/redis"
+    rows = [(row["kind"], row["at"]) for row in found["timeline"] if row["at"] >= found["onset"]["at"]]
+    assert [kind for kind, _at in rows if kind != "pod"][:2] == ["onset", "secret"]
 
 
 def test_who_needs_whom_is_read_from_environment_metrics_and_logs(shop, ask):
@@ -67,7 +66,7 @@ def test_nothing_of_a_secret_travels_and_nothing_is_written(shop, ask, now):
     since = datetime.datetime.now(datetime.timezone.utc)
     found = ask("auth-service")
     assert "shop-lab" not in json.dumps(found)
-    assert found["not_seen"] == {}
+    assert found["not_seen"] == []
     assert shop.writes(since.isoformat()) == []
 
 
@@ -76,6 +75,6 @@ def test_what_may_not_be_read_is_named(healed, shop, ask):
     try:
         found = ask("auth-service")
     finally:
-        shop.kubectl("apply", "-f", ROOT / "docs/rbac/analysis.yml")
-    assert {"Secret", "Service"} <= set(found["not_seen"])
+        shop.cluster.kubectl("apply", "-f", ROOT / "docs/rbac/analysis.yml")
+    assert {"Secret", "Service"} <= {row["kind"] for row in found["not_seen"]}
     assert "not seen: " in found["says"][-1]

@@ -5,16 +5,17 @@
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import datetime
 import typing as t
 
-from ansible_collections.sre.runbooks.plugins.module_utils import _logs, _pod_metrics, _workload
+from ansible_collections.sre.runbooks.plugins.module_utils import _logs, _mounts, _pod_metrics, _workload
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster import Cluster, Json
 from ansible_collections.sre.runbooks.plugins.module_utils._correlation import _changes, _onset, _rank, _seen
 from ansible_collections.sre.runbooks.plugins.module_utils._correlation._changes import Change
 from ansible_collections.sre.runbooks.plugins.module_utils._correlation._graph import PEER_LABELS, Graph
-from ansible_collections.sre.runbooks.plugins.module_utils._correlation._onset import Line, Onset
+from ansible_collections.sre.runbooks.plugins.module_utils._correlation._onset import Line, Log, Onset
 from ansible_collections.sre.runbooks.plugins.module_utils._correlation._seen import Seen, named
 from ansible_collections.sre.runbooks.plugins.module_utils._diagnosis import Candidate, Table
 from ansible_collections.sre.runbooks.plugins.module_utils._errors import ClusterError
@@ -56,11 +57,13 @@ def answer(cluster: Cluster, question: Question, now: datetime.datetime) -> Json
     graph = Graph.build(seen)
     not_seen = dict(seen.not_seen)
     _add_metrics(cluster, seen, graph, question, not_seen)
-    logs = _read_logs(cluster, seen, graph, question, not_seen)
+    logs = _read_logs(cluster, seen, graph, question, now, not_seen)
     ailing = named(question.target.kind, question.target.name)
-    for workload, lines in logs.items():
-        graph.add_log(workload, (text for _at, text in lines))
-    onset = _when(question, ailing, logs)
+    for workload, log in logs.items():
+        graph.add_log(workload, (text for _at, text in log.lines))
+        if workload == ailing:
+            graph.blame(text for _at, text in log.lines if question.errors.search(text))
+    onset = _when(question, ailing, graph, logs)
     return result(question, Seen(seen.objects, not_seen), graph, onset, now)
 
 
@@ -76,28 +79,34 @@ def result(question: Question, seen: Seen, graph: Graph, onset: Onset, now: date
     ranked = _rank.candidates(found, moment, onset.at is not None, graph, ailing)
     rows = _timeline(found, question.signals, onset, graph, ailing)
     clear = bool(ranked) and ranked[0].score >= CLEAR
+    unseen = [{"kind": kind, "reason": reason} for kind, reason in sorted(seen.not_seen.items())]
     return {"cause": ranked[0].name if clear else "undetermined", "candidates": [candidate.to_json() for candidate in ranked],
             "onset": {"at": _text(onset.at) if onset.at else "", "how": onset.how}, "timeline": rows, "graph": graph.edges(),
-            "not_seen": dict(seen.not_seen), "tables": [table.to_json() for table in _tables(rows) if table.rows],
+            "not_seen": unseen, "tables": [table.to_json() for table in _tables(rows) if table.rows],
             "says": _says(onset, ranked, clear, len(found), question.window, seen.not_seen)}
 
 
-def _when(question: Question, ailing: str, logs: t.Mapping[str, t.Sequence[Line]]) -> Onset:
-    """The onset that was given, else what the workload's own log shows, else what those that call it have logged."""
+def _when(question: Question, ailing: str, graph: Graph, logs: t.Mapping[str, Log]) -> Onset:
+    """The onset that was given, else what the workload's own log shows, else what those that call it have logged of it."""
     if question.onset:
         return Onset(question.onset, "given")
+    addresses = graph.addresses(ailing)
     for workload in sorted(logs, key=lambda name: name != ailing):
-        if found := _onset.estimate(logs[workload], question.errors, workload):
+        log = logs[workload]
+        if workload != ailing:
+            log = Log(log.begin, [line for line in log.lines if any(address in line[1] for address in addresses)])
+        if found := _onset.estimate(log, question.errors, workload):
             return found
     return Onset(None, "not known, as no log shows more errors than before: changes are ranked by how recent they are")
 
 
-def _read_logs(cluster: Cluster, seen: Seen, graph: Graph, question: Question, not_seen: dict[str, str]) -> dict[str, list[Line]]:
+def _read_logs(cluster: Cluster, seen: Seen, graph: Graph, question: Question, now: datetime.datetime, not_seen: dict[str, str]) -> dict[str, Log]:
     """The newest lines of the ailing workload and of those that call it."""
     ailing = named(question.target.kind, question.target.name)
     wanted = [ailing, *graph.callers(ailing)[:CALLERS]]
+    begin = now - question.window
     try:
-        logs = each(lambda name: _lines(cluster, seen, name, question.container if name == ailing else None, question.window), wanted)
+        logs = each(lambda name: _log(cluster, seen, name, question.container if name == ailing else None, begin, now), wanted)
         return dict(zip(wanted, logs, strict=True))
     except ClusterError as error:
         if error.status != 403:
@@ -106,13 +115,18 @@ def _read_logs(cluster: Cluster, seen: Seen, graph: Graph, question: Question, n
         return {}
 
 
-def _lines(cluster: Cluster, seen: Seen, workload: str, container: str | None, window: datetime.timedelta) -> list[Line]:
+def _log(cluster: Cluster, seen: Seen, workload: str, container: str | None, begin: datetime.datetime, now: datetime.datetime) -> Log:
+    """A workload's log of all its pods; its beginning is that of its first pod, or of what was read where that was cut."""
     item = next((item for kind, item in seen.of(*_seen.WORKLOADS) if named(kind, item["metadata"]["name"]) == workload), None)
-    if item is None:
-        return []
     pods = [pod for _kind, pod in seen.of("Pod") if _seen.workload_of(seen, pod) == workload]
-    found = _logs.tail(cluster, pods, _workload.main_container(item, container), int(window.total_seconds()), LINES)
-    return [(moment, text) for at, _pod, text in found if (moment := _stamp(at))]
+    if item is None or not pods:
+        return Log(begin, [])
+    found = _logs.tail(cluster, pods, _workload.main_container(item, container), int((now - begin).total_seconds()), LINES)
+    lines = [(moment, text) for at, _pod, text in found if (moment := _stamp(at))]
+    if lines and max(collections.Counter(pod for _at, pod, _text in found).values()) >= LINES:
+        return Log(lines[0][0], lines)
+    started = min(moment for pod in pods if (moment := _seen.moment(_mounts.started_at(pod))))
+    return Log(max(begin, started), lines)
 
 
 def _stamp(text: str) -> datetime.datetime | None:

@@ -15,9 +15,10 @@ from ansible_collections.sre.runbooks.plugins.module_utils import _history, _inc
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster import Json
 from ansible_collections.sre.runbooks.plugins.module_utils._correlation._seen import (
     NODE_EVENTS, WORKLOADS, Seen, moment, named, workload_of)
+from ansible_collections.sre.runbooks.plugins.module_utils._redact import redact
 
-ROLLOUT, ROLLBACK, RESTART, CONFIG, SECRET, SERVICE, SCALING, AUTOSCALER, NODE, JOB, POD, OURS = (
-    "rollout", "rollback", "restart", "config", "secret", "service", "scaling", "autoscaler", "node", "job", "pod", "runbook")
+ROLLOUT, ROLLBACK, RESTART, CONFIG, SECRET, SERVICE, SCALING, STOPPED, AUTOSCALER, NODE, JOB, POD, OURS = (
+    "rollout", "rollback", "restart", "config", "secret", "service", "scaling", "stopped", "autoscaler", "node", "job", "pod", "runbook")
 
 #: reasons of events that are worth a line: kind of change, and whether it is a symptom rather than a change
 EVENTS: dict[str, tuple[str, bool]] = {
@@ -29,8 +30,10 @@ EVENTS: dict[str, tuple[str, bool]] = {
     "TaintManagerEviction": (POD, False), "FailedScheduling": (POD, True), "FailedMount": (POD, True), "BackOff": (POD, True),
     "Unhealthy": (POD, True), "SawCompletedJob": (JOB, True), "SuccessfulCreate": (JOB, False)}
 
-#: how much later than the write its controller acts on it
-SAME_WRITE = datetime.timedelta(seconds=10)
+#: how much later than the write its controller acts on it, and how far apart the steps of one rollout may be
+SAME_WRITE, SAME_ROLLOUT, LONG_ROLLOUT = (datetime.timedelta(seconds=seconds) for seconds in (10, 120, 300))
+_HISTORY = "deployment.kubernetes.io/revision-history"
+_SCALED = re.compile(r"Scaled (?:up|down) replica set (?P<set>\S+) (?:from (?P<before>\d+) )?to (?P<after>\d+)")
 #: bookkeeping that no person changes
 _NOISE = ("kube-root-ca.crt",)
 _LEADER = "control-plane.alpha.kubernetes.io/leader"
@@ -44,6 +47,7 @@ class Change:
     :param what: in words, without values of ConfigMaps and Secrets.
     :param by: the field manager or controller, empty where unknown.
     :param symptom: a consequence rather than a cause; it stands in the time line and is no candidate.
+    :param born: the object began then.
     """
 
     at: datetime.datetime
@@ -52,11 +56,13 @@ class Change:
     what: str
     by: str = ""
     symptom: bool = False
+    born: bool = False
 
 
 def changes(seen: Seen, begin: datetime.datetime, end: datetime.datetime) -> list[Change]:
     """Everything that changed in a window, in order of time."""
-    found = [*_rollouts(seen), *_written(seen), *_scalings(seen), *_events(seen, begin), *_nodes(seen), *_pods(seen), *_ours(seen)]
+    rollouts = list(_rollouts(seen))
+    found = [*rollouts, *_written(seen), *_scalings(seen, rollouts), *_bounds(seen), *_events(seen, begin), *_nodes(seen), *_pods(seen), *_ours(seen)]
     return sorted({change for change in found if begin <= change.at <= end}, key=lambda change: (change.at, change.object))
 
 
@@ -65,33 +71,48 @@ def _rollouts(seen: Seen) -> t.Iterator[Change]:
         source = "ReplicaSet" if kind == "Deployment" else "ControllerRevision"
         owned = [item for _kind, item in seen.of(source) if any(
             owner["uid"] == workload["metadata"]["uid"] for owner in item["metadata"].get("ownerReferences", []))]
-        revisions = sorted(map(_revisions.revision, owned), key=lambda item: item.number)
-        for revision, again, row in zip(revisions, _used_again(revisions), _history.rows(revisions), strict=True):
-            at = (again and _scaled_up(seen, revision.name)) or moment(revision.created_at)
+        owned.sort(key=_revisions.number)
+        revisions = [_revisions.revision(item) for item in owned]
+        for item, revision, row in zip(owned, revisions, _history.rows(revisions), strict=True):
+            created, again = moment(revision.created_at), _used_again(item, owned)
+            at = (again and _begun_again(seen, revision.name, workload if row["current"] else {})) or created
             if at:
                 what = _history.in_words({**row, "created_at": at.strftime("%H:%M:%S")})
                 yield Change(at, RESTART if row["restart"] else ROLLBACK if again else ROLLOUT, named(kind, workload["metadata"]["name"]),
-                             f"{'back to an older template, as ' if again else ''}{what}", _template_writer(workload, at))
+                             f"{'back to an older template, as ' if again else ''}{what}", _template_writer(workload, at),
+                             born=_soon_after(moment(workload["metadata"]["creationTimestamp"]), at))
 
 
-def _used_again(revisions: t.Sequence[_revisions.Revision]) -> list[bool]:
-    """Whether each was created before one that it follows: a rollback uses an old template again."""
-    return [any(earlier.created_at > revision.created_at for earlier in revisions[:index]) for index, revision in enumerate(revisions)]
+def _used_again(item: Json, owned: t.Sequence[Json]) -> bool:
+    """Whether a template has run before: the controller says so, or it is older than one that it follows."""
+    return _HISTORY in item["metadata"].get("annotations", {}) or any(
+        earlier["metadata"]["creationTimestamp"] > item["metadata"]["creationTimestamp"] for earlier in owned[:owned.index(item)])
 
 
-def _scaled_up(seen: Seen, replica_set: str) -> datetime.datetime | None:
-    """When a ReplicaSet was used again, as the controller's events tell."""
-    begun = re.compile(rf"Scaled up replica set {re.escape(replica_set)} (?:from 0 )?to \d+")
-    times = [moment(event.get("lastTimestamp") or event.get("eventTime")) for _kind, event in seen.of("Event")
-             if event.get("reason") == "ScalingReplicaSet" and begun.match(event.get("message", ""))]
-    return max(filter(None, times), default=None)
+def _begun_again(seen: Seen, replica_set: str, workload: Json) -> datetime.datetime | None:
+    """When a ReplicaSet was last begun with, as the controller's events tell, or, as busy clusters drop events, when that rollout made progress."""
+    event = max((at for at, match in _scaled(seen) if match["set"] == replica_set and match["before"] in (None, "0")), default=None)
+    progress = next((moment(condition.get("lastUpdateTime")) for condition in workload.get("status", {}).get("conditions", [])
+                     if condition["type"] == "Progressing"), None)
+    return progress if progress and (event is None or progress - event > LONG_ROLLOUT) else event
+
+
+def _scaled(seen: Seen) -> list[tuple[datetime.datetime, re.Match[str]]]:
+    """What the events say of ReplicaSets that grew or shrank; of equal ones only the last."""
+    found = [(moment(event.get("lastTimestamp") or event.get("eventTime")), _SCALED.match(event.get("message", "")))
+             for _kind, event in seen.of("Event") if event.get("reason") == "ScalingReplicaSet"]
+    return [(at, match) for at, match in found if at and match]
+
+
+def _soon_after(begin: datetime.datetime | None, at: datetime.datetime) -> bool:
+    return begin is not None and abs(at - begin) <= SAME_WRITE
 
 
 def _template_writer(workload: Json, at: datetime.datetime) -> str:
     """Who wrote to the pod template then; empty where a later write, or its undoing, has covered that."""
     for entry in workload["metadata"].get("managedFields", []):
         written = moment(entry.get("time"))
-        if "f:template" in entry.get("fieldsV1", {}).get("f:spec", {}) and written and abs(written - at) <= SAME_WRITE:
+        if "f:template" in entry.get("fieldsV1", {}).get("f:spec", {}) and _soon_after(written, at):
             return entry.get("manager", "")
     return ""
 
@@ -111,7 +132,7 @@ def _written(seen: Seen) -> t.Iterator[Change]:
                 yield Change(at, change, named(kind, meta["name"]), f"written: {_keys(entry, fields)}", entry.get("manager", ""))
         if created:
             first = next((entry for entry in writes if moment(entry.get("time")) == created), {})
-            yield Change(created, change, named(kind, meta["name"]), "created", first.get("manager", ""))
+            yield Change(created, change, named(kind, meta["name"]), "created", first.get("manager", ""), born=True)
 
 
 def _keys(entry: Json, fields: t.Sequence[str]) -> str:
@@ -119,14 +140,45 @@ def _keys(entry: Json, fields: t.Sequence[str]) -> str:
     return ", ".join(keys[:8]) + (f" and {len(keys) - 8} more" if len(keys) > 8 else "") or "removed keys"
 
 
-def _scalings(seen: Seen) -> t.Iterator[Change]:
+def _scalings(seen: Seen, rollouts: t.Sequence[Change]) -> t.Iterator[Change]:
+    """Replicas that were set outside a rollout, by whoever is known to own them, else as the controller's events tell."""
+    owned = []
     for kind, item in seen.of("Deployment", "StatefulSet"):
         meta = item["metadata"]
         for entry in meta.get("managedFields", []):
             spec, at = entry.get("fieldsV1", {}).get("f:spec", {}), moment(entry.get("time"))
-            alone = entry.get("subresource") == "scale" or "f:template" not in spec
-            if "f:replicas" in spec and alone and at and at != moment(meta["creationTimestamp"]):
-                yield Change(at, SCALING, named(kind, meta["name"]), f"scaled to {item['spec'].get('replicas', 1)}", entry.get("manager", ""))
+            if "f:replicas" in spec and "f:template" not in spec and at and at != moment(meta["creationTimestamp"]):
+                count = item["spec"].get("replicas", 1)
+                owned.append(Change(at, SCALING if count else STOPPED, named(kind, meta["name"]), f"scaled to {count}", entry.get("manager", "")))
+    yield from owned
+    for change in _scaled_alone(seen):
+        mine = [other for other in (*owned, *rollouts) if other.object == change.object]
+        near = any(abs(change.at - other.at) <= (SAME_WRITE if other in owned else SAME_ROLLOUT) for other in mine)
+        earlier_use = any(other.kind == ROLLBACK and change.at <= other.at for other in mine)
+        if not near and not earlier_use:
+            yield change
+
+
+def _scaled_alone(seen: Seen) -> t.Iterator[Change]:
+    """ReplicaSets that grew or shrank while no other one of their Deployment did; an older one that shrinks has been replaced."""
+    current: dict[str, Json] = {}
+    owners: dict[str, str] = {}
+    for _kind, item in seen.of("ReplicaSet"):
+        owner = next((owner["name"] for owner in item["metadata"].get("ownerReferences", [])), "")
+        owners[item["metadata"]["name"]] = owner
+        if owner not in current or _revisions.number(item) > _revisions.number(current[owner]):
+            current[owner] = item
+    events = [(at, match, owners[match["set"]]) for at, match in _scaled(seen) if match["set"] in owners]
+    for at, match, owner in events:
+        meta = current[owner]["metadata"]
+        rolling = any(above == owner and other["set"] != match["set"] and abs(then - at) <= SAME_ROLLOUT for then, other, above in events)
+        began = _soon_after(moment(meta["creationTimestamp"]), at) or (_HISTORY in meta.get("annotations", {}) and match["before"] in (None, "0"))
+        if meta["name"] == match["set"] and not rolling and not began:
+            yield Change(at, SCALING if int(match["after"]) else STOPPED, named("Deployment", owner),
+                         f"scaled {'from ' + match['before'] + ' ' if match['before'] else ''}to {match['after']}")
+
+
+def _bounds(seen: Seen) -> t.Iterator[Change]:
     for kind, item in seen.of("HorizontalPodAutoscaler"):
         for entry in item["metadata"].get("managedFields", []):
             at = moment(entry.get("time"))
@@ -147,7 +199,7 @@ def _events(seen: Seen, begin: datetime.datetime) -> t.Iterator[Change]:
         at = first if first and first >= begin else last or first
         if at:
             count = f" ({event['count']} times)" if event.get("count", 1) > 1 else ""
-            yield Change(at, kind, named(about.get("kind", ""), about.get("name", "")), f"{reason}: {event.get('message', '').strip()[:200]}{count}",
+            yield Change(at, kind, named(about.get("kind", ""), about.get("name", "")), f"{reason}: {redact(event.get('message', '').strip()[:200])}{count}",
                          event.get("source", {}).get("component") or event.get("reportingComponent", ""), symptom)
 
 
@@ -193,7 +245,7 @@ def _ours(seen: Seen) -> t.Iterator[Change]:
             if key.startswith("change.") and entry["state"] in (_incident.DONE, _incident.UNDONE):
                 target, undone = entry["change"]["target"], entry["state"] == _incident.UNDONE
                 yield Change(t.cast(datetime.datetime, moment(entry["at"])), OURS, named(target["kind"], target["name"]),
-                             f"{incident}: {'taken back: ' if undone else ''}{entry['change']['summary']}", "sre.runbooks")
+                             redact(f"{incident}: {'taken back: ' if undone else ''}{entry['change']['summary']}"), "sre.runbooks")
             elif key.startswith("event."):
                 yield Change(t.cast(datetime.datetime, moment(entry["at"])), OURS, f"incident/{incident}",
-                             f"{entry['phase']}: {entry['text'][:200]}", entry.get("by", ""), True)
+                             redact(f"{entry['phase']}: {entry['text'][:200]}"), entry.get("by", ""), True)

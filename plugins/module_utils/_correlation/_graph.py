@@ -37,7 +37,7 @@ class Relation:
 
 UNRELATED = 0.1
 #: what one step of dependency, of being called, and a common dependency or Secret leave of the weight
-_STEP, _CALLER_STEP, _COMMON, _NODE = 0.75, 0.55, 0.35, 0.8
+_STEP, _CALLER_STEP, _COMMON, _NODE = 0.75, 0.5, 0.55, 0.8
 
 
 class Graph:
@@ -50,6 +50,7 @@ class Graph:
         self._addresses: dict[str, str] = {}
         self._pods: dict[str, str] = {}
         self._sets: dict[str, str] = {}
+        self._blamed: collections.Counter[str] = collections.Counter()
         self._started: dict[str, list[str]] = collections.defaultdict(list)
 
     @classmethod
@@ -88,13 +89,18 @@ class Graph:
 
     def add_log(self, source: str, lines: t.Iterable[str]) -> None:
         """Addresses of Services and pods that a workload's log names in several lines."""
-        services, pods = self._in_log(lines)
-        for service in services:
-            self.add(source, service, "addresses in its log")
-        for pod in pods:
-            caller = self._pods[pod]
-            if caller != source:
-                self.needs[caller].setdefault(source, []).append(f"its address in the log of {source}")
+        counts = self._in_log(lines)
+        for name in [name for name, count in counts.items() if count >= ENOUGH_LINES]:
+            if name in self._services:
+                self.add(source, name, "addresses in its log")
+            elif self._pods[name] != source:
+                self.needs[self._pods[name]].setdefault(source, []).append(f"its address in the log of {source}")
+
+    def blame(self, errors: t.Iterable[str]) -> None:
+        """Addresses of Services that the ailing workload's errors name."""
+        for name, count in self._in_log(errors).items():
+            for workload in self._services.get(name, ()) if count >= ENOUGH_LINES else ():
+                self._blamed[workload] += count
 
     def edges(self) -> list[Json]:
         """Every edge: source, target and how it is known."""
@@ -125,6 +131,10 @@ class Graph:
         """The workloads that depend on it."""
         return sorted(source for source, targets in self.needs.items() if workload in targets)
 
+    def addresses(self, workload: str) -> set[str]:
+        """Names and addresses of the Services that lead to a workload."""
+        return {address for address, service in self._addresses.items() if workload in self._services[service]}
+
     def _owners(self, item: str) -> list[str]:
         """The workloads that an object belongs to; of a pod that is gone, by its name."""
         owner = self._sets.get(item.removeprefix("pod/").rpartition("-")[0]) if item.startswith("pod/") else None
@@ -132,6 +142,8 @@ class Graph:
 
     def _between(self, ailing: str, other: str) -> Relation:
         ways = [Relation(UNRELATED, f"nothing known connects {other} with {ailing}")]
+        if other in self._blamed:
+            ways.append(Relation(1.0, f"{self._blamed[other]} errors of {ailing} name its address"))
         if path := self._path(ailing, other):
             ways.append(Relation(_STEP ** (len(path) - 1), f"{ailing} depends on it ({self._told(path)})"))
         if path := self._path(other, ailing):
@@ -140,8 +152,8 @@ class Graph:
         if common:
             ways.append(Relation(_COMMON, f"it depends on {', '.join(sorted(common))}, as {ailing} does"))
         shared = sorted(name for name, owners in self._belongs.items() if name.startswith("secret/") and {ailing, other} <= owners)
-        if shared and not common:
-            ways.append(Relation(_COMMON / 2, f"it uses {', '.join(shared)}, as {ailing} does"))
+        if shared:
+            ways.append(Relation(_COMMON, f"it uses {', '.join(shared)}, as {ailing} does"))
         return max(ways, key=lambda way: way.weight)
 
     def _path(self, source: str, target: str) -> list[str]:
@@ -208,15 +220,13 @@ class Graph:
     def _named_in(self, text: str) -> set[str]:
         return {self._addresses[token] for token in _HOST.findall(text.lower()) if token in self._addresses}
 
-    def _in_log(self, lines: t.Iterable[str]) -> tuple[list[str], list[str]]:
-        """Services and pods whose addresses stand in ENOUGH_LINES lines; a name only where it is part of an address, not a mere word."""
+    def _in_log(self, lines: t.Iterable[str]) -> collections.Counter[str]:
+        """How many lines have the address of each Service or pod; a name counts only as part of an address, not as a mere word."""
         known = {**self._addresses, **{address: address for address in self._pods}}
         numbers, names = (_any(name for name in known if bool(_NUMBER.fullmatch(name)) is number) for number in (True, False))
         pattern = re.compile(rf"(?<![\w.])({numbers})(?![\w.])|(?:(?<=[=@/\[( \"])|^)({names})(?=:\d)|(?<=://)({names})\b"
                              rf"|\b(?:upstream|host|server|lookup)[= ]\"?({names})\b")
-        counts = collections.Counter(name for line in lines for name in {known[next(filter(None, groups))] for groups in pattern.findall(line)})
-        often = [name for name, count in counts.items() if count >= ENOUGH_LINES]
-        return [name for name in often if name in self._services], [name for name in often if name in self._pods]
+        return collections.Counter(name for line in lines for name in {known[next(filter(None, groups))] for groups in pattern.findall(line)})
 
 
 def _any(words: t.Iterable[str]) -> str:

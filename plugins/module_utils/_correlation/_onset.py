@@ -1,13 +1,14 @@
 # Copyright (c) 2026, sre.runbooks contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""When it began: the minute from which a log has clearly more errors than before."""
+"""When it began: the moment from which a log has clearly more errors than before."""
 
 from __future__ import annotations
 
 import collections
 import dataclasses
 import datetime
+import itertools
 import math
 import typing as t
 
@@ -16,8 +17,22 @@ ERRORS = (r"\b(?:ERROR|FATAL|CRITICAL|SEVERE|PANIC)\b|\b(?:level|severity)[\"']?
           r"|\bstatus[\"']?[=: ]+[\"']?(?:401|403|429|5\d\d)\b|\bHTTP/[\d.]+\" 5\d\d\b|Exception\b|\bTraceback\b")
 #: how sure a rise must be: log-likelihood ratio of two Poisson rates against one, at least twice the rate, and not a handful
 SURE, TIMES, FEWEST = 8.0, 2.0, 5
+#: seconds: a log is counted in minutes; a short one in shorter parts, a very long one in longer ones
+MINUTE, SHORTEST, FEW_BINS, MOST_BINS = 60.0, 2.0, 60, 240
 
 Line = t.Tuple[datetime.datetime, str]
+
+
+@dataclasses.dataclass(frozen=True)
+class Log:
+    """A workload's log.
+
+    :param begin: since when it is known; before its first line it is silent.
+    :param lines: in order of time.
+    """
+
+    begin: datetime.datetime
+    lines: t.Sequence[Line]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,53 +48,56 @@ class Onset:
     rates: tuple[float, float] | None = None
 
 
-def estimate(lines: t.Sequence[Line], pattern: t.Pattern[str], source: str) -> Onset | None:
-    """The onset that a log shows, None where its errors do not rise.
-
-    :param lines: in order of time; the first one says since when the log is known.
-    """
-    errors = [at for at, text in lines if pattern.search(text)]
+def estimate(log: Log, pattern: t.Pattern[str], source: str) -> Onset | None:
+    """The onset that a log shows, None where its errors do not rise."""
+    errors = [at for at, text in log.lines if pattern.search(text)]
     if not errors:
         return None
-    begin = lines[0][0].replace(second=0, microsecond=0)
-    by_minute = collections.Counter(_minute(at, begin) for at in errors)
-    counts = [by_minute[minute] for minute in range(_minute(lines[-1][0], begin) + 1)]
-    found = change_point(counts)
+    begin, end = min(log.begin, log.lines[0][0]), log.lines[-1][0]
+    length = (end - begin).total_seconds()
+    bin_seconds = max(SHORTEST, length / MOST_BINS, min(MINUTE, length / FEW_BINS))
+    by_bin = collections.Counter(_bin(at, begin, bin_seconds) for at in errors)
+    found = last_rise([by_bin[index] for index in range(_bin(end, begin, bin_seconds) + 1)])
     if found is None:
         return None
     index, before, after = found
-    at = next(moment for moment in errors if _minute(moment, begin) >= index)
-    return Onset(at, f"errors in the log of {source} rose from {before:.1f} to {after:.1f} a minute", (before, after))
+    at = next(moment for moment in errors if _bin(moment, begin, bin_seconds) >= index)
+    rates = before * 60 / bin_seconds, after * 60 / bin_seconds
+    return Onset(at, f"errors in the log of {source} rose from {rates[0]:.1f} to {rates[1]:.1f} a minute", rates)
 
 
-def change_point(counts: t.Sequence[int]) -> tuple[int, float, float] | None:
-    """Where a rate rises to its peak, with the rates before and after; None where it does not, or not clearly."""
-    if not counts:
+def last_rise(counts: t.Sequence[int]) -> tuple[int, float, float] | None:
+    """Where the last of all rises is, with the rates before and after: what rose and fell before is another incident."""
+    begin, best = 0, None
+    while found := rise(counts[begin:]):
+        first, end, low, high = found
+        best = (begin + first, low, high)
+        begin += end
+    return best
+
+
+def rise(counts: t.Sequence[int]) -> tuple[int, int, float, float] | None:
+    """The clearest rise: where it begins and ends, and the rates before and meanwhile; None where there is none that is sure."""
+    sums = list(itertools.accumulate(counts, initial=0))
+    ratio, first, end = max(((_ratio(sums[first], first, sums[end] - sums[first], end - first), first, end)
+                             for first in range(1, len(counts)) for end in range(first + 1, len(counts) + 1)), default=(0.0, 0, 0))
+    if not first:
         return None
-    rising = counts[:max(range(len(counts)), key=counts.__getitem__) + 1]
-    total, best = sum(rising), (0.0, 0)
-    before = 0
-    for split in range(1, len(rising)):
-        before += rising[split - 1]
-        best = max(best, (_ratio(before, split, total - before, len(rising) - split), split))
-    ratio, split = best
-    if not split:
-        return None
-    low, high = sum(rising[:split]) / split, sum(rising[split:]) / (len(rising) - split)
-    sure = ratio >= SURE and high >= TIMES * low and sum(rising[split:]) >= FEWEST
-    return (split, low, high) if sure else None
+    low, high = sums[first] / first, (sums[end] - sums[first]) / (end - first)
+    sure = ratio >= SURE and high >= TIMES * low and sums[end] - sums[first] >= FEWEST
+    return (first, end, low, high) if sure else None
 
 
-def _ratio(before: int, minutes_before: int, after: int, minutes_after: int) -> float:
+def _ratio(before: int, bins_before: int, after: int, bins_after: int) -> float:
     """The log-likelihood ratio of two rates against one; 0 where the rate falls."""
-    if after * minutes_before <= before * minutes_after:
+    if after * bins_before <= before * bins_after:
         return 0.0
-    return _part(before, minutes_before) + _part(after, minutes_after) - _part(before + after, minutes_before + minutes_after)
+    return _part(before, bins_before) + _part(after, bins_after) - _part(before + after, bins_before + bins_after)
 
 
-def _part(count: int, minutes: int) -> float:
-    return count * math.log(count / minutes) if count else 0.0
+def _part(count: int, bins: int) -> float:
+    return count * math.log(count / bins) if count else 0.0
 
 
-def _minute(at: datetime.datetime, begin: datetime.datetime) -> int:
-    return int((at - begin).total_seconds() // 60)
+def _bin(at: datetime.datetime, begin: datetime.datetime, seconds: float) -> int:
+    return int((at - begin).total_seconds() // seconds)

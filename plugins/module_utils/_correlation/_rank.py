@@ -15,8 +15,8 @@ from ansible_collections.sre.runbooks.plugins.module_utils._correlation._graph i
 from ansible_collections.sre.runbooks.plugins.module_utils._diagnosis import Candidate, rank
 
 #: how often a change of each kind is behind an incident, from 0 to 1: a judgement, not a measurement
-PRIORS = {_changes.ROLLOUT: 1.0, _changes.ROLLBACK: 0.7, _changes.CONFIG: 0.9, _changes.SECRET: 0.9, _changes.SERVICE: 0.9, _changes.NODE: 0.8,
-          _changes.SCALING: 0.7, _changes.JOB: 0.6, _changes.POD: 0.6, _changes.OURS: 0.5, _changes.AUTOSCALER: 0.4,
+PRIORS = {_changes.ROLLOUT: 1.0, _changes.ROLLBACK: 0.8, _changes.CONFIG: 0.9, _changes.SECRET: 0.9, _changes.SERVICE: 0.9, _changes.NODE: 0.8,
+          _changes.STOPPED: 1.0, _changes.SCALING: 0.7, _changes.JOB: 0.6, _changes.POD: 0.6, _changes.OURS: 0.5, _changes.AUTOSCALER: 0.4,
           _changes.RESTART: 0.3}
 #: seconds before the onset in which a change loses half of its weight
 HALF_LIFE = 900.0
@@ -24,6 +24,8 @@ HALF_LIFE = 900.0
 TOLERANCE = 15.0
 #: what is left of the weight of a change after the onset, and of a rollout that another one had replaced by then
 LATE, REPLACED = 0.05, 0.3
+#: what is left of what began together with the ailing workload: it has worked like that
+INSTALLED, TOGETHER = 0.1, datetime.timedelta(seconds=60)
 MOST = 10
 
 
@@ -32,16 +34,20 @@ def candidates(changes: t.Sequence[Change], onset: datetime.datetime, known: boo
 
     :param onset: when it began, or now where that is not known.
     """
-    found = [_candidate(change, _timing((onset - change.at).total_seconds(), known), _replaced(change, changes, onset), graph, ailing)
-             for change in changes if not change.symptom]
+    begun = next((change.at for change in changes if change.born and change.object == ailing), None)
+    found = []
+    for change in changes:
+        if not change.symptom:
+            factor = _history(change, changes, onset, begun)
+            found.append(_candidate(change, _timing((onset - change.at).total_seconds(), known), factor, graph, ailing))
     best: dict[str, Candidate] = {}
     for candidate in rank(found):
         best.setdefault(candidate.name, candidate)
     return list(best.values())[:MOST]
 
 
-def _candidate(change: Change, timing: tuple[float, str], replaced: bool, graph: Graph, ailing: str) -> Candidate:
-    candidate = Candidate(f"{change.kind}:{change.object}", f"{change.object}, {change.what}{f' (by {change.by})' if change.by else ''}")
+def _candidate(change: Change, timing: tuple[float, str], history: tuple[float, str], graph: Graph, ailing: str) -> Candidate:
+    candidate = Candidate(f"{change.kind} {change.object}", f"{change.object}, {change.what}{f' (by {change.by})' if change.by else ''}")
     relation, (weight, when) = graph.relation(ailing, change.object), timing
     (candidate.supports if weight > LATE else candidate.opposes)(when, 0)
     if relation.weight > UNRELATED:
@@ -49,10 +55,9 @@ def _candidate(change: Change, timing: tuple[float, str], replaced: bool, graph:
     else:
         candidate.opposes(relation.text, 0)
     _weigh_effect(change, graph, ailing, candidate)
-    prior = PRIORS[change.kind]
-    if replaced:
-        prior *= REPLACED
-        candidate.opposes("another rollout had replaced it by then", 0)
+    prior = PRIORS[change.kind] * history[0]
+    if history[1]:
+        candidate.opposes(history[1], 0)
     if change.kind == _changes.ROLLBACK:
         candidate.opposes("that template has run before", 0)
     if change.kind == _changes.RESTART:
@@ -67,10 +72,15 @@ def _candidate(change: Change, timing: tuple[float, str], replaced: bool, graph:
     return candidate
 
 
-def _replaced(change: Change, changes: t.Sequence[Change], onset: datetime.datetime) -> bool:
+def _history(change: Change, changes: t.Sequence[Change], onset: datetime.datetime, begun: datetime.datetime | None) -> tuple[float, str]:
+    """What is left of a change that another one replaced, or that is as old as the ailing workload itself; and why."""
     rollouts = (_changes.ROLLOUT, _changes.ROLLBACK)
-    return change.kind in rollouts and any(
-        other.kind in rollouts and other.object == change.object and change.at < other.at <= onset for other in changes)
+    if change.kind in rollouts and any(
+            other.kind in rollouts and other.object == change.object and change.at < other.at <= onset for other in changes):
+        return REPLACED, "another rollout had replaced it by then"
+    if change.born and begun and abs(change.at - begun) <= TOGETHER:
+        return INSTALLED, "it began together with the ailing workload"
+    return 1.0, ""
 
 
 def _weigh_effect(change: Change, graph: Graph, ailing: str, candidate: Candidate) -> None:

@@ -13,7 +13,7 @@ import pytest
 from ansible_collections.sre.runbooks.plugins.module_utils._correlation import _analysis, _changes, _onset, _rank, _seen
 from ansible_collections.sre.runbooks.plugins.module_utils._correlation._analysis import Question
 from ansible_collections.sre.runbooks.plugins.module_utils._correlation._graph import Graph
-from ansible_collections.sre.runbooks.plugins.module_utils._correlation._onset import Onset
+from ansible_collections.sre.runbooks.plugins.module_utils._correlation._onset import Log, Onset
 from ansible_collections.sre.runbooks.plugins.module_utils._correlation._seen import Seen
 from ansible_collections.sre.runbooks.plugins.module_utils._errors import ClusterError
 from ansible_collections.sre.runbooks.plugins.module_utils._workload import Target
@@ -100,10 +100,10 @@ class TestGraph:
         assert graph.needs["deployment/api"]["deployment/gateway"] == ["configmap api-config, app.properties"]
 
     @pytest.mark.parametrize(("item", "weight", "word"), [
-        ("deployment/api", 1.0, "ailing workload itself"), ("deployment/db", 0.75, "depends on it"), ("deployment/gateway", 0.55, "it calls"),
-        ("deployment/report", 0.35, "as deployment/api does"), ("deployment/bystander", 0.1, "nothing known"),
+        ("deployment/api", 1.0, "ailing workload itself"), ("deployment/db", 0.75, "depends on it"), ("deployment/gateway", 0.5, "it calls"),
+        ("deployment/report", 0.55, "as deployment/api does"), ("deployment/bystander", 0.1, "nothing known"),
         ("secret/api-key", 1.0, "uses it"), ("configmap/api-config", 1.0, "uses it"), ("node/worker-1", 0.8, "run on it"), ("pod/api-1-gone", 1.0, "one of"),
-        ("node/worker-2", 0.44, "it calls"), ("service/db", 0.75, "depends on it"), ("configmap/unused", 0.1, "nothing known")])
+        ("node/worker-2", 0.4, "it calls"), ("service/db", 0.75, "depends on it"), ("configmap/unused", 0.1, "nothing known")])
     def test_what_is_closer_weighs_more(self, item, weight, word):
         relation = Graph.build(shop()).relation("deployment/api", item)
         assert relation.weight == pytest.approx(weight)
@@ -120,6 +120,12 @@ class TestGraph:
         assert graph.needs["deployment/db"]["deployment/api"] == ["its metrics"]
         assert graph.needs["deployment/api"]["deployment/gateway"] == ["addresses in its log"]
         assert "its address in the log of deployment/api" in graph.needs["deployment/gateway"]["deployment/api"]
+
+    def test_a_dependency_that_errors_name_counts_as_much_as_the_workload_itself(self):
+        graph = Graph.build(shop())
+        graph.blame(["ERROR dial tcp 10.96.0.3:5432: connection refused"] * 3)
+        assert graph.relation("deployment/api", "deployment/db").weight == 1.0
+        assert "3 errors of deployment/api name its address" in graph.relation("deployment/api", "service/db").text
 
     def test_words_of_a_log_are_no_addresses(self):
         graph = Graph.build(shop())
@@ -145,6 +151,14 @@ class TestChanges:
         assert [(change.at, change.by) for change in found] == [(time("02:30:00"), ""), (time("03:05:02"), "kubectl-rollout")]
         assert "back to an older template" in found[-1].what
 
+    def test_where_events_were_dropped_a_rollback_is_as_new_as_its_progress(self):
+        api = deployment("api")
+        api["status"] = {"conditions": [{"type": "Progressing", "lastUpdateTime": at("03:20:00")}]}
+        again = {"reason": "ScalingReplicaSet", "message": "Scaled up replica set api-3 from 0 to 1", "lastTimestamp": at("03:05:02")}
+        seen = shop(Deployment=[api], ReplicaSet=[replica_set("api", 2, OLD), replica_set("api", 3, OLD, image="shop:0")], Event=[again])
+        seen.objects["ReplicaSet"][1]["metadata"]["annotations"]["deployment.kubernetes.io/revision-history"] = "1"
+        assert [(change.kind, change.at) for change in changes(seen)] == [("rollback", time("03:20:00"))]
+
     def test_a_restart_is_no_rollout(self):
         again = replica_set("api", 2, at("03:00:00"))
         again["spec"]["template"]["metadata"]["annotations"] = {"kubectl.kubernetes.io/restartedAt": at("03:00:00")}
@@ -166,7 +180,18 @@ class TestChanges:
             writer("kubectl", "03:03:00", {"f:spec": {"f:replicas": {}}}, "scale"),
             writer("kubectl-apply", "03:04:00", {"f:spec": {"f:replicas": {}, "f:template": {}}}),
             writer("kube-controller-manager", "03:05:00", {"f:status": {}}, "status")])], ReplicaSet=[])
-        assert [(change.kind, change.what, change.at) for change in changes(seen)] == [("scaling", "scaled to 0", time("03:03:00"))]
+        assert [(change.kind, change.what, change.at) for change in changes(seen)] == [("stopped", "scaled to 0", time("03:03:00"))]
+
+    def test_scaling_that_only_events_tell_of_is_seen_and_the_steps_of_a_rollout_are_not(self):
+        def scaled(replica_set, clock, before, after):
+            return {"reason": "ScalingReplicaSet", "lastTimestamp": at(clock),
+                    "message": f"Scaled {'up' if after > before else 'down'} replica set {replica_set} from {before} to {after}"}
+        seen = shop(ReplicaSet=[replica_set("db", 1, OLD), replica_set("api", 1, OLD), replica_set("api", 2, at("03:00:00"), image="shop:2")], Event=[
+            scaled("db-1", "03:06:00", 1, 0), scaled("api-1", "03:15:00", 1, 0),
+            scaled("api-2", "03:00:00", 0, 1), scaled("api-1", "03:00:20", 2, 1), scaled("api-2", "03:00:21", 1, 2),
+            scaled("api-2", "03:20:00", 2, 5)])
+        assert [(change.kind, change.object, change.what) for change in changes(seen) if change.kind != "rollout"] == [
+            ("stopped", "deployment/db", "scaled from 1 to 0"), ("scaling", "deployment/api", "scaled from 2 to 5")]
 
     def test_events_conditions_and_ends_of_containers(self):
         killed = {"containerStatuses": [{"name": "api", "restartCount": 1, "state": {"running": {}}, "lastState": {
@@ -198,22 +223,29 @@ class TestChanges:
 
 
 class TestOnset:
-    def test_a_rise_is_found_at_its_minute(self):
-        assert _onset.change_point([1, 0, 2, 1, 0, 1, 30, 28, 33])[0] == 6
+    @pytest.mark.parametrize(("counts", "first"), [
+        ([1, 0, 2, 1, 0, 1, 30, 28, 33], 6), ([1, 1, 0, 40, 38, 1, 0, 1, 1, 0], 3), ([0, 0, 9, 0, 9, 9, 0, 9, 9], 2)])
+    def test_a_rise_is_found_where_it_begins_whether_it_is_over_or_not(self, counts, first):
+        assert _onset.last_rise(counts)[0] == first
+
+    def test_an_earlier_incident_is_not_this_one(self):
+        assert _onset.last_rise([0, 1, 50, 60, 55, 0, 1, 0, 0, 1, 0, 20, 22, 19])[0] == 11
 
     @pytest.mark.parametrize("counts", [[], [5], [0, 0, 0], [3, 4, 3, 5, 3, 4], [30, 28, 1, 0, 1], [0, 0, 0, 2]])
     def test_noise_a_fall_and_a_handful_are_no_onset(self, counts):
-        assert _onset.change_point(counts) is None
-
-    def test_a_spike_that_is_over_is_still_found(self):
-        assert _onset.change_point([1, 1, 0, 40, 38, 1, 0, 1, 1, 0])[0] == 3
+        assert _onset.last_rise(counts) is None
 
     def test_the_first_error_of_that_minute_is_the_onset(self):
         lines = [(time(f"03:0{minute}:{second:02d}"), "status=502" if minute >= 5 and second >= 20 else "status=200")
                  for minute in range(9) for second in range(0, 60, 5)]
-        found = _onset.estimate(lines, re.compile(_onset.ERRORS), "deployment/api")
+        found = _onset.estimate(Log(lines[0][0], lines), re.compile(_onset.ERRORS), "deployment/api")
         assert found.at == time("03:05:20")
         assert "deployment/api" in found.how
+
+    def test_a_log_that_was_silent_before_its_first_error_had_none(self):
+        lines = [(time(f"03:10:{second:02d}"), "ERROR x") for second in range(0, 60, 4)]
+        assert _onset.estimate(Log(time("03:00:00"), lines), re.compile("ERROR"), "x").at == time("03:10:00")
+        assert _onset.estimate(Log(time("03:10:00"), lines), re.compile("ERROR"), "x") is None
 
     @pytest.mark.parametrize(("line", "counts"), [
         ("2026 ERROR x", True), ('{"level":"error","msg":"x"}', True), ("level=error msg=x", True), ("status=503 ms=4", True),
@@ -227,9 +259,9 @@ class TestRanking:
         def names(clocks):
             seen = shop(ReplicaSet=[replica_set(name, 1, at(clock)) for name, clock in clocks.items()])
             return [candidate.name for candidate in _rank.candidates(changes(seen), time("03:10:00"), True, Graph.build(seen), "deployment/api")]
-        assert names({"db": "03:08:00", "gateway": "03:12:00"})[0] == "rollout:deployment/db"
-        assert names({"db": "02:10:00", "gateway": "03:09:00"})[0] == "rollout:deployment/gateway"
-        assert names({"db": "03:09:00", "bystander": "03:09:50"})[0] == "rollout:deployment/db"
+        assert names({"db": "03:08:00", "gateway": "03:12:00"})[0] == "rollout deployment/db"
+        assert names({"db": "02:10:00", "gateway": "03:09:00"})[0] == "rollout deployment/gateway"
+        assert names({"db": "03:09:00", "bystander": "03:09:50"})[0] == "rollout deployment/db"
 
     def test_after_the_onset_counts_against_it(self):
         candidate = first(shop(ReplicaSet=[replica_set("api", 1, at("03:20:00"))]))
@@ -241,7 +273,7 @@ class TestRanking:
         again["spec"]["template"]["metadata"]["annotations"] = {"kubectl.kubernetes.io/restartedAt": "x"}
         seen = shop(ReplicaSet=[replica_set("api", 1, OLD), again],
                     ConfigMap=[config_map("api-config", {"A": "1"}, [writer("ada", "03:09:00", {"f:data": {"f:A": {}}})])])
-        assert first(seen).name == "config:configmap/api-config"
+        assert first(seen).name == "config configmap/api-config"
 
     @pytest.mark.parametrize(("starts", "words"), [
         (["03:00:00", "03:09:30"], "1 of 2 pods of deployment/api have started since: they may differ"), (["03:00:00", "03:01:00"], "none of 2 pods")])
@@ -249,13 +281,13 @@ class TestRanking:
         pods = [pod("api", 1, containerStatuses=[{"name": "api", "state": {"running": {"startedAt": at(clock)}}}]) for clock in starts]
         secret = {"metadata": {"name": "api-key", "creationTimestamp": OLD, "managedFields": [writer("vault", "03:09:00", {"f:data": {"f:key": {}}})]}}
         candidate = first(shop(Pod=pods, Secret=[secret]))
-        assert candidate.name == "secret:secret/api-key"
+        assert candidate.name == "secret secret/api-key"
         assert any(words in text for text in [*candidate.evidence_for, *candidate.evidence_against])
 
     def test_what_a_runbook_did_is_no_likely_cause(self):
         seen = shop(Deployment=[deployment("api", managed=[writer("sre.runbooks", "03:09:50", {"f:spec": {"f:replicas": {}}})])], ReplicaSet=[
             replica_set("api", 1, at("03:05:00"))])
-        assert first(seen).name == "rollout:deployment/api"
+        assert first(seen).name == "rollout deployment/api"
 
     def test_a_rollout_that_was_rolled_back_before_the_onset_does_not_outrank_what_came_after(self):
         again = {"reason": "ScalingReplicaSet", "message": "Scaled up replica set api-3 from 0 to 1", "lastTimestamp": at("03:09:40")}
@@ -263,8 +295,15 @@ class TestRanking:
                     Secret=[{"metadata": {"name": "api-key", "creationTimestamp": OLD, "managedFields": [
                         writer("vault", "03:09:50", {"f:data": {"f:key": {}}})]}}])
         ranked = _rank.candidates(changes(seen), time("03:10:00"), True, Graph.build(seen), "deployment/api")
-        assert [candidate.name.partition(":")[0] for candidate in ranked] == ["secret", "rollback", "rollout"]
+        assert [candidate.name.partition(" ")[0] for candidate in ranked] == ["secret", "rollback", "rollout"]
         assert "another rollout had replaced it by then" in ranked[2].evidence_against
+
+    def test_what_is_as_old_as_the_ailing_workload_is_no_likely_cause(self):
+        seen = shop(Deployment=[deployment("api", created=at("03:00:00"))], ReplicaSet=[replica_set("api", 1, at("03:00:01"))],
+                    ConfigMap=[config_map("api-config", {"A": "1"}, [writer("ada", "03:05:00", {"f:data": {"f:A": {}}})], created=at("03:00:00"))])
+        ranked = _rank.candidates(changes(seen), time("03:10:00"), True, Graph.build(seen), "deployment/api")
+        assert ranked[0].title == "configmap/api-config, written: A (by ada)"
+        assert "it began together with the ailing workload" in ranked[1].evidence_against
 
     def test_symptoms_are_no_candidates(self):
         seen = shop(Event=[{"reason": "BackOff", "lastTimestamp": at("03:09:00"), "involvedObject": {"kind": "Pod", "name": "api-1-x"}}])
@@ -281,7 +320,7 @@ class TestResult:
         found = self.result(shop(ReplicaSet=[replica_set("api", 1, at("03:09:00"))]))
         assert [(row["at"], row["kind"]) for row in found["timeline"]] == [
             (at("03:09:00"), "rollout"), (at("03:10:00"), "onset"), (at("03:11:00"), "signal")]
-        assert found["cause"] == "rollout:deployment/api"
+        assert found["cause"] == "rollout deployment/api"
 
     def test_nothing_that_stands_out_is_said_so_and_what_was_not_seen_is_named(self):
         found = self.result(Seen(shop().objects, {"Secret": "permission denied"}), onset="")
