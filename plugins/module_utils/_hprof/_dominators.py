@@ -152,11 +152,13 @@ def _semi_nca(count: int, dominator: t.Any, source_begin: t.Any, source: t.Any, 
                     while depth > 0:
                         depth -= 1
                         y = stack[depth]
-                        link[y, 1] = min(link[y, 1], link[x, 1])
+                        if link[x, 1] < link[y, 1]:
+                            link[y, 1] = link[x, 1]
                         link[y, 0] = link[x, 0]
                         x = y
                     v = link[v, 1]
-                least = min(least, v)
+                if v < least:
+                    least = v
         semi[w] = link[w, 1] = least
     for w in range(1, count + 1):
         above = dominator[w]

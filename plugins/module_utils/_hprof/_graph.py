@@ -134,6 +134,7 @@ def build(data: t.Any, segments: t.Any, classes: Classes, numbers: Numbers, obje
     for thread, found in locals_of.items():
         objects.begin[thread + 1] += len(found)
     targets = arena.empty(int(_running_sum(objects.begin)) + 1, np.int32)
+    objects.end[:] = objects.begin[:-1]
     weak = int(scan.tally[:len(shape.kind), _records.COUNT][shape.kind > 0].sum())
     referents = np.zeros((weak, 2), np.int32)
     found = _enter_references(data, segments, scan.id_bytes, _records.root_bytes(scan.id_bytes), numbers, shape, objects, targets,
@@ -195,7 +196,6 @@ def _enter_references(data: t.Any, segments: t.Any, id_bytes: int, sizes: t.Any,
                       targets: t.Any, referents: t.Any) -> int:
     """Fill the targets; null, and what is not in the dump, is left out. Returns the number of referents."""
     found, rows = 0, shape.kind.shape[0]
-    objects.end[:] = objects.begin[:-1]
     for s in range(segments.shape[0]):
         p, end = segments[s, 0], segments[s, 1]
         while p < end:

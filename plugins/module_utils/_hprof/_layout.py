@@ -43,7 +43,7 @@ class Classes:
         for kind, name in PRIMITIVE_ARRAYS.items():
             self.names[kind] = name
         used = scan.table.keys != 0
-        for class_id, row in zip(scan.table.keys[used].tolist(), scan.table.values[used].tolist()):
+        for class_id, row in zip(scan.table.keys[used].tolist(), scan.table.values[used].tolist(), strict=True):
             self.names[row], self.ids[row] = scan.class_names.get(class_id, f"class@{class_id & (1 << 64) - 1:x}"), class_id
         self.rows = {int(class_id): row for row, class_id in enumerate(self.ids) if class_id}
         self.is_array = np.array([name.endswith("[]") for name in self.names])

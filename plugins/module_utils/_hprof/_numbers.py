@@ -39,8 +39,14 @@ def number_of(numbers: Numbers, key: int) -> int:
     if key < numbers.lowest or key > numbers.highest:
         return -1
     if numbers.ids.shape[0]:
-        place = np.searchsorted(numbers.ids, key)
-        return place if numbers.ids[place] == key else -1
+        low, high = 0, numbers.ids.shape[0] - 1
+        while low < high:
+            middle = (low + high) >> 1
+            if numbers.ids[middle] < key:
+                low = middle + 1
+            else:
+                high = middle
+        return low if numbers.ids[low] == key else -1
     distance = key - numbers.lowest
     slot = distance >> numbers.shift
     if slot << numbers.shift != distance:

@@ -47,7 +47,7 @@ def shortest(heap: Heap, vertex: int) -> list[int]:
 def steps(heap: Heap, objects: list[int]) -> list[Step]:
     """The objects of a path with the references between them."""
     found = []
-    for o, target in zip(objects, [*objects[1:], -1]):
+    for o, target in zip(objects, [*objects[1:], -1], strict=True):
         step = Step(heap.address(o), heap.class_name(o), heap.label(o), heap.retained(o))
         if target >= 0:
             step.field, step.kind, step.declaring_class = reference(heap, o, target)

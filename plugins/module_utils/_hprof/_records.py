@@ -96,12 +96,10 @@ def record_end(data: t.Any, p: int, end: int, id_bytes: int, root_sizes: t.Any) 
 
 
 @kernel
-def identifiers(data: t.Any, offsets: t.Any, id_bytes: int) -> t.Any:
+def identifiers(data: t.Any, offsets: t.Any, id_bytes: int, out: t.Any) -> None:
     """The identifiers at these offsets."""
-    out = np.empty(offsets.shape[0], np.int64)
     for i in range(offsets.shape[0]):
         out[i] = identifier(data, offsets[i], id_bytes)
-    return out
 
 
 @kernel
@@ -137,11 +135,12 @@ def measure(tally: t.Any, state: t.Any, gap: int) -> None:
     """Learn from the distance to the next object: an upper bound of the last one's size."""
     row, length = state[LAST_CLASS], state[LAST_LENGTH]
     if length < 0:
-        tally[row, GAP] = min(tally[row, GAP], gap)
+        if gap < tally[row, GAP]:
+            tally[row, GAP] = gap
     elif row < FIRST_CLASS:
         header = gap - length * value_bytes(row, 8)
-        if header >= 8:
-            state[ARRAY_HEADER] = min(state[ARRAY_HEADER], header)
+        if 8 <= header < state[ARRAY_HEADER]:
+            state[ARRAY_HEADER] = header
     elif length >= 4:
         if gap < 16 + 8 * length:
             state[NARROW] += 1
@@ -188,7 +187,10 @@ def count_objects(data: t.Any, p: int, end: int, id_bytes: int, root_sizes: t.An
             p = after
             continue
         state[OBJECTS] += 1
-        state[LOWEST], state[HIGHEST] = min(state[LOWEST], this), max(state[HIGHEST], this)
+        if this < state[LOWEST]:
+            state[LOWEST] = this
+        if this > state[HIGHEST]:
+            state[HIGHEST] = this
         state[ID_BITS] |= this
         if state[LAST_CLASS] >= 0 and this > state[LAST]:
             measure(tally, state, this - state[LAST])

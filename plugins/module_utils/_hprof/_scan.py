@@ -172,7 +172,7 @@ class Scan:
             more = _new_tally(4 * len(self.tally))
             more[:len(self.tally)] = self.tally
             used, bigger = self.table.keys != 0, new_table(len(more))
-            for key, row in zip(self.table.keys[used], self.table.values[used]):
+            for key, row in zip(self.table.keys[used], self.table.values[used], strict=True):
                 _records.put(bigger, key, row)
             self.tally, self.table = more, bigger
 
@@ -191,20 +191,26 @@ class Scan:
 
         size = self.id_bytes
         offsets, lengths = bodies(LOAD_CLASS)
-        classes, names = (_records.identifiers(data, offsets + shift, size).tolist() for shift in (4, 8 + size))
-        self._names += zip(classes, names)
-        self.class_serials.update(zip(_records.identifiers(data, offsets, 4).tolist(), classes))
+        classes, names = (_identifiers(data, offsets + shift, size).tolist() for shift in (4, 8 + size))
+        self._names += zip(classes, names, strict=True)
+        self.class_serials.update(zip(_identifiers(data, offsets, 4).tolist(), classes, strict=True))
         for tag, table, key in ((FRAME, self.frames, size), (TRACE, self.traces, 4)):
-            for offset, length in zip(*(part.tolist() for part in bodies(tag))):
+            for offset, length in zip(*(part.tolist() for part in bodies(tag)), strict=True):
                 body = bytes(data[offset:offset + length])
                 table[int.from_bytes(body[:key], "big", signed=key == 8)] = body
         offsets, lengths = bodies(STRING)
         if len(offsets):
-            ids = _records.identifiers(data, offsets, size)
+            ids = _identifiers(data, offsets, size)
             if self.moving:
                 begin, end = int(offsets[0]), int(offsets[-1] + lengths[-1])
                 data, offsets = data[begin:end].copy(), offsets - begin
             self.texts.add(data, ids, offsets + size, lengths - size)
+
+
+def _identifiers(data: t.Any, offsets: t.Any, id_bytes: int) -> t.Any:
+    out = np.empty(len(offsets), np.int64)
+    _records.identifiers(data, offsets, id_bytes, out)
+    return out
 
 
 def _new_tally(rows: int) -> t.Any:

@@ -24,8 +24,9 @@ except ImportError:
     fast_gzip = gzip
 try:
     import zstandard
+    from zstandard import ZstdError
 except ImportError:
-    zstandard = None
+    zstandard, ZstdError = None, OSError
 
 GZIP, ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 BLOCK = 4 << 20
@@ -59,7 +60,7 @@ class Stream:
         """Read some bytes, 0 at the end; a compressed file that is damaged ends where the damage is."""
         try:
             return self._reader.readinto(target)
-        except (EOFError, OSError, zlib.error, *([zstandard.ZstdError] if zstandard else [])) as error:
+        except (EOFError, OSError, zlib.error, ZstdError) as error:
             self.problem = f"its {self.compression or 'file'} data end early or are damaged ({error})"
             return 0
 

@@ -6,6 +6,7 @@ their memory spreads over many objects, and the shortest way from a root to it."
 
 from __future__ import annotations
 
+import itertools
 import re
 
 from ansible_collections.sre.runbooks.plugins.module_utils._hprof import _paths
@@ -102,7 +103,7 @@ def _row(heap: Heap, vertex: int) -> int:
 def _code_areas(steps: list[Step], groups: list[Group]) -> list[CodeArea]:
     """The fields on the path that the application's own classes declare, the one nearest to the memory first."""
     areas = [CodeArea(step.declaring_class, step.field, step.kind, f"it leads to {after.label}, {_size(after.retained_bytes)}")
-             for step, after in zip(steps, steps[1:]) if step.kind in ("static", "field", "local") and step.declaring_class]
+             for step, after in itertools.pairwise(steps) if step.kind in ("static", "field", "local") and step.declaring_class]
     own = [area for area in reversed(areas) if not _PLATFORM.match(area.declaring_class)]
     kept = [CodeArea(group.class_name, "", "class", f"{group.instances} of it are kept, {_size(group.retained_bytes)}")
             for group in groups[:3] if not _PLATFORM.match(group.class_name) and "." in group.class_name + "."

@@ -43,15 +43,21 @@ class Tree:
     def by_group(self, object_: t.Any, class_of: t.Any, group_of: t.Any, groups: int) -> t.Any:
         """Units that would go with all objects of a group of classes (what a group's objects keep of each other counts once)."""
         out = np.zeros(groups, np.int64)
-        _retain_groups(self.child_begin, self._children, object_, class_of, group_of, self.retained, np.zeros(groups, np.int32), out)
+        _retain_groups(self.child_begin, self._children, object_, class_of, group_of, self.retained, np.zeros(groups, np.int32),
+                       *self._stacks(2), out)
         return out
 
     def below(self, vertex: int, object_: t.Any, class_of: t.Any, units: t.Any, through: t.Any) -> t.Any:
         """What lies below a vertex by row: (objects, units retained); objects of the rows marked in ``through`` are looked through
         and count with their own units only."""
         out = np.zeros((len(through), 2), np.int64)
-        _tally_below(vertex, self.child_begin, self._children, object_, class_of, units, self.retained, through, out)
+        _tally_below(vertex, self.child_begin, self._children, object_, class_of, units, self.retained, through,
+                     *self._stacks(1), out)
         return out
+
+    def _stacks(self, count: int) -> list[t.Any]:
+        """Room for a walk as deep as the tree may be; the system gives memory only for what is used."""
+        return [np.empty(len(self.dominator), np.int32) for _each in range(count)]
 
 
 @kernel
@@ -79,9 +85,8 @@ def _sort_children(dominator: t.Any, begin: t.Any, children: t.Any) -> None:
 
 @kernel
 def _retain_groups(child_begin: t.Any, children: t.Any, object_: t.Any, class_of: t.Any, group_of: t.Any, retained: t.Any,
-                   above: t.Any, out: t.Any) -> None:
+                   above: t.Any, stack: t.Any, cursor: t.Any, out: t.Any) -> None:
     """Walk down with a count of the objects of each group above: only those with none above add to it."""
-    stack, cursor = np.empty(1024, np.int32), np.empty(1024, np.uint32)
     depth = 0
     stack[0], cursor[0] = 0, child_begin[0]
     while depth >= 0:
@@ -95,8 +100,6 @@ def _retain_groups(child_begin: t.Any, children: t.Any, object_: t.Any, class_of
             if child_begin[child] != child_begin[child + 1]:
                 above[group] += 1
                 depth += 1
-                if depth == stack.shape[0]:
-                    stack, cursor = np.concatenate((stack, stack)), np.concatenate((cursor, cursor))
                 stack[depth], cursor[depth] = child, child_begin[child]
         else:
             if v != 0:
@@ -106,8 +109,8 @@ def _retain_groups(child_begin: t.Any, children: t.Any, object_: t.Any, class_of
 
 @kernel
 def _tally_below(vertex: int, child_begin: t.Any, children: t.Any, object_: t.Any, class_of: t.Any, units: t.Any, retained: t.Any,
-                 through: t.Any, out: t.Any) -> None:
-    stack, depth = np.empty(1024, np.int64), 0
+                 through: t.Any, stack: t.Any, out: t.Any) -> None:
+    depth = 0
     stack[0] = vertex
     while depth >= 0:
         v = stack[depth]
@@ -119,8 +122,6 @@ def _tally_below(vertex: int, child_begin: t.Any, children: t.Any, object_: t.An
             if through[row]:
                 out[row, 1] += units[object_[child]]
                 depth += 1
-                if depth == stack.shape[0]:
-                    stack = np.concatenate((stack, stack))
                 stack[depth] = child
             else:
                 out[row, 1] += retained[child]
