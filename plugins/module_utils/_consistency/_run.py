@@ -77,7 +77,7 @@ def count(cursor: t.Any, rules: t.Iterable[Rule]) -> dict[str, int]:
     for rule in rules:
         cursor.execute("SAVEPOINT consistency")
         strategy = _strategy.choose(cursor, rule, Options.rows_per_range)
-        _strategy.apply(cursor, {**SESSION, **_strategy.settings(rule, strategy.way)})
+        _strategy.apply(cursor, {**SESSION, **_strategy.settings(strategy.way)})
         cursor.execute(f"SELECT count(*) FROM ({_sql.statement(rule)}) AS affected_rows")
         found[rule.name] = cursor.fetchone()[0]
         cursor.execute("ROLLBACK TO SAVEPOINT consistency; RELEASE SAVEPOINT consistency")
@@ -186,7 +186,7 @@ class _Check:
 
     def _read(self, rule: Rule, keys: Slice, cursor: t.Any) -> None:
         strategy = self.state.of(rule).strategy
-        _strategy.apply(cursor, _strategy.settings(rule, strategy.way))
+        _strategy.apply(cursor, _strategy.settings(strategy.way))
         number = strategy.slices.index(keys)
         name = f"{rule.name} {keys}" if len(strategy.slices) > 1 else rule.name
         with self.state.part_file(rule, number) as file:
