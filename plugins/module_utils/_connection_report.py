@@ -82,10 +82,10 @@ def _closing(found: Json) -> list[Json]:
     items = []
     for leak in found["leaks"]:
         row = rows[leak["at"]]
-        how = "never: the call of close is missing" if not row["released"] else (
-            f"in {row['released']} of {row['acquired']} uses: one path (an exception, an early return) leaves it out")
+        how = "it is never given back: the call of close is missing" if not row["released"] else (
+            f"it is given back in {row['released']} of {row['acquired']} uses: one path (an exception, an early return) leaves it out")
         items.append(_item("close", leak["at"], f"Close the connection on every path of {leak['at']} (try-with-resources, a context manager or "
-                                                f"defer): it is given back {how}; {leak['count']} are lost."))
+                                                f"defer): {how}; {leak['count']} are lost."))
     return items + [_item("close", row["at"], f"Close the connection on every path from {row['at']}: the pool reported {row['count']} as leaked.")
                     for row in found["missed"]]
 

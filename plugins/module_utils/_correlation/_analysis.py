@@ -23,7 +23,7 @@ from ansible_collections.sre.runbooks.plugins.module_utils._parallel import each
 from ansible_collections.sre.runbooks.plugins.module_utils._workload import Target
 
 #: score from which a change stands out
-CLEAR = 10
+CLEAR = 40
 #: workloads whose logs are read beside the ailing one's, and lines of each pod
 CALLERS, LINES = 3, 20000
 SHOWN = 3

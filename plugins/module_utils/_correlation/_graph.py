@@ -36,8 +36,9 @@ class Relation:
 
 
 UNRELATED = 0.1
-#: what one step of dependency, of being called, and a common dependency or Secret leave of the weight
-_STEP, _CALLER_STEP, _COMMON, _NODE = 0.75, 0.5, 0.55, 0.8
+#: what is left of the weight after one step of dependency, one step of being called, with a common dependency or Secret, and
+#: for what belongs to such a workload, or is a node
+_STEP, _CALLER_STEP, _COMMON, _OWNED = 0.75, 0.5, 0.55, 0.8
 
 
 class Graph:
@@ -116,7 +117,7 @@ class Graph:
         for owner in owners:
             belongs = f"pods of {owner} run on it" if item.startswith("node/") else f"it is one of {owner}" if item.startswith("pod/") else f"{owner} uses it"
             way = self._between(ailing, owner) if owner != ailing else Relation(1.0, "")
-            weight = way.weight * (_NODE if item.startswith("node/") else 1.0)
+            weight = way.weight * (1.0 if owner == ailing and not item.startswith("node/") else _OWNED)
             ways.append(Relation(weight, f"{belongs}; {way.text}" if way.text else belongs))
         return max(ways, key=lambda way: way.weight)
 

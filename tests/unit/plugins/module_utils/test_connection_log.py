@@ -75,7 +75,7 @@ def test_a_log_of_something_else_finds_nothing():
 def test_a_location_that_never_closes_is_told_from_one_that_sometimes_does_not(found):
     items = _connection_report.improvements(found)
     assert [(item["kind"], item["at"]) for item in items] == [("close", "Orders.report:60"), ("hold", "Orders.find:37"), ("timeout", "Orders.find:37")]
-    assert "never: the call of close is missing; 2 are lost" in items[0]["text"]
+    assert "it is never given back: the call of close is missing; 2 are lost" in items[0]["text"]
     assert "look for a lock" not in items[1]["text"]
     now_and_then = Analysis(SHOP)
     now_and_then.read("pod", [*LOG, stamped(40, "acquire conn=c7 req=r7 at=Orders.report:60"), stamped(41, "release conn=c7 req=r7 held_ms=1000")])

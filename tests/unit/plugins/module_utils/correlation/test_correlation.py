@@ -103,7 +103,7 @@ class TestGraph:
         ("deployment/api", 1.0, "ailing workload itself"), ("deployment/db", 0.75, "depends on it"), ("deployment/gateway", 0.5, "it calls"),
         ("deployment/report", 0.55, "as deployment/api does"), ("deployment/bystander", 0.1, "nothing known"),
         ("secret/api-key", 1.0, "uses it"), ("configmap/api-config", 1.0, "uses it"), ("node/worker-1", 0.8, "run on it"), ("pod/api-1-gone", 1.0, "one of"),
-        ("node/worker-2", 0.4, "it calls"), ("service/db", 0.75, "depends on it"), ("configmap/unused", 0.1, "nothing known")])
+        ("node/worker-2", 0.4, "it calls"), ("service/db", 0.6, "depends on it"), ("configmap/unused", 0.1, "nothing known")])
     def test_what_is_closer_weighs_more(self, item, weight, word):
         relation = Graph.build(shop()).relation("deployment/api", item)
         assert relation.weight == pytest.approx(weight)
