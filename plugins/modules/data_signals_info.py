@@ -87,6 +87,7 @@ says:
 import dataclasses
 
 from ansible_collections.sre.runbooks.plugins.module_utils import _data_signals, _signals
+from ansible_collections.sre.runbooks.plugins.module_utils._consistency._checking import CHECKS_SPEC, check_snapshot
 from ansible_collections.sre.runbooks.plugins.module_utils._database import _database, _exported
 from ansible_collections.sre.runbooks.plugins.module_utils._database._database import DATABASE_CONNECTION_SPEC
 from ansible_collections.sre.runbooks.plugins.module_utils._module import (
@@ -94,13 +95,12 @@ from ansible_collections.sre.runbooks.plugins.module_utils._module import (
 from ansible_collections.sre.runbooks.plugins.module_utils._parallel import gather
 from ansible_collections.sre.runbooks.plugins.module_utils._signals import SIGNALS_SPEC, Reading
 from ansible_collections.sre.runbooks.plugins.module_utils._workload import Target
-from ansible_collections.sre.runbooks.plugins.modules import data_consistency_info
 
 ARGUMENT_SPEC = {
     **CONNECTION_SPEC,
     **EVIDENCE_SPEC,
     **DATABASE_CONNECTION_SPEC,
-    **data_consistency_info.CHECKS_SPEC,
+    **CHECKS_SPEC,
     **SIGNALS_SPEC,
     "workload": {"type": "str", "required": True},
     "container": {"type": "str"},
@@ -131,7 +131,7 @@ def _findings(task: Task) -> list:
     p = task.params
     counting = dataclasses.replace(task, params={**p, "incident_id": None})
     with _database.opened(task.cluster(), p["namespace"], p["database"]) as database, _exported.exported_snapshot(database) as snapshot:
-        return data_consistency_info.check_snapshot(counting, None, database, snapshot)["findings"]
+        return check_snapshot(counting, None, database, snapshot)["findings"]
 
 
 def main() -> None:

@@ -117,6 +117,7 @@ says:
 import dataclasses
 
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster import Cluster, Json
+from ansible_collections.sre.runbooks.plugins.module_utils._consistency._checking import CHECKS_SPEC, check_snapshot
 from ansible_collections.sre.runbooks.plugins.module_utils._database import _database, _dump, _exported
 from ansible_collections.sre.runbooks.plugins.module_utils._database._database import DATABASE_CONNECTION_SPEC, Database
 from ansible_collections.sre.runbooks.plugins.module_utils._database._dump import Dump, Options
@@ -126,7 +127,6 @@ from ansible_collections.sre.runbooks.plugins.module_utils._evidence import Evid
 from ansible_collections.sre.runbooks.plugins.module_utils._module import (
     CONNECTION_SPEC, EVIDENCE_SPEC, Result, Task, run_module)
 from ansible_collections.sre.runbooks.plugins.module_utils._parallel import gather
-from ansible_collections.sre.runbooks.plugins.modules import data_consistency_info
 
 KIND = "database_dump"
 
@@ -134,7 +134,7 @@ ARGUMENT_SPEC = {
     **CONNECTION_SPEC,
     **EVIDENCE_SPEC,
     **DATABASE_CONNECTION_SPEC,
-    **data_consistency_info.CHECKS_SPEC,
+    **CHECKS_SPEC,
     "dump": {"type": "bool", "default": True},
     "jobs": {"type": "int", "default": 2},
     "compress": {"type": "int", "default": 1},
@@ -156,7 +156,7 @@ def run(task: Task) -> Result:
     """Check and dump at the same time."""
     p, cluster, store = task.params, task.cluster(), task.evidence()
     with _database.opened(cluster, p["namespace"], p["database"]) as database, _exported.exported_snapshot(database) as snapshot:
-        found = gather(checked=lambda: data_consistency_info.check_snapshot(task, store, database, snapshot),
+        found = gather(checked=lambda: check_snapshot(task, store, database, snapshot),
                        dumped=lambda: _dumped(task, store, database, snapshot) if store and p["dump"] else {})
     checked, dumped = found["checked"], found["dumped"]
     return {**checked, "dump": dumped, "says": [*checked["says"], *_says(dumped)]}

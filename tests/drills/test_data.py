@@ -55,15 +55,14 @@ def test_writes_stop_what_is_approved_is_repaired_and_everything_goes_back(corru
     assert run(data_inconsistency_approved_repair="0123456789abcdef").returncode != 0
     assert sql(corrupted, STATE) == broken, "another plan was approved: nothing is repaired"
 
-    plan = runbook.module("sre.runbooks.data_repair", {"namespace": NAMESPACE, "incident_id": incident_id,
-                                                        "incidents_dir": str(runbook.incidents)})["result"]
+    asked = {"namespace": NAMESPACE, "incident_id": incident_id, "incidents_dir": str(runbook.incidents)}
+    plan = runbook.module("sre.runbooks.data_repair", asked)["result"]
     assert plan["counts"] == {"orders": {"insert": 4, "update": 14}, "order_items": {"insert": 10}}
     done = run(data_inconsistency_approved_repair=plan["plan_hash"])
     assert done.returncode == 0 and "28 rows repaired" in flat(done)
     assert "11 rows break a rule (5 order_total_differs, 2 item_without_order, 4 item_twice)" in flat(done), "what the audit log cannot decide"
 
-    back = runbook.module("sre.runbooks.data_repair", {"namespace": NAMESPACE, "incident_id": incident_id, "mode": "reverse",
-                                                       "incidents_dir": str(runbook.incidents)})["result"]
+    back = runbook.module("sre.runbooks.data_repair", {**asked, "mode": "reverse"})["result"]
     assert back["written"] == 28 and sql(corrupted, STATE) == broken
 
     assert runbook.run("incident/clear_temporary_fixes.yml", incident_id=incident_id).returncode == 0
