@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import pathlib
 import resource
 import time
 import typing as t
 
+from ansible_collections.sre.runbooks.plugins.module_utils._errors import InvalidInput
 from ansible_collections.sre.runbooks.plugins.module_utils._hprof import (
-    _dominators, _graph, _layout, _model, _numbers, _records, _roots, _scan, _source, _suspects)
+    _dominators, _graph, _growth, _layout, _model, _numbers, _records, _roots, _scan, _source, _suspects)
 from ansible_collections.sre.runbooks.plugins.module_utils._hprof._arena import Arena, available_memory
 from ansible_collections.sre.runbooks.plugins.module_utils._hprof._heap import Heap
 from ansible_collections.sre.runbooks.plugins.module_utils._hprof._layout import Classes
@@ -83,6 +85,32 @@ def analyse(path: str, progress: Tell = lambda line: None, scratch: str | None =
         _fill(result, heap, steps)
     result.peak_memory_bytes = _peak()
     return result
+
+
+def answer(path: str, progress: Tell = lambda line: None, before: str | None = None, histogram_only: bool = False,
+           scratch: str | None = None, references: str = "strong") -> HeapAnalysis:
+    """The analysis, or the histogram, and what has grown since an earlier dump or histogram."""
+    result = histogram(path, progress) if histogram_only else analyse(path, progress, scratch, references)
+    if before:
+        earlier = _earlier(before, progress)
+        result.growth = _growth.compare(earlier, result.histogram, before)
+        result.says += _growth.says(result.growth)
+    return result
+
+
+def _earlier(path: str, progress: Tell) -> list[_model.HistogramRow]:
+    """The histogram of an earlier dump, or one that was saved as text."""
+    stream = _source.Stream(path)
+    stream.close()
+    with open(path, "rb") as file:
+        head = file.read(12)
+    if stream.compression or head == b"JAVA PROFILE":
+        return histogram(path, progress).histogram
+    rows = _growth.of_text(pathlib.Path(path).read_text("utf-8", "replace"))
+    if not rows:
+        raise InvalidInput(f"{path} is neither a heap dump nor a class histogram.",
+                           "Name a dump, or the text that jcmd GC.class_histogram wrote.")
+    return rows
 
 
 def _begin(path: str, progress: Tell) -> Steps:

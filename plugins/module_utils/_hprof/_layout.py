@@ -18,8 +18,14 @@ from ansible_collections.sre.runbooks.plugins.module_utils._jit import np
 
 PRIMITIVE_ARRAYS = {4: "boolean[]", 5: "char[]", 6: "float[]", 7: "double[]", 8: "byte[]", 9: "short[]", 10: "int[]", 11: "long[]"}
 CLASS_OF_CLASSES = "java.lang.Class"
-#: bytes by which an instance may be larger than its fields: padding between super classes, fields that only the JVM knows
-_HIDDEN, _HIDDEN_IN_CLASS = 24, 72
+#: bytes by which an instance may be larger than its fields say: padding between super classes, less than a dead object could take
+_PADDING = 8
+#: the same where the JVM adds fields of its own, or keeps fields apart (@Contended), in these classes and those that extend them
+_HIDDEN = {CLASS_OF_CLASSES: 72, "java.lang.ClassLoader": 24, "java.lang.Module": 24, "java.lang.Thread": 296,
+           "java.lang.invoke.ResolvedMethodName": 24, "java.lang.invoke.MemberName": 24, "java.lang.StackFrameInfo": 24,
+           "java.lang.invoke.MethodHandleNatives$CallSiteContext": 24, "java.util.concurrent.atomic.Striped64$Cell": 296,
+           "java.util.concurrent.ConcurrentHashMap$CounterCell": 296, "java.util.concurrent.ForkJoinPool": 296,
+           "java.util.concurrent.ForkJoinPool$WorkQueue": 296, "java.util.concurrent.Exchanger$Node": 296}
 #: header of an array -> of an object, where identifiers have 8 bytes
 _OBJECT_HEADERS = {12: 8, 16: 12, 20: 16, 24: 16}
 
@@ -87,7 +93,8 @@ class Classes:
                 self.fixed[row] = _round(layout.array_header_bytes, int(self.element[row]))
             else:
                 least = self._least(row)
-                hidden = _HIDDEN_IN_CLASS if self.names[row] == CLASS_OF_CLASSES else _HIDDEN
+                hidden = max(_HIDDEN.get(self.scan.class_names.get(ancestor, ""), _PADDING)
+                             for ancestor in (0, *self.fields.ancestors(int(self.ids[row]))))
                 self.fixed[row] = tally[row, GAP] if least <= tally[row, GAP] <= least + hidden else least
         mirrors = self.called(CLASS_OF_CLASSES)
         base = int(self.fixed[mirrors[0]]) if mirrors else layout.object_header_bytes
