@@ -133,13 +133,13 @@ def main() -> int:
     try:
         found, problems = of_files(options.files, patterns(options.acquire, options.release, options.timeout), options.leaked_after)
     except RunbookError as error:
-        print(error, file=sys.stderr)
+        sys.stderr.write(f"{error}\n")
         return 1
     items = improvements(found)
     lines = [*says(found), *(f"- {item['text']}" for item in items), *problems]
-    print(json.dumps({**found, "improvements": items}, indent=1) if options.json else "\n".join(lines))
+    sys.stdout.write((json.dumps({**found, "improvements": items}, indent=1) if options.json else "\n".join(lines)) + "\n")
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())

@@ -24,12 +24,13 @@ def main() -> int:
     try:
         for name in options.files:
             found = _analysis.of_file(name, options.long_safepoint)
-            print(json.dumps(found, indent=1) if options.json else "\n".join([f"{name}:", *(f"  {line}" for line in found["says"])]))
+            text = json.dumps(found, indent=1) if options.json else "\n".join([f"{name}:", *(f"  {line}" for line in found["says"])])
+            sys.stdout.write(text + "\n")
     except RunbookError as error:
-        print(error, file=sys.stderr)
+        sys.stderr.write(f"{error}\n")
         return 1
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())

@@ -53,8 +53,8 @@ def replica_set(owner, number, created, **spec):
 
 
 def pod(owner, number, node="worker-1", address="10.0.0.9", **status):
-    return {"metadata": {"name": f"{owner}-{number}-x", "creationTimestamp": OLD, "ownerReferences": [
-                {"kind": "ReplicaSet", "name": f"{owner}-{number}", "uid": f"uid-{owner}-{number}", "controller": True}]},
+    above = {"kind": "ReplicaSet", "name": f"{owner}-{number}", "uid": f"uid-{owner}-{number}", "controller": True}
+    return {"metadata": {"name": f"{owner}-{number}-x", "creationTimestamp": OLD, "ownerReferences": [above]},
             "spec": {"nodeName": node, "containers": [{"name": owner}]}, "status": {"phase": "Running", "podIP": address, **status}}
 
 

@@ -85,8 +85,7 @@ def test_lines_without_time_give_pauses_and_say_what_is_missing():
 
 
 def test_causes_and_system_gc():
-    found = _analysis.of_lines("x", ["[1.0s] GC(0) Pause Full (System.gc()) 20M->4M(64M) 300.0ms",
-                                    "[9.0s] GC(1) Pause Full (System.gc()) 20M->4M(64M) 300.0ms"])
+    found = _analysis.of_lines("x", [f"[{n}.0s] GC({n}) Pause Full (System.gc()) 20M->4M(64M) 300.0ms" for n in (1, 9)])
     assert found["cause"] == "explicit_gc"
     assert found["figures"]["causes"] == [{"name": "System.gc()", "count": 2, "total_ms": 600.0, "max_ms": 300.0}]
 
