@@ -28,10 +28,10 @@ def reading(findings: t.Sequence[Json], errors: Json, since: str) -> Reading:
     wrong = [finding for finding in findings if finding["kind"] != "flagged"]
     marked = [finding for finding in findings if finding["kind"] == "flagged"]
     recent = [finding for finding in marked if finding["count"] and (finding.get("last") or since) >= since]
-    failed = [finding["rule"] for finding in findings if finding.get("error")]
+    failed = [finding["error"] for finding in findings if finding.get("error")]
     signals = (_mismatches(wrong), _tampered(recent, marked, since), _validation(errors))
     return Reading(now(), signals, complete=not failed, facts={"findings": list(findings)},
-                   incomplete_because=f"rules could not be checked: {', '.join(failed)}")
+                   incomplete_because=" ".join(failed))
 
 
 def validation_errors(cluster: Cluster, target: Target, container: str | None, pattern: str, seconds: int, since: str) -> Json:
