@@ -12,7 +12,7 @@ CLUSTERS ?= 1
 SCENARIOS := $(notdir $(patsubst %/molecule.yml,%,$(wildcard extensions/molecule/*/molecule.yml)))
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint unit database sanity docs package molecule drills lab-up lab-down bench clean
+.PHONY: help venv demo test lint unit database sanity docs package molecule drills lab-up lab-down bench bench-consistency clean
 
 help: ## This list
 	@sed -nE 's/^([a-z%-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -69,6 +69,10 @@ fleet: venv ## The drills that need three clusters, one of them dead; brings up 
 
 bench: venv ## Our runbook against the same steps in bash and in kubernetes.core, on a lab that is up
 	.venv/bin/python tests/benchmarks/run.py
+
+bench-consistency: venv ## The check of order totals against the written playbook's query, on a PostgreSQL of its own
+	@tests/tools/postgresql.sh
+	.venv/bin/python tests/benchmarks/consistency.py
 
 clean: ## Remove what make has created in this checkout (the lab stays)
 	rm -rf .ansible .build .venv tests/output

@@ -31,9 +31,10 @@ class Postgres:
 
     def execute(self, sql: str, *arguments: t.Any) -> list[tuple[t.Any, ...]]:
         """Rows of a statement of ``shop``, committed."""
-        with contextlib.closing(self.connect()) as connection, connection, connection.cursor() as cursor:
-            cursor.execute(sql, arguments or None)
-            return cursor.fetchall() if cursor.description else []
+        with contextlib.closing(self.connect()) as connection:
+            with connection, connection.cursor() as cursor:
+                cursor.execute(sql, arguments or None)
+                return cursor.fetchall() if cursor.description else []
 
     def database(self, user: str = "shop", **options: t.Any) -> Database:
         """The database as the collection's code reaches it."""

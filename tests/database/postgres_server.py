@@ -61,28 +61,50 @@ def temporary_server(parent: str | None = None, **settings: str) -> t.Iterator[S
 
     :param settings: of postgresql.conf, over ``SETTINGS``.
     """
-    directory = pathlib.Path(tempfile.mkdtemp(prefix="runbooks-postgres-", dir=parent))
-    port = _free_port()
-    chosen = {**SETTINGS, "port": str(port), "unix_socket_directories": str(directory), **settings}
-    try:
-        if os.getuid() == 0:
-            shutil.chown(directory, _unprivileged())
+    with _scratch(parent) as directory:
         (password := directory / "password").write_text(PASSWORD)
         subprocess.run([*_as_owner(), program("initdb"), "-D", directory / "data", "--username=postgres", "--auth-local=trust",
                         "--auth-host=scram-sha-256", "--encoding=UTF8", "--no-sync", f"--pwfile={password}"],
                        check=True, stdout=subprocess.DEVNULL)
-        with open(directory / "log", "wb") as log:
-            process = subprocess.Popen([*_as_owner(), program("postgres"), "-D", directory / "data",
-                                        *(f"--{key}={value}" for key, value in chosen.items())], stdout=log, stderr=log)
-        try:
-            server = Server(directory, port, process.pid)
-            _wait_until_ready(server, process)
+        with _running(directory, settings) as server:
             yield server
-        finally:
-            process.send_signal(signal.SIGINT)  # ends the sessions, then the server
-            process.wait(60)
+
+
+@contextlib.contextmanager
+def replica(of: Server, **settings: str) -> t.Iterator[Server]:
+    """A hot standby of a server while the context lasts; it answers once it can be read."""
+    with _scratch(None) as directory:
+        subprocess.run([*_as_owner(), program("pg_basebackup"), "-h", of.directory, "-p", str(of.port), "-U", "postgres",
+                        "-D", directory / "data", "--write-recovery-conf", "--checkpoint=fast", "--no-sync"], check=True)
+        with _running(directory, settings) as server:
+            yield server
+
+
+@contextlib.contextmanager
+def _scratch(parent: str | None) -> t.Iterator[pathlib.Path]:
+    directory = pathlib.Path(tempfile.mkdtemp(prefix="runbooks-postgres-", dir=parent))
+    try:
+        if os.getuid() == 0:
+            shutil.chown(directory, _unprivileged())
+        yield directory
     finally:
         shutil.rmtree(directory)
+
+
+@contextlib.contextmanager
+def _running(directory: pathlib.Path, settings: t.Mapping[str, str]) -> t.Iterator[Server]:
+    port = _free_port()
+    chosen = {**SETTINGS, "port": str(port), "unix_socket_directories": str(directory), **settings}
+    with open(directory / "log", "wb") as log:
+        process = subprocess.Popen([*_as_owner(), program("postgres"), "-D", directory / "data",
+                                    *(f"--{key}={value}" for key, value in chosen.items())], stdout=log, stderr=log)
+    try:
+        server = Server(directory, port, process.pid)
+        _wait_until_ready(server, process)
+        yield server
+    finally:
+        process.send_signal(signal.SIGINT)  # ends the sessions, then the server
+        process.wait(60)
 
 
 def load_shop(server: Server) -> None:

@@ -12,6 +12,7 @@ import threading
 import time
 
 import pytest
+from postgres_server import replica
 
 from ansible_collections.sre.runbooks.plugins.module_utils._consistency import _findings, _rules, _run
 from ansible_collections.sre.runbooks.plugins.module_utils._consistency._run import Options
@@ -202,6 +203,34 @@ def test_a_killed_connection_goes_on_where_it_was(postgres, checked):
 def kill_sleeper(postgres):
     while not postgres.server.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep'"):
         time.sleep(0.05)
+
+
+def test_a_check_writes_nothing(postgres, checked):
+    checked()  # the first reader tidies pages up that others have written
+    before = written(postgres)
+    checked()
+    rows, position = written(postgres)
+    assert rows == before[0]
+    assert position - before[1] < 120, "the server itself may note which transactions run"
+
+
+def written(postgres):
+    """Rows that were ever written, and the position of the WAL."""
+    [(rows, position)] = postgres.server.execute(f"""
+        SELECT tup_inserted + tup_updated + tup_deleted, pg_current_wal_insert_lsn() - '0/0'
+        FROM pg_stat_database WHERE datname = '{postgres.name}'""")
+    return rows, position
+
+
+def test_a_replica_is_checked_as_it_is(postgres, tmp_path):
+    postgres.execute("UPDATE orders SET total = NULL WHERE id < 4")
+    with replica(postgres.server) as standby:
+        asked, rules = standby.database(postgres.name), _rules.load([], [])
+        state = State(tmp_path, rules)
+        with exported_snapshot(asked) as snapshot:
+            assert _run.check(asked.connect, snapshot, rules, state) == {}
+        assert {rule.name: rows for rule in rules if (rows := sum(part.rows for part in state.of(rule).parts))} == {
+            "order_total_differs": 3, "order_without_total": 3, "order_differs_from_audit_log": 3}
 
 
 def test_a_controller_that_is_killed_goes_on_where_it_was(postgres, tmp_path):
