@@ -74,6 +74,16 @@ evidence:
   type: list
   elements: str
   returned: with incident_id
+tables:
+  description: Figures for a report, each with title, header and rows.
+  type: list
+  elements: dict
+  returned: success
+fixes:
+  description: Where to look in the code.
+  type: list
+  elements: str
+  returned: success
 says:
   description: Lines for a person.
   type: list
@@ -81,6 +91,8 @@ says:
   returned: success
 """
 
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster import Json
+from ansible_collections.sre.runbooks.plugins.module_utils._diagnosis import Table
 from ansible_collections.sre.runbooks.plugins.module_utils._module import EVIDENCE_SPEC, Result, Task, run_module
 
 ARGUMENT_SPEC = {
@@ -101,12 +113,28 @@ def run(task: Task) -> Result:
     analysis = _analysis.answer(p["path"], task.progress, before=p["before"], histogram_only=p["histogram_only"], scratch=p["scratch"])
     whole = analysis.to_json()
     result: Result = {"outcome": analysis.outcome, "says": analysis.says + analysis.warnings,
+                      "tables": [_table(whole["suspects"]).to_json()] if whole["suspects"] else [], "fixes": _fixes(whole["suspects"]),
                       "analysis": {key: value[:p["rows"]] if isinstance(value, list) else value for key, value in whole.items()}}
     store = task.evidence()
     if store:
         store.save_json("heap/analysis.json", "heap_analysis", p["path"], whole)
         result["evidence"] = [str(store.path("heap/analysis.json"))]
     return result
+
+
+def _table(suspects: list[Json]) -> Table:
+    return Table("What keeps the memory", ("suspect", "retained", "share of the heap", "reached by", "what lies in it"), [
+        (suspect["label"], f"{suspect['retained_bytes'] / 1e6:.1f} MB", f"{suspect['share']:.0%}", " → ".join(map(_step, suspect["path"])),
+         ", ".join(f"{group['instances']} × {group['class_name']}" for group in suspect["groups"][:3])) for suspect in suspects[:5]])
+
+
+def _step(step: Json) -> str:
+    return f"{step['label']}.{step['field']}" if step["field"] else step["label"]
+
+
+def _fixes(suspects: list[Json]) -> list[str]:
+    return [f"Look at what adds to {area['declaring_class']}.{area['field']} and never removes: the memory hangs there."
+            for suspect in suspects[:5] for area in suspect["code_areas"][:1] if area["field"]]
 
 
 def main() -> None:
