@@ -8,7 +8,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.sre.runbooks.plugins.module_utils._hprof._model import Group, HeapAnalysis, Step, Suspect
-from ansible_collections.sre.runbooks.plugins.module_utils._hprof._wording import number, percent, short, signed, size, what
+from ansible_collections.sre.runbooks.plugins.module_utils._hprof._wording import headlines, number, percent, place, short, signed, size, titles, what
 from ansible_collections.sre.runbooks.plugins.module_utils._redact import redact
 
 _HISTOGRAM, _ROWS, _THREADS, _FRAMES = 25, 15, 10, 12
@@ -18,7 +18,7 @@ Row = t.Sequence[str]
 
 def render(analysis: HeapAnalysis) -> str:
     """The document; sections without content are left out."""
-    parts = [f"# Heap: {_plain(analysis.file.path.rsplit('/', 1)[-1])}", *map(_plain, analysis.says)]
+    parts = [f"# Heap: {_plain(analysis.file.path.rsplit('/', 1)[-1])}", *(f"{mark}{_plain(line)}{mark}" for line, mark in _headlines(analysis))]
     parts += [f"> **Note:** {_plain(warning)}" for warning in analysis.warnings]
     for position, suspect in enumerate(analysis.suspects, 1):
         parts += _suspect(position, suspect)
@@ -30,12 +30,17 @@ def render(analysis: HeapAnalysis) -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def _headlines(analysis: HeapAnalysis) -> list[tuple[str, str]]:
+    """The first line is set in bold."""
+    return [(line, "" if position else "**") for position, line in enumerate(headlines(analysis))]
+
+
 def _suspect(position: int, suspect: Suspect) -> list[str]:
     parts = [f"## Suspect {position}: {_plain(what(suspect))}, {size(suspect.retained_bytes)} ({percent(suspect.share)})",
              _plain(suspect.description)]
     if suspect.code_areas:
         parts.append("Code to look at:\n\n" + "\n".join(
-            f"- `{_code(area.declaring_class)}.{_code(area.field)}`: {_plain(area.why)}" for area in suspect.code_areas))
+            f"- `{_code(place(area))}`: {_plain(area.why)}" for area in suspect.code_areas))
     if suspect.path:
         parts.append(f"Kept by ({_plain(suspect.root_kind)}):\n\n```text\n{_path(suspect.path)}\n```")
     if suspect.groups:
@@ -46,7 +51,7 @@ def _suspect(position: int, suspect: Suspect) -> list[str]:
 
 def _path(steps: list[Step]) -> str:
     width = max(len(_reference(step)) for step in steps)
-    return "\n".join(f"{size(step.retained_bytes):>9}  {_reference(step):<{width}}  {_label(step.label, step.class_name)}".rstrip()
+    return "\n".join(f"{size(step.retained_bytes):>9}  {_reference(step):<{width}}  {_label(step)}".rstrip()
                      for step in steps)
 
 
@@ -58,8 +63,8 @@ def _reference(step: Step) -> str:
     return _code(f"{short(owner)}{name}{kind}")
 
 
-def _label(label: str, class_name: str) -> str:
-    return "" if label in ("", class_name, short(class_name)) else _code(label)
+def _label(step: Step) -> str:
+    return _code(step.label) if titles(step.class_name, step.label)[1] == step.class_name and step.kind != "static" else ""
 
 
 def _tables(analysis: HeapAnalysis) -> list[tuple[str, Row, list[Row]]]:

@@ -12,7 +12,7 @@ from ansible_collections.sre.runbooks.plugins.module_utils._hprof._model import 
 from ansible_collections.sre.runbooks.plugins.module_utils._hprof._page_style import SCRIPT, STYLE
 from ansible_collections.sre.runbooks.plugins.module_utils._hprof._picture import picture
 from ansible_collections.sre.runbooks.plugins.module_utils._hprof._treemap import treemap
-from ansible_collections.sre.runbooks.plugins.module_utils._hprof._wording import number, percent, short, signed, size, what
+from ansible_collections.sre.runbooks.plugins.module_utils._hprof._wording import headlines, number, percent, place, short, signed, size, titles, what
 from ansible_collections.sre.runbooks.plugins.module_utils._redact import redact
 
 _HISTOGRAM, _ROWS, _THREADS = 500, 40, 60
@@ -54,7 +54,7 @@ def _sections(analysis: HeapAnalysis) -> list[tuple[str, str, str]]:
     total = analysis.totals.reachable_bytes or 0
     return [
         ("Suspects", "suspects", "".join(_suspect(position, suspect, total) for position, suspect in enumerate(analysis.suspects, 1))),
-        ("What keeps the memory", "dominators", _dominators(analysis.dominators, total)),
+        ("What keeps the memory", "dominators", _dominators(analysis, total)),
         ("Growth", "growth", _growth(analysis)),
         ("Histogram", "histogram", _histogram(analysis)),
         ("Large collections", "collections", _collections(analysis)),
@@ -83,8 +83,7 @@ def _facts(analysis: HeapAnalysis) -> str:
 
 
 def _verdict(analysis: HeapAnalysis) -> str:
-    says = analysis.says or [f"Outcome: {analysis.outcome}"]
-    lines = "".join(f"<p>{_safe(line)}</p>" for line in says)
+    lines = "".join(f"<p>{_safe(line)}</p>" for line in headlines(analysis))
     notes = "".join(f'<div class="verdict note"><p>{_safe(warning)}</p></div>' for warning in analysis.warnings)
     return f'<div class="verdict {_safe(analysis.outcome)}" role="status">{lines}</div>{notes}'
 
@@ -99,22 +98,24 @@ def _tiles(analysis: HeapAnalysis) -> str:
 
 
 def _suspect(position: int, suspect: Suspect, total: int) -> str:
-    areas = "".join(f"<li><code>{_safe(area.declaring_class)}.{_safe(area.field)}</code> {_safe(area.why)}</li>" for area in suspect.code_areas)
+    areas = "".join(f"<li><code>{_safe(place(area))}</code> {_safe(area.why)}</li>" for area in suspect.code_areas)
     return (f'<article class="card"><h3>{position}. {_safe(what(suspect))} keeps {size(suspect.retained_bytes)}, '
             f"{percent(suspect.share)} of the heap</h3><p>{_safe(suspect.description)}</p>"
             + (f'<h3>Code to look at</h3><ul class="areas">{areas}</ul>' if areas else "")
             + (f"<h3>What keeps it from being collected</h3>{picture(suspect, total)}" if suspect.path else "") + "</article>")
 
 
-def _dominators(nodes: list[Node], total: int) -> str:
+def _dominators(analysis: HeapAnalysis, total: int) -> str:
+    nodes = analysis.dominators
     if not nodes or not total:
         return ""
-    return (treemap(nodes, total) + '<p class="dim">Area: bytes that would go if the object went. Point at a rectangle for its name.</p>'
+    below = {step.object: suspect.groups for suspect in reversed(analysis.suspects) for step in suspect.path}
+    return (treemap(nodes, total, below) + '<p class="dim">Area: bytes that would go if the object went. Point at a rectangle for its name.</p>'
             '<details><summary>The same as a list</summary>' + "".join(_node(node, total) for node in nodes) + "</details>")
 
 
 def _node(node: Node, total: int) -> str:
-    name = short(node.class_name) if node.label in ("", node.class_name) else node.label
+    name = titles(node.class_name, node.label)[0]
     line = f'<span class="mono">{_safe(name)}</span> {size(node.retained_bytes)} <span class="dim">{percent(node.retained_bytes / total)}</span>'
     if not node.children:
         return f'<div class="leafnode">{line}</div>'

@@ -16,7 +16,7 @@ STYLE = """
 body { margin: 0 auto; padding: 1.5rem; max-width: 1180px; background: var(--back); color: var(--text);
   font: 15px/1.5 system-ui, sans-serif; }
 h1 { font-size: 1.5rem; margin: 0 0 .2rem; overflow-wrap: anywhere; } h2 { font-size: 1.2rem; margin: 2.2rem 0 .6rem; }
-h3 { font-size: 1rem; margin: 1rem 0 .4rem; } p { margin: .4rem 0; } .dim, .package, .kind { color: var(--dim); }
+h3 { font-size: 1rem; margin: 1rem 0 .4rem; } p { margin: .4rem 0; } .dim { color: var(--dim); }
 nav { margin: .8rem 0; } nav a { margin-right: 1rem; } a { color: var(--accent); }
 code, .mono { font: .92em ui-monospace, Consolas, "DejaVu Sans Mono", monospace; overflow-wrap: anywhere; }
 .verdict { padding: .8rem 1rem; border-left: 5px solid; border-radius: 6px; margin: 1rem 0; }
@@ -45,7 +45,7 @@ svg.path { max-width: 860px; } .treemap rect { stroke: var(--edge); stroke-width
 .treemap g:hover > rect { stroke-width: 2; stroke: var(--accent); }
 .rest { fill: var(--card); } .d0 { fill: var(--d0); } .d1 { fill: var(--d1); } .d2 { fill: var(--d2); } .d3 { fill: var(--d3); } .d4 { fill: var(--d4); }
 .box { fill: var(--card); stroke: var(--line); } .share { fill: var(--d0); } .last .box { stroke: var(--bad); stroke-width: 2; }
-.last .share { fill: var(--fill); } svg .package, svg .kind, svg .label { fill: var(--dim); } svg .name { font-weight: 700; font-size: 13px; }
+.last .share { fill: var(--fill); } svg .kind, svg .label { fill: var(--dim); } svg .name { font-weight: 700; font-size: 13px; }
 svg .amount { text-anchor: end; font-weight: 600; } svg .root { fill: var(--dim); font-weight: 600; } svg .field { fill: var(--accent); font-weight: 700; }
 svg .kind { font-weight: 400; } .arrow, .branch { stroke: var(--edge); stroke-width: 1.5; fill: none; } .head { fill: var(--edge); }
 rect.leaf { fill: var(--leaf); }

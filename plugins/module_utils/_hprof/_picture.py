@@ -8,12 +8,12 @@ from __future__ import annotations
 import html
 
 from ansible_collections.sre.runbooks.plugins.module_utils._hprof._model import Step, Suspect
-from ansible_collections.sre.runbooks.plugins.module_utils._hprof._wording import number, package, percent, short, size
+from ansible_collections.sre.runbooks.plugins.module_utils._hprof._wording import number, percent, short, size, titles
 from ansible_collections.sre.runbooks.plugins.module_utils._redact import redact
 
 _WIDTH, _LEFT, _BOX_WIDTH, _BOX, _ARROW, _TOP = 760, 20, 720, 46, 36, 34
 _LEAF_HEIGHT, _LEAVES = 26, 6
-_LETTERS = 84
+_NAME, _LETTERS = 68, 76
 
 
 def picture(suspect: Suspect, total: int) -> str:
@@ -47,17 +47,13 @@ def picture(suspect: Suspect, total: int) -> str:
 
 def _box(step: Step, y: int, total: int, last: bool) -> str:
     share = min(step.retained_bytes / total, 1) if total else 0
-    label = "" if step.label in ("", step.class_name, short(step.class_name)) else step.label
-    name, prefix = _cut(short(step.class_name), 60), package(step.class_name)
-    if len(prefix) + len(name) > 66:
-        prefix = "…" + prefix[len(prefix) + len(name) - 66:]
+    name, below = titles(step.class_name, step.label)
     return (f'<g class="{"last" if last else "step"}"><title>{_safe(f"{step.class_name} {step.object}")}</title>'
             f'<rect class="box" x="{_LEFT}" y="{y}" width="{_BOX_WIDTH}" height="{_BOX}" rx="6"/>'
             f'<rect class="share" x="{_LEFT}" y="{y}" width="{_BOX_WIDTH * share:.0f}" height="{_BOX}" rx="6"/>'
-            f'<text x="{_LEFT + 12}" y="{y + (19 if label else 28)}"><tspan class="package">{_safe(prefix)}</tspan>'
-            f'<tspan class="name">{_safe(name)}</tspan></text>'
-            + (f'<text class="label" x="{_LEFT + 12}" y="{y + 37}">{_safe(_cut(label, _LETTERS))}</text>' if label else "")
-            + f'<text class="amount" x="{_LEFT + _BOX_WIDTH - 12}" y="{y + 28}">{size(step.retained_bytes)} · {percent(share)}</text></g>')
+            f'<text class="name" x="{_LEFT + 12}" y="{y + (19 if below else 28)}">{_safe(_cut(name, _NAME))}</text>'
+            f'<text class="label" x="{_LEFT + 12}" y="{y + 37}">{_safe(_cut(below, _LETTERS))}</text>'
+            f'<text class="amount" x="{_LEFT + _BOX_WIDTH - 12}" y="{y + 28}">{size(step.retained_bytes)} · {percent(share)}</text></g>')
 
 
 def _arrow(step: Step, y: int) -> str:

@@ -5,16 +5,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import html
 import typing as t
 
-from ansible_collections.sre.runbooks.plugins.module_utils._hprof._model import Node
-from ansible_collections.sre.runbooks.plugins.module_utils._hprof._wording import percent, short, size
+from ansible_collections.sre.runbooks.plugins.module_utils._hprof._model import Group, Node
+from ansible_collections.sre.runbooks.plugins.module_utils._hprof._wording import number, percent, short, size, titles
 from ansible_collections.sre.runbooks.plugins.module_utils._redact import redact
 
 _WIDTH, _HEIGHT, _TITLE = 1120.0, 520.0, 18.0
 _LEAST_SIDE, _LEAST_TEXT, _PER_LETTER = 3.0, 34.0, 6.6
-_DEPTH = 5
+_DEPTH = 7
 
 
 class Box(t.NamedTuple):
@@ -30,13 +31,14 @@ class Box(t.NamedTuple):
         return Box(self.x + 3, self.y + _TITLE, self.width - 6, self.height - _TITLE - 3)
 
 
-def treemap(nodes: list[Node], total: int) -> str:
+def treemap(nodes: list[Node], total: int, below: dict[str, list[Group]]) -> str:
     """The picture.
 
     :param total: bytes of the whole; what the nodes do not cover is drawn as the rest.
+    :param below: of the objects on a suspect's path, by address: what lies below its end, by class; drawn in the last that is in the tree.
     """
     box = Box(0, 0, _WIDTH, _HEIGHT)
-    parts = [_rectangle(node, place, total, 0) for node, place in _places(nodes, total, box)]
+    parts = [_rectangle(_summed(node, below), place, total, 0) for node, place in _places(nodes, total, box)]
     rest = total - sum(node.retained_bytes for node in nodes)
     about = f"Treemap of {size(total)}: " + "; ".join(f"{_name(node)} {size(node.retained_bytes)}" for node in nodes[:5])
     if rest > total / 200:
@@ -44,6 +46,15 @@ def treemap(nodes: list[Node], total: int) -> str:
     return (f'<svg class="treemap" viewBox="0 0 {_WIDTH:.0f} {_HEIGHT:.0f}" role="img" aria-label="{_safe(about)}">'
             f'<rect class="rest" width="{_WIDTH:.0f}" height="{_HEIGHT:.0f}"><title>Others: {size(max(rest, 0))}</title></rect>'
             + "".join(parts) + "</svg>")
+
+
+def _summed(node: Node, below: dict[str, list[Group]]) -> Node:
+    if node.object in below and not any(child.object in below for child in node.children):
+        children = [Node("", group.class_name, f"{number(group.instances)} × {short(group.class_name)}", 0, group.retained_bytes)
+                    for group in below[node.object]]
+    else:
+        children = [_summed(child, below) for child in node.children]
+    return dataclasses.replace(node, children=children)
 
 
 def _rectangle(node: Node, box: Box, total: int, depth: int) -> str:
@@ -117,7 +128,7 @@ def _along(row: list[Node], box: Box, thickness: float, scale: float) -> list[tu
 
 
 def _name(node: Node) -> str:
-    return short(node.class_name) if node.label in ("", node.class_name) else node.label
+    return titles(node.class_name, node.label)[0]
 
 
 def _safe(text: str) -> str:

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.sre.runbooks.plugins.module_utils._hprof._model import Suspect
+from ansible_collections.sre.runbooks.plugins.module_utils._hprof._model import CodeArea, HeapAnalysis, Suspect
 
 _UNITS = ("B", "kB", "MB", "GB", "TB")
 
@@ -48,3 +48,28 @@ def what(suspect: Suspect) -> str:
     if suspect.kind == "group":
         return f"{number(suspect.instances)} × {short(suspect.class_name)}"
     return suspect.label or short(suspect.class_name)
+
+
+def place(area: CodeArea) -> str:
+    """``Class.field``, or the class where no field is meant."""
+    return f"{area.declaring_class}.{area.field}" if area.field else area.declaring_class
+
+
+def headlines(analysis: HeapAnalysis) -> list[str]:
+    """What to know at once; a suspect's whole description stands with the suspect, not here too."""
+    told = {suspect.description for suspect in analysis.suspects}
+    return [*map(_headline, analysis.suspects), *(line for line in analysis.says if line not in told)]
+
+
+def _headline(suspect: Suspect) -> str:
+    where = f", by {place(suspect.code_areas[0])}" if suspect.code_areas else ""
+    full_of = f": {number(suspect.groups[0].instances)} × {short(suspect.groups[0].class_name)}" if suspect.groups else ""
+    return f"{what(suspect)} keeps {size(suspect.retained_bytes)}, {percent(suspect.share)} of the heap{where}{full_of}"
+
+
+def titles(class_name: str, label: str) -> tuple[str, str]:
+    """An object's name in bold, and what is said below it: a class that the name already tells is not repeated."""
+    if label in ("", class_name, short(class_name)):
+        return short(class_name), package(class_name).rstrip(".")
+    element = short(class_name).rstrip("[]")
+    return (short(label), package(label).rstrip(".")) if element in label and label.endswith("]") else (label, class_name)
