@@ -10,6 +10,9 @@ import typing as t
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster import Json
 from ansible_collections.sre.runbooks.plugins.module_utils._diagnosis import Candidate, Table, rank
 
+#: rows of each rule that the report shows; all of them are in the exported files
+SAMPLES = 3
+
 
 def diagnose(findings: t.Sequence[Json], repair: Json, constraints: t.Mapping[str, str]) -> list[Candidate]:
     """The candidates, ranked.
@@ -41,6 +44,8 @@ def tables(findings: t.Sequence[Json], repair: Json, activity: Json) -> list[Tab
     writes = activity.get("writes") or {}
     return [
         Table("Affected records", ("rule", "severity", "rows", "customers", "amount", "first", "last"), affected),
+        Table("Samples", ("rule", "row"), [(finding["rule"], ", ".join(f"{name} {value}" for name, value in sample.items()))
+                                           for finding in findings for sample in finding.get("samples", [])[:SAMPLES]]),
         Table("Repair from the audit log", ("table", "kind", "rows"),
               [(table, kind, number) for table, kinds in repair.get("counts", {}).items() for kind, number in kinds.items()]),
         Table("Left for a person", ("rule", "table", "key", "why the audit log does not decide"),
