@@ -15,11 +15,13 @@ from ansible_collections.sre.runbooks.plugins.module_utils._correlation._graph i
 from ansible_collections.sre.runbooks.plugins.module_utils._diagnosis import Candidate, rank
 
 #: how often a change of each kind is behind an incident, from 0 to 1: a judgement, not a measurement
-PRIORS = {_changes.ROLLOUT: 1.0, _changes.ROLLBACK: 0.8, _changes.CONFIG: 0.9, _changes.SECRET: 0.9, _changes.SERVICE: 0.9, _changes.NODE: 0.8,
-          _changes.STOPPED: 1.0, _changes.SCALING: 0.7, _changes.JOB: 0.6, _changes.POD: 0.6, _changes.OURS: 0.5, _changes.AUTOSCALER: 0.4,
-          _changes.RESTART: 0.3}
+PRIORS = {_changes.ROLLOUT: 1.0, _changes.STOPPED: 1.0, _changes.ROLLBACK: 0.85, _changes.CONFIG: 0.85, _changes.SECRET: 0.85,
+          _changes.SERVICE: 0.85, _changes.NODE: 0.8, _changes.SCALING: 0.7, _changes.JOB: 0.6, _changes.POD: 0.6,
+          _changes.OURS: 0.5, _changes.AUTOSCALER: 0.4, _changes.RESTART: 0.3}
 #: seconds before the onset in which a change loses half of its weight
 HALF_LIFE = 900.0
+#: what a ConfigMap or Secret gains that only some pods have read, and keeps that none has read
+SOME_PODS, NO_POD = 1.15, 0.8
 #: seconds by which the onset may be too early: errors are noticed by chance, and clocks differ
 TOLERANCE = 15.0
 #: what is left of the weight of a change after the onset, and of a rollout that another one had replaced by then
@@ -54,8 +56,7 @@ def _candidate(change: Change, timing: tuple[float, str], history: tuple[float, 
         candidate.supports(relation.text, 0)
     else:
         candidate.opposes(relation.text, 0)
-    _weigh_effect(change, graph, ailing, candidate)
-    prior = PRIORS[change.kind] * history[0]
+    prior = PRIORS[change.kind] * history[0] * _effect(change, graph, ailing, candidate)
     if history[1]:
         candidate.opposes(history[1], 0)
     if change.kind == _changes.ROLLBACK:
@@ -83,17 +84,18 @@ def _history(change: Change, changes: t.Sequence[Change], onset: datetime.dateti
     return 1.0, ""
 
 
-def _weigh_effect(change: Change, graph: Graph, ailing: str, candidate: Candidate) -> None:
-    """Whether what is read at a container's start, as most is, has been read since."""
+def _effect(change: Change, graph: Graph, ailing: str, candidate: Candidate) -> float:
+    """Whether what is read at a container's start, as most is, has been read since: pods that differ explain much."""
     since = graph.since(ailing, change.object, change.at.strftime("%Y-%m-%dT%H:%M:%SZ")) if change.kind in (_changes.CONFIG, _changes.SECRET) else None
     if since is None or not since[1]:
-        return
+        return 1.0
     started, pods = since
     if not started:
         candidate.opposes(f"none of {pods} pods of {ailing} has started since, so it counts only where it is read again while they run", 0)
-    else:
-        candidate.supports(f"{started} of {pods} pods of {ailing} have started since"
-                           + (": they may differ from the others" if started < pods else ""), 0)
+        return NO_POD
+    differ = started < pods
+    candidate.supports(f"{started} of {pods} pods of {ailing} have started since{': they may differ from the others' if differ else ''}", 0)
+    return SOME_PODS if differ else 1.0
 
 
 def _timing(before: float, known: bool) -> tuple[float, str]:

@@ -58,6 +58,10 @@ def pod(owner, number, node="worker-1", address="10.0.0.9", **status):
             "spec": {"nodeName": node, "containers": [{"name": owner}]}, "status": {"phase": "Running", "podIP": address, **status}}
 
 
+def running(owner, number, clock):
+    return pod(owner, number, containerStatuses=[{"name": owner, "state": {"running": {"startedAt": at(clock)}}}])
+
+
 def service(name, address="10.96.0.1", selector=None):
     return {"metadata": {"name": name, "namespace": "shop", "creationTimestamp": OLD},
             "spec": {"selector": selector or {"app": name}, "clusterIP": address, "clusterIPs": [address]}}
@@ -278,7 +282,7 @@ class TestRanking:
     @pytest.mark.parametrize(("starts", "words"), [
         (["03:00:00", "03:09:30"], "1 of 2 pods of deployment/api have started since: they may differ"), (["03:00:00", "03:01:00"], "none of 2 pods")])
     def test_whether_a_secret_is_in_effect_is_part_of_the_evidence(self, starts, words):
-        pods = [pod("api", 1, containerStatuses=[{"name": "api", "state": {"running": {"startedAt": at(clock)}}}]) for clock in starts]
+        pods = [running("api", 1, clock) for clock in starts]
         secret = {"metadata": {"name": "api-key", "creationTimestamp": OLD, "managedFields": [writer("vault", "03:09:00", {"f:data": {"f:key": {}}})]}}
         candidate = first(shop(Pod=pods, Secret=[secret]))
         assert candidate.name == "secret secret/api-key"
@@ -292,7 +296,7 @@ class TestRanking:
     def test_a_rollout_that_was_rolled_back_before_the_onset_does_not_outrank_what_came_after(self):
         again = {"reason": "ScalingReplicaSet", "message": "Scaled up replica set api-3 from 0 to 1", "lastTimestamp": at("03:09:40")}
         seen = shop(ReplicaSet=[replica_set("api", 2, at("03:09:30"), image="shop:2"), replica_set("api", 3, OLD, image="shop:1")], Event=[again],
-                    Secret=[{"metadata": {"name": "api-key", "creationTimestamp": OLD, "managedFields": [
+                    Pod=[running("api", 3, "03:09:45"), running("api", 3, "03:09:55")], Secret=[{"metadata": {"name": "api-key", "creationTimestamp": OLD, "managedFields": [
                         writer("vault", "03:09:50", {"f:data": {"f:key": {}}})]}}])
         ranked = _rank.candidates(changes(seen), time("03:10:00"), True, Graph.build(seen), "deployment/api")
         assert [candidate.name.partition(" ")[0] for candidate in ranked] == ["secret", "rollback", "rollout"]
