@@ -9,6 +9,8 @@ calls ``require_compiler`` first. Importing this file takes half a second: only 
 
 from __future__ import annotations
 
+import functools
+import hashlib
 import os
 import pathlib
 import tempfile
@@ -16,7 +18,7 @@ import typing as t
 
 from ansible_collections.sre.runbooks.plugins.module_utils._optional import require
 
-__all__ = ["njit", "np", "numba", "require_compiler"]
+__all__ = ["cache_directory", "compiled_before", "njit", "np", "numba", "require_compiler"]
 
 Function = t.TypeVar("Function", bound=t.Callable[..., t.Any])
 
@@ -42,24 +44,45 @@ def njit(**options: t.Any) -> t.Callable[[Function], Function]:
     def decorate(function: Function) -> Function:
         if numba is None:
             return function
-        # Code that runs from a zip archive has no file that a cache could be checked against.
-        kept = os.path.exists(function.__code__.co_filename)
-        return numba.njit(cache=kept, nogil=True, **options)(function)
+        directory = cache_directory(os.path.dirname(function.__code__.co_filename))
+        if directory is None:
+            return numba.njit(nogil=True, **options)(function)
+        before, numba.config.CACHE_DIR = numba.config.CACHE_DIR, str(directory)
+        try:
+            return numba.njit(cache=True, nogil=True, **options)(function)
+        finally:
+            numba.config.CACHE_DIR = before
 
     return decorate
 
 
-def _cache_directory() -> str:
-    """A directory of this user: the collection's own may be read-only, and nobody else may put machine code there."""
-    base = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path("~/.cache").expanduser())
-    directory = base / "sre.runbooks" / "kernels"
+def compiled_before(file: str) -> bool:
+    """Whether kernels of that file's package are kept; if not, the first run compiles them, which takes seconds."""
+    directory = cache_directory(os.path.dirname(file))
+    return directory is not None and any(directory.rglob("*.nbi"))
+
+
+@functools.lru_cache(maxsize=None)
+def cache_directory(package: str) -> pathlib.Path | None:
+    """Where the kernels of a package are kept, None for code in an archive and where this user has no directory of its own.
+
+    Its name has a hash of the package's sources: numba looks only at the file of a kernel, not at those that it calls.
+    """
+    sources = sorted(pathlib.Path(package).glob("*.py"))
+    digest = hashlib.sha256(b"\0".join(path.read_bytes() for path in sources)).hexdigest()[:16]
+    for base in filter(None, (os.environ.get("NUMBA_CACHE_DIR"), os.environ.get("XDG_CACHE_HOME"), os.path.expanduser("~/.cache"),
+                              os.path.join(tempfile.gettempdir(), f"sre.runbooks-{os.getuid()}"))):
+        directory = pathlib.Path(base, "sre.runbooks", f"{pathlib.Path(package).name}-{digest}")
+        if sources and _is_ours(directory):
+            return directory
+    return None
+
+
+def _is_ours(directory: pathlib.Path) -> bool:
+    """Create it: the collection's own may be read-only, and machine code comes from it, so nobody else may be able to write there."""
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=directory):
-            return str(directory)
-    except (OSError, RuntimeError):
-        return tempfile.mkdtemp(prefix="sre-runbooks-")
-
-
-if numba is not None and not numba.config.CACHE_DIR:
-    numba.config.CACHE_DIR = _cache_directory()
+        facts = directory.stat()
+    except OSError:
+        return False
+    return facts.st_uid == os.getuid() and not facts.st_mode & 0o022 and os.access(directory, os.W_OK)

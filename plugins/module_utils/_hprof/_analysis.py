@@ -21,8 +21,7 @@ from ansible_collections.sre.runbooks.plugins.module_utils._hprof._layout import
 from ansible_collections.sre.runbooks.plugins.module_utils._hprof._model import HeapAnalysis
 from ansible_collections.sre.runbooks.plugins.module_utils._hprof._scan import Scan
 from ansible_collections.sre.runbooks.plugins.module_utils._hprof._tree import Tree
-from ansible_collections.sre.runbooks.plugins.module_utils._jit import compiled_before, np
-from ansible_collections.sre.runbooks.plugins.module_utils._optional import require
+from ansible_collections.sre.runbooks.plugins.module_utils._compiled import compiled_before, np, require_compiler
 
 Tell = t.Callable[[str], None]
 #: bytes that the graph and the tree take for each object and each reference
@@ -114,7 +113,7 @@ def _earlier(path: str, progress: Tell) -> list[_model.HistogramRow]:
 
 
 def _begin(path: str, progress: Tell) -> Steps:
-    require("numpy", "numba")
+    require_compiler()
     if not compiled_before(__file__):
         progress("first run on this machine: the analysis is being compiled, about 10 s more than later runs")
     return Steps(progress)
@@ -189,12 +188,11 @@ def _fill(result: HeapAnalysis, heap: Heap, steps: Steps) -> None:
 
 
 def _retained_by_class(result: HeapAnalysis, heap: Heap) -> None:
-    names = [*heap.classes.names, *([_layout.CLASS_OF_CLASSES] * len(heap.classes.names))]
-    groups = {name: number for number, name in enumerate(dict.fromkeys(names))}
-    group_of = np.array([groups[name] for name in names], np.int32)
-    units = heap.tree.by_group(heap.reached.object, heap.graph.objects.class_of, group_of, len(groups))
+    classes = heap.classes
+    units = heap.tree.by_group(heap.reached.object, heap.graph.objects.class_of, classes.group_of, len(classes.group_names))
+    retained = dict(zip(classes.group_names, units.tolist(), strict=True))
     for row in result.histogram:
-        row.retained_bytes = int(units[groups[row.class_name]]) * 8
+        row.retained_bytes = retained[row.class_name] * 8
 
 
 def _peak() -> int:

@@ -10,7 +10,7 @@ import pathlib
 import tempfile
 import typing as t
 
-from ansible_collections.sre.runbooks.plugins.module_utils._jit import np
+from ansible_collections.sre.runbooks.plugins.module_utils._compiled import np
 
 _SMALL = 1 << 20
 

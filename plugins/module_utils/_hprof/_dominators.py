@@ -13,7 +13,7 @@ import typing as t
 
 from ansible_collections.sre.runbooks.plugins.module_utils._hprof._arena import Arena
 from ansible_collections.sre.runbooks.plugins.module_utils._hprof._kernel import kernel
-from ansible_collections.sre.runbooks.plugins.module_utils._jit import np
+from ansible_collections.sre.runbooks.plugins.module_utils._compiled import np
 
 
 @dataclasses.dataclass

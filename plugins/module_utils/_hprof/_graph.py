@@ -17,7 +17,7 @@ from ansible_collections.sre.runbooks.plugins.module_utils._hprof._layout import
 from ansible_collections.sre.runbooks.plugins.module_utils._hprof._numbers import Numbers, number_of
 from ansible_collections.sre.runbooks.plugins.module_utils._hprof._records import (
     ARRAY, CLASS, INSTANCE, PRIMITIVES, PRIMITIVES_WITHOUT_DATA, record_end)
-from ansible_collections.sre.runbooks.plugins.module_utils._jit import np
+from ansible_collections.sre.runbooks.plugins.module_utils._compiled import np
 
 #: kinds of java.lang.ref.Reference, strongest first; 0 is none
 KINDS = ("", "soft", "final", "weak", "phantom")
@@ -141,8 +141,9 @@ def build(data: t.Any, segments: t.Any, classes: Classes, numbers: Numbers, obje
                               referents)
     for thread, numbers_of in locals_of.items():
         end = int(objects.end[thread])
-        targets[end:end + len(numbers_of)] = numbers_of
-        objects.end[thread] += len(numbers_of)
+        known = numbers_of[:int(objects.begin[thread + 1]) - end]
+        targets[end:end + len(known)] = known
+        objects.end[thread] += len(known)
     return Graph(classes, numbers, objects, targets, referents[:found], shape)
 
 
@@ -200,24 +201,28 @@ def _enter_references(data: t.Any, segments: t.Any, id_bytes: int, sizes: t.Any,
         p, end = segments[s, 0], segments[s, 1]
         while p < end:
             tag = load8(data, p)
+            o = np.int64(-1)
             if tag == INSTANCE or tag == ARRAY or tag == CLASS:
                 o = number_of(numbers, identifier(data, p + 1, id_bytes))
-                w, row = np.int64(objects.begin[o]), np.int64(objects.class_of[o])
+            if o >= 0 and objects.place[o] == p:  # a damaged dump may have an identifier twice
+                w, room, row = np.int64(objects.begin[o]), np.int64(objects.begin[o + 1]), np.int64(objects.class_of[o])
+                body = p + 9 + 2 * id_bytes
                 if tag == INSTANCE:
-                    body = p + 9 + 2 * id_bytes
+                    last = load32(data, p + 5 + 2 * id_bytes) - id_bytes
                     for k in range(shape.begin[row], shape.begin[row + 1]):
+                        if shape.offsets[k] > last:
+                            break
                         target = number_of(numbers, identifier(data, body + shape.offsets[k], id_bytes))
                         if target >= 0 and shape.offsets[k] == shape.referent[row]:
                             referents[found, 0], referents[found, 1] = shape.kind[row], target
                             found += 1
-                        elif target >= 0:
+                        elif target >= 0 and w < room:
                             targets[w] = target
                             w += 1
                 elif tag == ARRAY:
-                    body = p + 9 + 2 * id_bytes
                     for k in range(load32(data, p + 5 + id_bytes)):
                         target = number_of(numbers, identifier(data, body + k * id_bytes, id_bytes))
-                        if target >= 0:
+                        if target >= 0 and w < room:
                             targets[w] = target
                             w += 1
                 else:
@@ -228,7 +233,7 @@ def _enter_references(data: t.Any, segments: t.Any, id_bytes: int, sizes: t.Any,
                             w += 1
                 if tag != CLASS and shape.via_class[row] != 0:
                     target = number_of(numbers, shape.via_class[row])
-                    if target >= 0:
+                    if target >= 0 and w < room:
                         targets[w] = target
                         w += 1
                 objects.end[o] = w

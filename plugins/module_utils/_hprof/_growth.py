@@ -12,8 +12,8 @@ from ansible_collections.sre.runbooks.plugins.module_utils._hprof._model import 
 from ansible_collections.sre.runbooks.plugins.module_utils._hprof._scan import nice_name
 
 _ROWS = 50
-#: hidden classes have an address in their name, which is another one in each process
-_ADDRESS = re.compile(r"[+./]0x[0-9a-f]+|(?<=\$\$Lambda)\$?[\d/x.+a-f]*$")
+#: lambdas are numbered as they come up, which differs from run to run
+_NUMBER = re.compile(r"(?<=\$\$Lambda)\$?\d*$")
 
 
 def compare(before: list[HistogramRow], after: list[HistogramRow], name: str) -> Growth:
@@ -43,7 +43,7 @@ def says(growth: Growth) -> list[str]:
 def _by_name(rows: list[HistogramRow]) -> dict[str, HistogramRow]:
     merged: dict[str, HistogramRow] = {}
     for row in rows:
-        name = _ADDRESS.sub("", row.class_name)
+        name = _NUMBER.sub("", row.class_name)
         known = merged.setdefault(name, HistogramRow(name, 0, 0))
         known.instances += row.instances
         known.shallow_bytes += row.shallow_bytes

@@ -19,7 +19,7 @@ from ansible_collections.sre.runbooks.plugins.module_utils._hprof._records impor
 from ansible_collections.sre.runbooks.plugins.module_utils._hprof._roots import Roots
 from ansible_collections.sre.runbooks.plugins.module_utils._hprof._stacks import frames
 from ansible_collections.sre.runbooks.plugins.module_utils._hprof._tree import Tree
-from ansible_collections.sre.runbooks.plugins.module_utils._jit import np
+from ansible_collections.sre.runbooks.plugins.module_utils._compiled import np
 from ansible_collections.sre.runbooks.plugins.module_utils._redact import redact
 
 LABEL_CHARACTERS = 80

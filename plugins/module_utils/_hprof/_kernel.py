@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.sre.runbooks.plugins.module_utils._jit import compiler, np, numba
+from ansible_collections.sre.runbooks.plugins.module_utils._compiled import njit, np, numba
 
-kernel = compiler(__file__)
+kernel = njit()
 _GOLDEN = -7046029254386353131
 #: kind of value in a dump -> bytes; an object's (2) are those of an identifier
 TYPE_BYTES = {4: 1, 5: 2, 6: 4, 7: 8, 8: 1, 9: 2, 10: 4, 11: 8}

@@ -14,7 +14,7 @@ from ansible_collections.sre.runbooks.plugins.module_utils._hprof._kernel import
 from ansible_collections.sre.runbooks.plugins.module_utils._hprof._records import (
     ARRAY_HEADER, CLASSES, COUNT, FIRST_CLASS, GAP, HIGHEST, ID_BITS, LENGTH, LOWEST, NARROW, RESIDUE, WIDE)
 from ansible_collections.sre.runbooks.plugins.module_utils._hprof._scan import Scan
-from ansible_collections.sre.runbooks.plugins.module_utils._jit import np
+from ansible_collections.sre.runbooks.plugins.module_utils._compiled import np
 
 PRIMITIVE_ARRAYS = {4: "boolean[]", 5: "char[]", 6: "float[]", 7: "double[]", 8: "byte[]", 9: "short[]", 10: "int[]", 11: "long[]"}
 CLASS_OF_CLASSES = "java.lang.Class"
@@ -37,6 +37,8 @@ class Classes:
 
     :param names: by row; empty for rows that no kind of array uses.
     :param ids: of the class object by row, 0 for arrays of primitives.
+    :param group_of: number of the class's name by row, both kinds of rows: several loaders may have loaded a class of one name.
+    :param group_names: those names; the first is that of class objects.
     :param fixed: bytes of an object without its elements, not yet rounded up, for both kinds of rows.
     :param element: bytes of one element, 0 for what is no array.
     """
@@ -52,7 +54,10 @@ class Classes:
         for class_id, row in zip(scan.table.keys[used].tolist(), scan.table.values[used].tolist(), strict=True):
             self.names[row], self.ids[row] = scan.class_names.get(class_id, f"class@{class_id & (1 << 64) - 1:x}"), class_id
         self.rows = {int(class_id): row for row, class_id in enumerate(self.ids) if class_id}
-        self.is_array = np.array([name.endswith("[]") for name in self.names])
+        self.is_array = np.array([name.endswith("[]") for name in self.names]) | (scan.tally[:count, RESIDUE:].sum(axis=1) > 0)
+        numbers = {name: number for number, name in enumerate(dict.fromkeys([CLASS_OF_CLASSES, *self.names]))}
+        self.group_names = list(numbers)
+        self.group_of = np.array([numbers[name] for name in self.names] + [0] * count, np.int32)
         self.layout = _layout(scan)
         self.fixed, self.element = np.zeros(2 * count, np.int64), np.zeros(2 * count, np.int64)
         self._measure()

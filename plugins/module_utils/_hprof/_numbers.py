@@ -11,7 +11,7 @@ from ansible_collections.sre.runbooks.plugins.module_utils._hprof._kernel import
 from ansible_collections.sre.runbooks.plugins.module_utils._hprof._records import (
     ARRAY, CLASS, HIGHEST, ID_BITS, INSTANCE, LOWEST, OBJECTS, PRIMITIVES, PRIMITIVES_WITHOUT_DATA, record_end, root_bytes)
 from ansible_collections.sre.runbooks.plugins.module_utils._hprof._scan import Scan
-from ansible_collections.sre.runbooks.plugins.module_utils._jit import np
+from ansible_collections.sre.runbooks.plugins.module_utils._compiled import np
 
 #: a bitmap may take as much as this many bytes for each object
 _BITMAP_PER_OBJECT = 16

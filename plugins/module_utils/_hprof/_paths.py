@@ -10,7 +10,7 @@ import typing as t
 from ansible_collections.sre.runbooks.plugins.module_utils._hprof._heap import Heap
 from ansible_collections.sre.runbooks.plugins.module_utils._hprof._kernel import OBJECT, kernel
 from ansible_collections.sre.runbooks.plugins.module_utils._hprof._model import Step
-from ansible_collections.sre.runbooks.plugins.module_utils._jit import np
+from ansible_collections.sre.runbooks.plugins.module_utils._compiled import np
 
 
 @kernel

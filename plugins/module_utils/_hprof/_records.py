@@ -13,7 +13,7 @@ import typing as t
 
 from ansible_collections.sre.runbooks.plugins.module_utils._hprof._kernel import (
     Table, find, identifier, kernel, load8, load16, load32, put, value_bytes)
-from ansible_collections.sre.runbooks.plugins.module_utils._jit import np
+from ansible_collections.sre.runbooks.plugins.module_utils._compiled import np
 
 # records
 STRING, LOAD_CLASS, FRAME, TRACE, HEAP_DUMP, HEAP_SEGMENT, HEAP_END = 0x01, 0x02, 0x04, 0x05, 0x0C, 0x1C, 0x2C

@@ -10,7 +10,7 @@ import typing as t
 
 from ansible_collections.sre.runbooks.plugins.module_utils._hprof import _records
 from ansible_collections.sre.runbooks.plugins.module_utils._hprof._layout import Classes
-from ansible_collections.sre.runbooks.plugins.module_utils._jit import np
+from ansible_collections.sre.runbooks.plugins.module_utils._compiled import np
 
 KINDS = {1: "JNI global", 2: "JNI local", 3: "local variable", 4: "native stack", 5: "system class", 6: "thread block", 7: "monitor",
          8: "thread", 0x89: "interned string", 0x8A: "finalizing", 0x8B: "debugger", 0x8C: "reference cleanup", 0x8D: "VM internal",

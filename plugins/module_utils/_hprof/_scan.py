@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import typing as t
 
 from ansible_collections.sre.runbooks.plugins.module_utils._hprof import _records, _source
@@ -13,9 +14,11 @@ from ansible_collections.sre.runbooks.plugins.module_utils._hprof._classes impor
 from ansible_collections.sre.runbooks.plugins.module_utils._hprof._kernel import Table, new_table
 from ansible_collections.sre.runbooks.plugins.module_utils._hprof._records import (
     CLASSES, COLUMNS, DUMPS, FAR, FRAME, FULL, HEAP_DUMP, HEAP_END, HEAP_SEGMENT, LOAD_CLASS, REASON, ROOTS, SHORT, STRING, TRACE)
-from ansible_collections.sre.runbooks.plugins.module_utils._jit import np
+from ansible_collections.sre.runbooks.plugins.module_utils._compiled import np
 
 _BATCH, _ROOTS, _DUMPS = 1 << 16, 1 << 16, 1 << 14
+#: a hidden class has its address in its name, which is another one in each process
+_HIDDEN = re.compile(r"[+.]0x[0-9a-f]+(?=;?$)")
 _KNOWN = {*range(1, 0x0F), HEAP_SEGMENT, HEAP_END}
 
 
@@ -116,7 +119,7 @@ class Scan:
         :param rest: bytes at the end that were not taken.
         :param problem: why the stream ended, if it ended early.
         """
-        if not self.problem and (rest or 0 < self._left < FAR >> 1 or problem or (self._tag == HEAP_SEGMENT and not self._ended)):
+        if not self.problem and (rest or 0 < self._left < FAR >> 1 or problem or (self._tag != HEAP_DUMP and not self._ended)):
             self.problem = problem or "it ends inside a record" * bool(rest or self._left) or "its end record is missing"
             self.truncated_at = size - rest
         for class_id, name_id in self._names:
@@ -228,7 +231,7 @@ def _new_state() -> t.Any:
 
 def nice_name(name: str) -> str:
     """A class's name as Java's source has it: ``java.util.HashMap$Node[]`` for ``[Ljava/util/HashMap$Node;``."""
-    name = name.replace("/", ".")
+    name = _HIDDEN.sub("", name.replace("/", "."))
     depth = len(name) - len(name.lstrip("["))
     if not depth:
         return name
@@ -256,9 +259,11 @@ def of_stream(stream: _source.Stream, tell: t.Callable[[int], None]) -> tuple[Sc
     have = base = 0
     scan: Scan | None = None
     while True:
-        if have == len(buffer):
-            buffer = np.concatenate([buffer, np.empty_like(buffer)])
-        count = stream.readinto(memoryview(buffer)[have:have + _source.BLOCK])
+        block = stream.read()
+        count = len(block)
+        if have + count > len(buffer):
+            buffer = np.concatenate([buffer, np.empty(len(buffer) + count, np.uint8)])
+        buffer[have:have + count] = np.frombuffer(block, np.uint8)
         have += count
         if scan is None and (have >= 64 or not count):
             format_, id_bytes, milliseconds, begin = _source.header(bytes(buffer[:min(have, 64)]), stream.path)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import gzip
 import mmap
 import pathlib
 import tempfile
@@ -15,13 +14,13 @@ import typing as t
 import zlib
 
 from ansible_collections.sre.runbooks.plugins.module_utils._errors import InvalidInput, RunbookError
-from ansible_collections.sre.runbooks.plugins.module_utils._jit import np
+from ansible_collections.sre.runbooks.plugins.module_utils._compiled import np
 from ansible_collections.sre.runbooks.plugins.module_utils._optional import require
 
 try:
-    from isal import igzip as fast_gzip
+    from isal import isal_zlib as fast_zlib
 except ImportError:
-    fast_gzip = gzip
+    fast_zlib = zlib
 try:
     import zstandard
     from zstandard import ZstdError
@@ -29,7 +28,7 @@ except ImportError:
     zstandard, ZstdError = None, OSError
 
 GZIP, ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
-BLOCK = 4 << 20
+BLOCK, PACKED = 4 << 20, 1 << 18
 
 
 class Stream:
@@ -52,17 +51,35 @@ class Stream:
         self.compression = "gzip" if head[:2] == GZIP else "zstd" if head == ZSTD else ""
         if self.compression == "zstd":
             require("zstandard")
-            self._reader: t.Any = zstandard.ZstdDecompressor().stream_reader(self._file, read_across_frames=True)
-        else:
-            self._reader = fast_gzip.open(self._file, "rb") if self.compression else self._file
+        self._unpacker = self._new_unpacker()
 
-    def readinto(self, target: memoryview) -> int:
-        """Read some bytes, 0 at the end; a compressed file that is damaged ends where the damage is."""
+    def read(self) -> bytes:
+        """The next bytes, none at the end; compressed data that are damaged end where the damage is, not before."""
         try:
-            return self._reader.readinto(target)
-        except (EOFError, OSError, zlib.error, ZstdError) as error:
-            self.problem = f"its {self.compression or 'file'} data end early or are damaged ({error})"
-            return 0
+            while packed := self._file.read(BLOCK if not self.compression else PACKED):
+                plain = self._unpack(packed)
+                if plain:
+                    return plain
+        except (OSError, zlib.error, fast_zlib.error, ZstdError) as error:
+            self.problem = f"its {self.compression or 'file'} data are damaged ({error})"
+            return b""
+        if self.compression and not self._unpacker.eof:
+            self.problem = f"its {self.compression} data end early"
+        return b""
+
+    def _unpack(self, packed: bytes) -> bytes:
+        if not self.compression:
+            return packed
+        parts = []
+        while packed:
+            if self._unpacker.eof:  # the next of several parts
+                self._unpacker = self._new_unpacker()
+            parts.append(self._unpacker.decompress(packed))
+            packed = self._unpacker.unused_data if self._unpacker.eof else b""
+        return b"".join(parts)
+
+    def _new_unpacker(self) -> t.Any:
+        return zstandard.ZstdDecompressor().decompressobj() if self.compression == "zstd" else fast_zlib.decompressobj(wbits=31)
 
     def close(self) -> None:
         """Close the file."""
@@ -99,10 +116,9 @@ class Mapping:
 
 def _unpacked(stream: Stream, scratch: str | None) -> t.BinaryIO:
     file = tempfile.TemporaryFile(dir=scratch)
-    block = memoryview(bytearray(BLOCK))
     try:
-        while count := stream.readinto(block):
-            file.write(block[:count])
+        while block := stream.read():
+            file.write(block)
         file.flush()
     except OSError as error:
         where = scratch or tempfile.gettempdir()

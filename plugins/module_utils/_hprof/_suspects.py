@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import itertools
 import re
+import typing as t
 
 from ansible_collections.sre.runbooks.plugins.module_utils._hprof import _paths
 from ansible_collections.sre.runbooks.plugins.module_utils._hprof._heap import Heap
 from ansible_collections.sre.runbooks.plugins.module_utils._hprof._layout import CLASS_OF_CLASSES
 from ansible_collections.sre.runbooks.plugins.module_utils._hprof._model import CodeArea, Group, Step, Suspect
-from ansible_collections.sre.runbooks.plugins.module_utils._jit import np
+from ansible_collections.sre.runbooks.plugins.module_utils._compiled import np
 
 #: share of the reachable heap from which something is suspect; MAT's own
 THRESHOLD = 0.2
@@ -27,7 +28,8 @@ _REPEATED = 8
 ENTRIES = re.compile(r"\$(Tree)?(Node|Entry|Index|QNode|WeightedValue|StrongEntry|BindingNode)$|Node$|Entry$")
 _PLATFORM = re.compile(r"(java|javax|jdk|sun|com\.sun|kotlin|scala)\.")
 #: members of a group of these are not one thing
-_UNRELATED = {CLASS_OF_CLASSES, "java.lang.String", "java.lang.Object[]"}
+_UNRELATED = {CLASS_OF_CLASSES, "java.lang.String"}
+_THREAD_LOCALS = "java.lang.ThreadLocal$ThreadLocalMap"
 
 
 def find(heap: Heap) -> list[Suspect]:
@@ -39,14 +41,23 @@ def find(heap: Heap) -> list[Suspect]:
     single = [int(v) for v in top[sizes >= floor]]
     found = [_suspect(heap, [v]) for v in single]
     rest = top[sizes < floor]
-    rows = heap.graph.objects.class_of[heap.reached.object[rest]]
-    sums = np.bincount(rows, weights=heap.tree.retained[rest], minlength=1)
-    for row in np.flatnonzero(sums >= floor):
-        members = rest[rows == row]
-        name = heap.class_name(int(heap.reached.object[members[0]]))
-        if name not in _UNRELATED and not name.endswith("[]"):
+    groups = heap.classes.group_of[heap.graph.objects.class_of[heap.reached.object[rest]]]
+    sums = np.bincount(groups, weights=heap.tree.retained[rest], minlength=1)
+    for group in np.flatnonzero(sums >= floor):
+        members = rest[groups == group]
+        if _belong_together(heap, members):
             found.append(_suspect(heap, heap.tree.largest(members, len(members))))
     return sorted(found, key=lambda suspect: -suspect.retained_bytes)
+
+
+def _belong_together(heap: Heap, members: t.Any) -> bool:
+    """Whether many objects of one class are one thing: texts and arrays are not, and threads only by their ThreadLocals."""
+    name = heap.class_name(int(heap.reached.object[members[0]]))
+    if int(heap.reached.object[members[0]]) not in heap.roots.threads:
+        return name not in _UNRELATED and not name.endswith("[]")
+    below = np.concatenate([heap.tree.children(int(v)) for v in members])
+    maps = [v for v in below if heap.class_name(int(heap.reached.object[v])) == _THREAD_LOCALS]
+    return bool(heap.tree.retained[maps].sum() >= DESCENT * heap.tree.retained[members].sum())
 
 
 def accumulation_point(heap: Heap, vertex: int) -> int:
@@ -69,12 +80,11 @@ def accumulation_point(heap: Heap, vertex: int) -> int:
 
 def groups_below(heap: Heap, vertex: int) -> list[Group]:
     """What lies below a vertex by class, looked at through the entries that collections are made of."""
-    names = [*heap.classes.names, *([CLASS_OF_CLASSES] * len(heap.classes.names))]
-    through = np.array([bool(ENTRIES.search(name)) for name in names])
-    objects = heap.graph.objects
-    tally = heap.tree.below(vertex, heap.reached.object, objects.class_of, objects.units, through)
-    return [Group(names[row], int(tally[row, 0]), int(tally[row, 1]) * 8)
-            for row in np.argsort(-tally[:, 1], kind="stable")[:_GROUPS] if tally[row, 0]]
+    classes, objects = heap.classes, heap.graph.objects
+    through = np.array([bool(ENTRIES.search(name)) for name in classes.group_names])
+    tally = heap.tree.below(vertex, heap.reached.object, objects.class_of, classes.group_of, objects.units, through)
+    return [Group(classes.group_names[group], int(tally[group, 0]), int(tally[group, 1]) * 8)
+            for group in np.argsort(-tally[:, 1], kind="stable")[:_GROUPS] if tally[group, 0]]
 
 
 def _suspect(heap: Heap, members: list[int]) -> Suspect:
@@ -105,9 +115,8 @@ def _code_areas(steps: list[Step], groups: list[Group]) -> list[CodeArea]:
     areas = [CodeArea(step.declaring_class, step.field, step.kind, f"it leads to {after.label}, {_size(after.retained_bytes)}")
              for step, after in itertools.pairwise(steps) if step.kind in ("static", "field", "local") and step.declaring_class]
     own = [area for area in reversed(areas) if not _PLATFORM.match(area.declaring_class)]
-    kept = [CodeArea(group.class_name, "", "class", f"{group.instances} of it are kept, {_size(group.retained_bytes)}")
-            for group in groups[:3] if not _PLATFORM.match(group.class_name) and "." in group.class_name + "."
-            and not group.class_name.endswith("[]")]
+    kept = [CodeArea(group.class_name, "", "class", f"{group.instances} kept, {_size(group.retained_bytes)}")
+            for group in groups[:3] if not _PLATFORM.match(group.class_name) and not group.class_name.endswith("[]")]
     return (own or list(reversed(areas)))[:4] + kept[:2]
 
 

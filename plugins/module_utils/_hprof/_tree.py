@@ -9,7 +9,7 @@ import typing as t
 
 from ansible_collections.sre.runbooks.plugins.module_utils._hprof._arena import Arena
 from ansible_collections.sre.runbooks.plugins.module_utils._hprof._kernel import kernel
-from ansible_collections.sre.runbooks.plugins.module_utils._jit import np
+from ansible_collections.sre.runbooks.plugins.module_utils._compiled import np
 
 
 class Tree:
@@ -47,11 +47,11 @@ class Tree:
                        *self._stacks(2), out)
         return out
 
-    def below(self, vertex: int, object_: t.Any, class_of: t.Any, units: t.Any, through: t.Any) -> t.Any:
-        """What lies below a vertex by row: (objects, units retained); objects of the rows marked in ``through`` are looked through
+    def below(self, vertex: int, object_: t.Any, class_of: t.Any, group_of: t.Any, units: t.Any, through: t.Any) -> t.Any:
+        """What lies below a vertex by group of classes: (objects, units retained); objects of the groups marked in ``through`` are looked through
         and count with their own units only."""
         out = np.zeros((len(through), 2), np.int64)
-        _tally_below(vertex, self.child_begin, self._children, object_, class_of, units, self.retained, through,
+        _tally_below(vertex, self.child_begin, self._children, object_, class_of, group_of, units, self.retained, through,
                      *self._stacks(1), out)
         return out
 
@@ -108,8 +108,8 @@ def _retain_groups(child_begin: t.Any, children: t.Any, object_: t.Any, class_of
 
 
 @kernel
-def _tally_below(vertex: int, child_begin: t.Any, children: t.Any, object_: t.Any, class_of: t.Any, units: t.Any, retained: t.Any,
-                 through: t.Any, stack: t.Any, out: t.Any) -> None:
+def _tally_below(vertex: int, child_begin: t.Any, children: t.Any, object_: t.Any, class_of: t.Any, group_of: t.Any, units: t.Any,
+                 retained: t.Any, through: t.Any, stack: t.Any, out: t.Any) -> None:
     depth = 0
     stack[0] = vertex
     while depth >= 0:
@@ -117,11 +117,11 @@ def _tally_below(vertex: int, child_begin: t.Any, children: t.Any, object_: t.An
         depth -= 1
         for k in range(child_begin[v], child_begin[v + 1]):
             child = children[k]
-            row = class_of[object_[child]]
-            out[row, 0] += 1
-            if through[row]:
-                out[row, 1] += units[object_[child]]
+            group = group_of[class_of[object_[child]]]
+            out[group, 0] += 1
+            if through[group]:
+                out[group, 1] += units[object_[child]]
                 depth += 1
                 stack[depth] = child
             else:
-                out[row, 1] += retained[child]
+                out[group, 1] += retained[child]

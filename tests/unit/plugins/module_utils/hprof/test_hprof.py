@@ -1,0 +1,214 @@
+# Copyright (c) 2026, sre.runbooks contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import gzip
+import pathlib
+import random
+import sys
+
+import networkx
+import numpy as np
+import pytest
+import zstandard
+
+from ansible_collections.sre.runbooks.plugins.module_utils._errors import InvalidInput
+from ansible_collections.sre.runbooks.plugins.module_utils._hprof import _analysis, _dominators, _growth, _suspects
+from ansible_collections.sre.runbooks.plugins.module_utils._hprof._arena import Arena
+from ansible_collections.sre.runbooks.plugins.module_utils._hprof._model import HeapAnalysis, HistogramRow
+from ansible_collections.sre.runbooks.plugins.module_utils._hprof._tree import Tree
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+from hprof_writer import OBJECT, Writer
+
+
+@pytest.fixture(autouse=True)
+def small_heaps_count(monkeypatch):
+    monkeypatch.setattr(_suspects, "LEAST_BYTES", 64)
+
+
+def cache(**how):
+    """class app.Cache { static Object[] ITEMS } with 5 of 6 items of 64 bytes, and a WeakReference to one that nothing else keeps."""
+    writer = Writer(**how)
+    items_class = writer.add_class("[Lapp/Item;")
+    item_class = writer.add_class("app/Item", fields=[("payload", OBJECT)])
+    reference = writer.add_class("java/lang/ref/Reference", fields=[("referent", OBJECT)])
+    weak = writer.add_class("java/lang/ref/WeakReference", reference)
+    items = [writer.instance(item_class, payload=writer.bytes_(b"x" * 48)) for _each in range(6)]
+    array = writer.array(items_class, [*items[:5], 0])
+    holder = writer.add_class("app/Cache", statics=[("ITEMS", array)])
+    only_weak = writer.instance(weak, referent=items[5])
+    writer.root(holder)
+    writer.root(only_weak, 7)
+    return writer.dump()
+
+
+def analysed(tmp_path, data: bytes, **how) -> HeapAnalysis:
+    path = tmp_path / "a.hprof"
+    path.write_bytes(data)
+    return _analysis.analyse(str(path), **how)
+
+
+def rows(analysis: HeapAnalysis) -> dict[str, HistogramRow]:
+    return {row.class_name: row for row in analysis.histogram}
+
+
+@pytest.mark.parametrize("how", [{}, {"id_bytes": 4}, {"version": "1.0.1"}, {"id_bytes": 4, "version": "1.0.1"}, {"scattered": 1 << 22}])
+def test_the_cache_is_the_suspect_in_every_format(tmp_path, how):
+    found = analysed(tmp_path, cache(**how))
+    histogram = rows(found)
+    assert (histogram["app.Item"].instances, histogram["byte[]"].instances, histogram["app.Item[]"].instances) == (6, 6, 1)
+    assert found.outcome == "suspects"
+    suspect = found.suspects[0]
+    assert suspect.label == "class app.Cache"
+    assert suspect.accumulation_point.class_name == "app.Item[]"
+    assert [(step.label, step.field, step.kind) for step in suspect.path] == [("class app.Cache", "ITEMS", "static"), ("app.Item[6]", "", "")]
+    assert (suspect.code_areas[0].declaring_class, suspect.code_areas[0].field) == ("app.Cache", "ITEMS")
+    assert suspect.groups[0].class_name == "app.Item"
+    assert suspect.groups[0].instances == 5
+
+
+def test_sizes_are_the_jvms_and_what_is_only_weakly_kept_is_not_retained(tmp_path):
+    found = rows(analysed(tmp_path, cache()))
+    assert found["app.Item"].shallow_bytes == 6 * 16
+    assert found["byte[]"].shallow_bytes == 6 * 64
+    assert found["app.Item"].retained_bytes == 5 * 80
+    assert found["app.Item[]"].retained_bytes == 40 + 5 * 80
+
+
+def test_other_tools_count_weak_references_as_strong(tmp_path):
+    found = rows(analysed(tmp_path, cache(), references="all"))
+    assert found["app.Item"].retained_bytes == 6 * 80
+
+
+def test_compressed_dumps_in_several_parts_are_read_as_they_are(tmp_path):
+    data = cache()
+    parts = data[:300], data[300:]
+    plain = analysed(tmp_path, data)
+    for packed in (b"".join(map(gzip.compress, parts)), b"".join(map(zstandard.ZstdCompressor().compress, parts))):
+        found = analysed(tmp_path, packed)
+        assert found.file.compression
+        assert found.histogram == plain.histogram
+        assert _analysis.histogram(str(tmp_path / "a.hprof")).totals.objects == plain.totals.objects
+
+
+def test_a_histogram_from_the_stream_equals_the_mapped_one(tmp_path):
+    plain = analysed(tmp_path, cache())
+    streamed = _analysis.histogram(str(tmp_path / "a.hprof"))
+    assert [(row.class_name, row.instances, row.shallow_bytes) for row in streamed.histogram] == [
+        (row.class_name, row.instances, row.shallow_bytes) for row in plain.histogram]
+    assert streamed.outcome == "histogram"
+
+
+def test_wherever_a_dump_is_cut_it_says_so_and_gives_what_it_can(tmp_path):
+    data = cache()
+    counted = []
+    for length in range(60, len(data) - 1, 7):
+        found = analysed(tmp_path, data[:length])
+        assert found.outcome == "histogram"
+        assert found.file.truncated_at <= length
+        assert found.suspects == []
+        assert all(row.retained_bytes is None for row in found.histogram)
+        assert str(found.file.truncated_at) in found.warnings[0]
+        counted.append(found.totals.objects)
+    assert counted == sorted(counted)
+    assert counted[-1] > 10
+
+
+def test_a_gzip_file_cut_short_gives_the_histogram(tmp_path):
+    packed = gzip.compress(cache(), 0)
+    found = analysed(tmp_path, packed[:-200])
+    assert found.outcome == "histogram"
+    assert found.totals.objects > 5
+
+
+@pytest.mark.parametrize(("data", "word"), [(b"", "0 bytes"), (b"#!/bin/sh\nexit 1\n", "not a heap dump"),
+                                            (b"JAVA PROFILE 1.0.2\0\0\0\0\x10" + bytes(20), "16 bytes"), (b"\x1f\x8b\x08", "")])
+def test_what_is_no_dump_is_refused(tmp_path, data, word):
+    with pytest.raises(InvalidInput, match=word):
+        analysed(tmp_path, data)
+
+
+def test_noise_inside_a_dump_ends_it_there(tmp_path):
+    data, dice = bytearray(cache()), random.Random(7)
+    for _each in range(200):
+        noisy = data.copy()
+        for _byte in range(8):
+            noisy[dice.randrange(40, len(noisy))] = dice.randrange(256)
+        assert analysed(tmp_path, bytes(noisy)).outcome in ("histogram", "healthy", "suspects")
+
+
+def test_a_linked_queue_is_the_point_and_not_its_middle(tmp_path):
+    writer = Writer()
+    node_class = writer.add_class("app/Queue$Node", fields=[("next", OBJECT), ("item", OBJECT)])
+    queue_class = writer.add_class("app/Queue", fields=[("head", OBJECT)])
+    following = 0
+    for _each in range(50):
+        following = writer.instance(node_class, size=24, next=following, item=writer.bytes_(b"x" * 40))
+    queue = writer.instance(queue_class, head=following)
+    writer.root(writer.add_class("app/Main", statics=[("PENDING", queue)]))
+    suspect = analysed(tmp_path, writer.dump()).suspects[0]
+    assert suspect.accumulation_point.class_name == "app.Queue"
+    assert [(group.class_name, group.instances) for group in suspect.groups] == [("byte[]", 50), ("app.Queue$Node", 50)]
+
+
+def test_many_equal_objects_without_one_owner_are_a_group(tmp_path):
+    writer = Writer()
+    item_class, items_class = writer.add_class("app/Item", fields=[("payload", OBJECT)]), writer.add_class("[Lapp/Item;")
+    items = [writer.instance(item_class, payload=writer.bytes_(b"x" * 48)) for _each in range(9)]
+    for name in ("A", "B"):
+        writer.root(writer.add_class(f"app/{name}", statics=[("ALL", writer.array(items_class, items))]))
+    suspect = analysed(tmp_path, writer.dump()).suspects[0]
+    assert (suspect.kind, suspect.class_name, suspect.instances, suspect.retained_bytes) == ("group", "app.Item", 9, 9 * 80)
+
+
+def test_nothing_is_claimed_where_nothing_stands_out(tmp_path):
+    writer = Writer()
+    for number in range(12):
+        writer.root(writer.add_class(f"app/Part{number}", statics=[("DATA", writer.bytes_(b"x" * 100))]))
+    found = analysed(tmp_path, writer.dump())
+    assert (found.outcome, found.suspects) == ("healthy", [])
+    assert found.says[0].startswith("No suspect")
+
+
+def test_large_tables_can_lie_on_disk(tmp_path, monkeypatch):
+    in_memory = analysed(tmp_path, cache())
+    monkeypatch.setattr(_analysis, "available_memory", lambda: 0)
+    on_disk = analysed(tmp_path, cache(), scratch=str(tmp_path))
+    assert on_disk.histogram == in_memory.histogram
+    assert "on disk" in on_disk.warnings[0]
+
+
+def test_dominators_and_retained_sizes_agree_with_networkx_on_random_graphs():
+    for seed in range(150):
+        _compare_with_networkx(random.Random(seed))
+
+
+def _compare_with_networkx(dice: random.Random) -> None:
+    count = dice.randrange(2, 200)
+    edges = sorted((dice.randrange(count), dice.randrange(count)) for _edge in range(dice.randrange(4 * count)))
+    roots = sorted({dice.randrange(count) for _each in range(3)})
+    begin = np.searchsorted([source for source, _target in edges], np.arange(count + 1)).astype(np.uint32)
+    targets = np.array([target for _source, target in edges] or [0], np.int32)
+    arena, objects = Arena(None, False), np.array(roots, np.int32)
+    reached = _dominators.search(begin, begin[1:], targets, objects, arena)
+    sources = _dominators.predecessors(reached, begin, begin[1:], targets, objects, arena)
+    tree = Tree(_dominators.dominators(reached, sources, arena), reached.object, np.ones(count, np.uint32), arena)
+    graph = networkx.DiGraph([*edges, *(("root", root) for root in roots)])
+    expected = networkx.immediate_dominators(graph, "root")
+    found = {int(reached.object[v]): "root" if tree.dominator[v] == 0 else int(reached.object[tree.dominator[v]])
+             for v in range(1, reached.count + 1)}
+    assert found == {node: above for node, above in expected.items() if node != "root"}
+    below = networkx.DiGraph([(above, node) for node, above in found.items()])
+    for v in range(1, reached.count + 1):
+        assert tree.retained[v] == 1 + len(networkx.descendants(below, int(reached.object[v])))
+
+
+def test_growth_compares_names_without_what_differs_from_run_to_run(tmp_path):
+    before = _growth.of_text("   1:  10  240  [B (java.base@17)\n   2:  1  16  app.A$$Lambda$14/0x00007f0011  \n   3: 5 80 app.Gone\n")
+    after = [HistogramRow("byte[]", 30, 720), HistogramRow("app.A$$Lambda$99", 1, 16)]
+    growth = _growth.compare(before, after, "earlier")
+    assert [(row.class_name, row.grown) for row in growth.rows] == [("byte[]", 480), ("app.Gone", -80)]
+    assert "byte[] +0.0 MB (+20 instances)" in _growth.says(growth)[0]
