@@ -142,3 +142,13 @@ def test_files_are_replicas_and_noise_is_no_error(tmp_path):
     paths = [str(tmp_path / name) for name in ("a.log", "b.log", "noise")]
     found, problems = _connection_report.of_files(paths, SHOP, 30)
     assert (found["acquired"], found["leaks"][0]["pods"], problems) == (8, ["a.log", "b.log"], [])
+
+
+def test_files_on_disk_are_analysed_from_the_command_line(monkeypatch, capsys, tmp_path):
+    (tmp_path / "a.log").write_text("\n".join(LOG))
+    monkeypatch.setattr("sys.argv", ["x", str(tmp_path / "a.log")])
+    assert _connection_report.main() == 0
+    assert "- Close the connection on every path of Orders.report:60" in capsys.readouterr().out
+    monkeypatch.setattr("sys.argv", ["x", "--acquire", "(", str(tmp_path / "a.log")])
+    assert _connection_report.main() == 1
+    assert "is not a regular expression" in capsys.readouterr().err

@@ -296,7 +296,8 @@ class TestRanking:
     def test_a_rollout_that_was_rolled_back_before_the_onset_does_not_outrank_what_came_after(self):
         again = {"reason": "ScalingReplicaSet", "message": "Scaled up replica set api-3 from 0 to 1", "lastTimestamp": at("03:09:40")}
         seen = shop(ReplicaSet=[replica_set("api", 2, at("03:09:30"), image="shop:2"), replica_set("api", 3, OLD, image="shop:1")], Event=[again],
-                    Pod=[running("api", 3, "03:09:45"), running("api", 3, "03:09:55")], Secret=[{"metadata": {"name": "api-key", "creationTimestamp": OLD, "managedFields": [
+                    Pod=[running("api", 3, "03:09:45"), running("api", 3, "03:09:55")],
+                    Secret=[{"metadata": {"name": "api-key", "creationTimestamp": OLD, "managedFields": [
                         writer("vault", "03:09:50", {"f:data": {"f:key": {}}})]}}])
         ranked = _rank.candidates(changes(seen), time("03:10:00"), True, Graph.build(seen), "deployment/api")
         assert [candidate.name.partition(" ")[0] for candidate in ranked] == ["secret", "rollback", "rollout"]

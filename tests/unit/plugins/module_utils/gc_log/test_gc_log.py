@@ -6,10 +6,12 @@
 from __future__ import annotations
 
 import gzip
+import json
 import pathlib
 
 import pytest
 from ansible_collections.sre.runbooks.plugins.module_utils._errors import InvalidInput
+from ansible_collections.sre.runbooks.plugins.module_utils._gc_log import __main__ as command_line
 from ansible_collections.sre.runbooks.plugins.module_utils._gc_log import _analysis, _read, _summary, _trend
 
 SAMPLES = pathlib.Path(__file__).parent / "samples"
@@ -184,6 +186,15 @@ def test_an_empty_or_absent_file_is_refused(tmp_path):
 def test_utf_16_is_read(tmp_path):
     (tmp_path / "gc.log").write_text("\n".join(lines_of("serial_leak")), encoding="utf-16")
     assert _analysis.of_file(str(tmp_path / "gc.log"))["cause"] == "leak"
+
+
+def test_files_on_disk_are_analysed_from_the_command_line(monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr("sys.argv", ["x", "--json", str(SAMPLES / "serial_leak.log.gz")])
+    assert command_line.main() == 0
+    assert json.loads(capsys.readouterr().out)["cause"] == "leak"
+    monkeypatch.setattr("sys.argv", ["x", str(tmp_path / "absent")])
+    assert command_line.main() == 1
+    assert "Name a file that this user may read." in capsys.readouterr().err
 
 
 def test_the_trend_does_not_follow_outliers():
