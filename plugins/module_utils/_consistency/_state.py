@@ -106,8 +106,6 @@ class State:
             self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
             with open(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb", buffering=1 << 20) as file:
                 yield file
-                file.flush()
-                os.fsync(file.fileno())
             partial.replace(path)
         except OSError as error:
             raise RunbookError(f"Cannot write what the check found to {path} on the controller: {error.strerror or error}.",

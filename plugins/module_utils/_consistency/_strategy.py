@@ -20,13 +20,13 @@ from ansible_collections.sre.runbooks.plugins.module_utils._consistency._sql imp
 
 #: Sorting a table once takes half the time of a hash table that does not fit into the caches, and its size on disk is bounded.
 ONE_PASS = {"enable_indexscan": "off", "enable_bitmapscan": "off", "enable_nestloop": "off", "enable_hashagg": "off",
-               "enable_hashjoin": "off", "jit": "off"}
+               "enable_hashjoin": "off"}
 #: share of a table's pages from which an index can be read without looking at the table
 ALL_VISIBLE = 0.9
 #: correlation of a column with the order of the table from which an index scan reads the table in its order
 IN_ORDER = 0.9
 MOST_RANGES = 500
-#: rows from which a pass is shared by connections: each reads the whole table, and sorts its share
+#: rows from which a rule is shared by connections; in a pass each reads the whole table, and sorts its share
 SHARED_ABOVE = 500_000
 INTEGERS = ("smallint", "integer", "bigint")
 
@@ -76,13 +76,13 @@ def choose(cursor: t.Any, rule: Rule, rows_per_range: int, connections: int = 1)
         return Strategy("pass", "every row is compared: one pass over each table")
     facts = _facts(cursor, rule)
     cheap, why = judge(facts)
+    together = connections if facts.rows >= SHARED_ABOVE else 1
     if cheap:
-        ranges = _ranges(cursor, rule, math.ceil(max(facts.rows, 1) / rows_per_range))
+        ranges = _ranges(cursor, rule, together * math.ceil(max(facts.rows, 1) / rows_per_range / together))
         return Strategy("ranges", f"{why}: read in {len(ranges)} range{'s' if len(ranges) > 1 else ''} of {rule.key[0]}", ranges)
-    if facts.rows < SHARED_ABOVE or connections < 2 or not _is_integer(cursor, rule):
+    if together < 2 or not _is_integer(cursor, rule):
         return Strategy("pass", why)
-    shares = tuple(Slice(nth=nth, of=connections) for nth in range(connections))
-    return Strategy("pass", f"{why}, on {connections} connections at once", shares)
+    return Strategy("pass", f"{why}, on {together} connections at once", tuple(Slice(nth=nth, of=together) for nth in range(together)))
 
 
 def settings(way: str) -> t.Mapping[str, str]:
