@@ -104,12 +104,19 @@ class Classes:
         mirrors = self.called(CLASS_OF_CLASSES)
         base = int(self.fixed[mirrors[0]]) if mirrors else layout.object_header_bytes
         for class_id, dump in self.scan.class_dumps.items():
-            statics = sum(self._bytes(kind) for name, kind, _value in dump.statics if not self.scan.texts[name].startswith("<"))
-            self.fixed[len(self.names) + self.rows[class_id]] = base + statics
+            kinds = [kind for name, kind, _value in dump.statics if not self.scan.texts[name].startswith("<")]
+            self.fixed[len(self.names) + self.rows[class_id]] = base + self._static_bytes(kinds)
 
     def _least(self, row: int) -> int:
         fields = sum(self._bytes(field.kind) for field in self.fields.of(int(self.ids[row])))
         return int(_round(self.layout.object_header_bytes + fields, self.layout.alignment_bytes))
+
+    def _static_bytes(self, kinds: list[int]) -> int:
+        """Static fields in their class object: references first, then the others, the widest first, each aligned to its width."""
+        end = self.layout.reference_bytes * kinds.count(OBJECT)
+        for width in sorted((self._bytes(kind) for kind in kinds if kind != OBJECT), reverse=True):
+            end = int(_round(end, width)) + width
+        return end
 
     def _bytes(self, kind: int) -> int:
         return self.layout.reference_bytes if kind == OBJECT else TYPE_BYTES.get(kind, 0)
