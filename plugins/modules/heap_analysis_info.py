@@ -14,7 +14,7 @@ description:
     and says which object keeps most of the heap, by which fields it is reached, and what lies in it. Where nothing stands out it
     claims no suspect. Works offline and reads only.
   - Of a dump that ends early, the histogram of what can be read is given, and the offset where it ends; retained sizes are not.
-  - With O(incident_id) the whole result is saved as evidence.
+  - With O(incident_id) the whole result is saved as evidence - JSON, a report in Markdown, and a page with pictures.
 author: sre.runbooks contributors (@sre-runbooks)
 extends_documentation_fragment:
   - sre.runbooks.attributes.info
@@ -65,8 +65,8 @@ outcome:
   returned: success
 analysis:
   description:
-    - The findings - file, totals, layout, histogram, dominators, suspects (with path, groups and code_areas), growth, warnings,
-      timings and peak_memory_bytes.
+    - The findings - file, totals, layout, histogram, dominators, suspects (with path, groups and code_areas), collections,
+      duplicate_strings, class_loaders, thread_locals, threads, references, growth, warnings, timings and peak_memory_bytes.
   type: dict
   returned: success
 evidence:
@@ -108,7 +108,7 @@ ARGUMENT_SPEC = {
 
 def run(task: Task) -> Result:
     """Analyse the dump."""
-    from ansible_collections.sre.runbooks.plugins.module_utils._hprof import _analysis
+    from ansible_collections.sre.runbooks.plugins.module_utils._hprof import _analysis, _markdown, _page
     p = task.params
     analysis = _analysis.answer(p["path"], task.progress, before=p["before"], histogram_only=p["histogram_only"], scratch=p["scratch"])
     whole = analysis.to_json()
@@ -118,7 +118,9 @@ def run(task: Task) -> Result:
     store = task.evidence()
     if store:
         store.save_json("heap/analysis.json", "heap_analysis", p["path"], whole)
-        result["evidence"] = [str(store.path("heap/analysis.json"))]
+        store.save_text("heap/analysis.md", "heap_analysis", p["path"], _markdown.render(analysis))
+        store.save_text("heap/analysis.html", "heap_analysis", p["path"], _page.render(analysis))
+        result["evidence"] = [str(store.path(f"heap/analysis.{form}")) for form in ("json", "md", "html")]
     return result
 
 

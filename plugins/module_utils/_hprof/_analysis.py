@@ -14,7 +14,8 @@ import typing as t
 
 from ansible_collections.sre.runbooks.plugins.module_utils._errors import InvalidInput
 from ansible_collections.sre.runbooks.plugins.module_utils._hprof import (
-    _dominators, _graph, _growth, _layout, _model, _numbers, _records, _roots, _scan, _source, _suspects)
+    _collections, _dominators, _graph, _growth, _layout, _loaders, _model, _numbers, _records, _roots, _scan, _source, _strings,
+    _suspects, _threads)
 from ansible_collections.sre.runbooks.plugins.module_utils._hprof._arena import Arena, available_memory
 from ansible_collections.sre.runbooks.plugins.module_utils._hprof._heap import Heap
 from ansible_collections.sre.runbooks.plugins.module_utils._hprof._layout import Classes
@@ -27,6 +28,15 @@ Tell = t.Callable[[str], None]
 #: bytes that the graph and the tree take for each object and each reference
 _PER_OBJECT, _PER_REFERENCE = 48, 10
 _DOMINATORS, _DEPTH, _WIDTH = 40, 5, 12
+#: step, field of the result, and what fills it
+_DETAILS: tuple[tuple[str, str, t.Callable[[Heap], t.Any]], ...] = (
+    ("looking into collections", "collections", _collections.largest),
+    ("comparing texts", "duplicate_strings", _strings.duplicates),
+    ("class loaders", "class_loaders", _loaders.class_loaders),
+    ("soft and weak references", "references", _loaders.references),
+    ("threads", "threads", _threads.stacks),
+    ("ThreadLocals", "thread_locals", _threads.thread_locals),
+)
 
 
 class Steps:
@@ -180,6 +190,10 @@ def _fill(result: HeapAnalysis, heap: Heap, steps: Steps) -> None:
         result.dominators = [heap.node(v, _DEPTH, _WIDTH) for v in heap.tree.largest_children(0, _DOMINATORS)]
     with steps.step("looking for suspects"):
         result.suspects = _suspects.find(heap)
+    for name, attribute, find in _DETAILS:
+        with steps.step(name):
+            setattr(result, attribute, find(heap))
+    result.totals.class_loaders = len({dump.loader for dump in heap.classes.scan.class_dumps.values() if dump.loader})
     result.outcome = "suspects" if result.suspects else "healthy"
     first = [suspect.description for suspect in result.suspects] or [
         "No suspect: no object, and no group of one class, keeps "

@@ -239,4 +239,3 @@ def _enter_references(data: t.Any, segments: t.Any, id_bytes: int, sizes: t.Any,
                 objects.end[o] = w
             p = record_end(data, p, end, id_bytes, sizes)
     return found
-

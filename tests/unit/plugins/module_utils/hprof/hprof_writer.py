@@ -54,9 +54,9 @@ class Writer:
         address, self._next = self._next, self._next + self._scattered * (size + 7 & -8)
         return address
 
-    def instance(self, class_id: int, at: int | None = None, size: int = 16, **values: int) -> int:
+    def instance(self, class_id: int, room: int = 16, **values: int) -> int:
         """An object; fields that are not given are null or 0."""
-        at = self.address(size) if at is None else at
+        at = self.address(room)
         body, owner = b"", class_id
         while owner:
             for name, kind in self._fields[owner]:
@@ -65,9 +65,9 @@ class Writer:
         self._heap.append(b"\x21" + self.id(at) + struct.pack(">I", 0) + self.id(class_id) + struct.pack(">I", len(body)) + body)
         return at
 
-    def array(self, class_id: int, elements: list[int], at: int | None = None) -> int:
+    def array(self, class_id: int, elements: list[int]) -> int:
         """An array of objects."""
-        at = self.address(16 + 4 * len(elements)) if at is None else at
+        at = self.address(16 + 4 * len(elements))
         self._heap.append(b"\x22" + self.id(at) + struct.pack(">II", 0, len(elements)) + self.id(class_id)
                           + b"".join(map(self.id, elements)))
         return at

@@ -21,7 +21,7 @@ from ansible_collections.sre.runbooks.plugins.module_utils._hprof._model import 
 from ansible_collections.sre.runbooks.plugins.module_utils._hprof._tree import Tree
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from hprof_writer import OBJECT, Writer
+from hprof_writer import BYTE, INT, OBJECT, Writer
 
 
 @pytest.fixture(autouse=True)
@@ -125,7 +125,7 @@ def test_a_gzip_file_cut_short_gives_the_histogram(tmp_path):
 
 
 @pytest.mark.parametrize(("data", "word"), [(b"", "0 bytes"), (b"#!/bin/sh\nexit 1\n", "not a heap dump"),
-                                            (b"JAVA PROFILE 1.0.2\0\0\0\0\x10" + bytes(20), "16 bytes"), (b"\x1f\x8b\x08", "")])
+                                            (b"JAVA PROFILE 1.0.2\0\0\0\0\x10" + bytes(20), "16 bytes"), (b"\x1f\x8b\x08", "cannot be unpacked")])
 def test_what_is_no_dump_is_refused(tmp_path, data, word):
     with pytest.raises(InvalidInput, match=word):
         analysed(tmp_path, data)
@@ -146,7 +146,7 @@ def test_a_linked_queue_is_the_point_and_not_its_middle(tmp_path):
     queue_class = writer.add_class("app/Queue", fields=[("head", OBJECT)])
     following = 0
     for _each in range(50):
-        following = writer.instance(node_class, size=24, next=following, item=writer.bytes_(b"x" * 40))
+        following = writer.instance(node_class, room=24, next=following, item=writer.bytes_(b"x" * 40))
     queue = writer.instance(queue_class, head=following)
     writer.root(writer.add_class("app/Main", statics=[("PENDING", queue)]))
     suspect = analysed(tmp_path, writer.dump()).suspects[0]
@@ -212,3 +212,34 @@ def test_growth_compares_names_without_what_differs_from_run_to_run(tmp_path):
     growth = _growth.compare(before, after, "earlier")
     assert [(row.class_name, row.grown) for row in growth.rows] == [("byte[]", 480), ("app.Gone", -80)]
     assert "byte[] +0.0 MB (+20 instances)" in _growth.says(growth)[0]
+
+
+def test_collections_texts_and_thread_locals_are_described(tmp_path):
+    writer = Writer()
+    string = writer.add_class("java/lang/String", fields=[("value", OBJECT), ("coder", BYTE)])
+    thread_class = writer.add_class("java/lang/Thread", fields=[("name", OBJECT), ("threadLocals", OBJECT)])
+    map_class = writer.add_class("java/lang/ThreadLocal$ThreadLocalMap", fields=[("table", OBJECT)])
+    entry_class = writer.add_class("java/lang/ThreadLocal$ThreadLocalMap$Entry", fields=[("value", OBJECT)])
+    objects_class = writer.add_class("[Ljava/lang/Object;")
+    list_class = writer.add_class("java/util/ArrayList", fields=[("elementData", OBJECT), ("size", INT)])
+
+    def text(content):
+        return writer.instance(string, value=writer.bytes_(content), room=24)
+
+    texts = [text(b"password=hunter2") for _each in range(40)]
+    kept = writer.instance(list_class, room=24, elementData=writer.array(objects_class, [*texts, 0]), size=40)
+    entry = writer.instance(entry_class, value=kept)
+    thread = writer.instance(thread_class, name=text(b"worker-1"),
+                             threadLocals=writer.instance(map_class, table=writer.array(objects_class, [0, entry])))
+    writer.root(thread, 8, bytes((0, 0, 0, 1, 0, 0, 0, 0)))
+    found = analysed(tmp_path, writer.dump())
+    (collection,) = found.collections
+    assert (collection.kind, collection.entries, collection.capacity) == ("list", 40, 41)
+    assert collection.held_by == "java.lang.ThreadLocal$ThreadLocalMap$Entry.value"
+    assert [(row.class_name, row.instances) for row in collection.value_types] == [("java.lang.String", 40)]
+    (duplicate,) = found.duplicate_strings
+    assert (duplicate.text, duplicate.count) == ("password=[REDACTED]", 40)
+    (value,) = found.thread_locals
+    assert (value.thread, value.value_class, value.key_collected) == ("worker-1", "java.util.ArrayList", True)
+    assert found.threads[0].name == "worker-1"
+    assert found.suspects[0].label == 'thread "worker-1"'

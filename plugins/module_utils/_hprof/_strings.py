@@ -1,0 +1,69 @@
+# Copyright (c) 2026, sre.runbooks contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Texts that are on the heap many times."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.sre.runbooks.plugins.module_utils._compiled import np
+from ansible_collections.sre.runbooks.plugins.module_utils._hprof._graph import Objects
+from ansible_collections.sre.runbooks.plugins.module_utils._hprof._heap import Heap
+from ansible_collections.sre.runbooks.plugins.module_utils._hprof._kernel import identifier, kernel, load8, load32, value_bytes
+from ansible_collections.sre.runbooks.plugins.module_utils._hprof._model import DuplicateString
+from ansible_collections.sre.runbooks.plugins.module_utils._hprof._numbers import Numbers, number_of
+from ansible_collections.sre.runbooks.plugins.module_utils._hprof._records import COUNT, PRIMITIVES
+
+_TEXTS, _CANDIDATES = 25, 1000
+_GOLDEN = -7046029254386353131
+_LONGEST = 4096
+
+
+def duplicates(heap: Heap) -> list[DuplicateString]:
+    """The texts whose copies waste most; Strings that share their characters are one copy."""
+    classes = heap.classes
+    offsets = {row: field.offset for row in classes.called("java.lang.String") for field in classes.fields.of(int(classes.ids[row]))
+               if heap.field_name(field) == "value"}
+    strings = int(classes.scan.tally[list(offsets), COUNT].sum()) if offsets else 0
+    if not strings:
+        return []
+    row, offset = next(iter(offsets.items()))
+    slots = 1 << (2 * strings).bit_length()
+    keys, counts, examples = np.zeros(slots, np.int64), np.zeros(slots, np.int32), np.zeros(slots, np.int32)
+    seen = np.zeros(len(heap.graph.objects.units), np.bool_)
+    _count_texts(heap.data, heap.graph.objects, heap.graph.numbers, classes.scan.id_bytes, row, offset, seen, keys, counts, examples)
+    many = np.flatnonzero(counts > 1)
+    if len(many) > _CANDIDATES:
+        many = many[np.argpartition(-counts[many], _CANDIDATES)[:_CANDIDATES]]
+    values = np.array([heap.get(int(o), "value") for o in examples[many]], np.int64)
+    wasted = (counts[many] - 1) * heap.graph.objects.units[values].astype(np.int64) * 8
+    return [DuplicateString(heap.text(int(examples[many[i]])), heap.length(int(values[i])), int(counts[many[i]]), int(wasted[i]))
+            for i in np.argsort(-wasted, kind="stable")[:_TEXTS]]
+
+
+@kernel
+def _count_texts(data: t.Any, objects: Objects, numbers: Numbers, id_bytes: int, row: int, offset: int, seen: t.Any, keys: t.Any,
+                 counts: t.Any, examples: t.Any) -> None:
+    """Count each text by a hash of its bytes; of very long ones the beginning and the length."""
+    mask = keys.shape[0] - 1
+    for o in range(objects.class_of.shape[0]):
+        if objects.class_of[o] != row:
+            continue
+        value = number_of(numbers, identifier(data, np.int64(objects.place[o]) + 9 + 2 * id_bytes + offset, id_bytes))
+        if value < 0 or seen[value]:
+            continue
+        seen[value] = True
+        place = np.int64(objects.place[value])
+        if load8(data, place) != PRIMITIVES:
+            continue
+        length = load32(data, place + 5 + id_bytes) * value_bytes(load8(data, place + 9 + id_bytes), id_bytes)
+        hashed = length * _GOLDEN + 1
+        for i in range(place + 10 + id_bytes, place + 10 + id_bytes + (length if length < _LONGEST else _LONGEST)):
+            hashed = (hashed ^ load8(data, i)) * 1099511628211
+        hashed = hashed if hashed != 0 else 1
+        slot = (hashed ^ (hashed >> 29)) & mask
+        while keys[slot] != 0 and keys[slot] != hashed:
+            slot = (slot + 1) & mask
+        keys[slot], examples[slot] = hashed, o
+        counts[slot] += 1
