@@ -12,7 +12,7 @@ CLUSTERS ?= 1
 SCENARIOS := $(notdir $(patsubst %/molecule.yml,%,$(wildcard extensions/molecule/*/molecule.yml)))
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint unit database sanity docs package molecule drills lab-up lab-down bench bench-consistency clean
+.PHONY: help venv demo test lint unit database analysis sanity docs package molecule drills lab-up lab-down bench bench-consistency clean
 
 help: ## This list
 	@sed -nE 's/^([a-z%-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -32,6 +32,10 @@ unit: venv ## Unit tests
 database: venv ## Consistency checks, dump and repair on a PostgreSQL of their own
 	@tests/tools/postgresql.sh
 	pytest -q tests/database
+
+analysis: venv ## Heap dumps of real JVMs, judged by the JVM, by VisualVM's library and by a second implementation
+	@tests/tools/packages.sh default-jdk-headless maven
+	pytest -q tests/analysis
 
 lint: venv ## ruff and ansible-lint (production profile)
 	ruff check
@@ -73,6 +77,9 @@ bench: venv ## Our runbook against the same steps in bash and in kubernetes.core
 bench-consistency: venv ## The check of order totals against the written playbook's query, on a PostgreSQL of its own
 	@tests/tools/postgresql.sh
 	.venv/bin/python tests/benchmarks/consistency.py
+
+bench-heap: venv ## Reading heap dumps: ours, hprof-slurp, VisualVM, shark
+	.venv/bin/python tests/benchmarks/heap.py
 
 clean: ## Remove what make has created in this checkout (the lab stays)
 	rm -rf .ansible .build .venv tests/output

@@ -35,7 +35,7 @@ finish() {
   [ -z "${lab_is_ours-}" ] || run lab-down
 }
 
-for name in unit lint docs sanity package database; do run "$name"; done
+for name in unit lint docs sanity package database analysis; do run "$name"; done
 
 if [ $# -gt 0 ]; then
   trap finish EXIT
