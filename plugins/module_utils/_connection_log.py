@@ -199,8 +199,6 @@ class Analysis:
         elif self._missed and (frame := _FRAME.search(line)) and not frame["method"].startswith(_LIBRARIES):
             self.missed[f"{frame['method']} ({frame['line']})"] += 1
             self._missed = False
-        self._requests: dict[tuple[str, str], list[Holding]] = {}
-        self._count: collections.Counter[str] = collections.Counter()
 
     def _location(self, match: t.Match[str]) -> Location:
         return self.locations.setdefault(_group(match, "at") or "?", Location())

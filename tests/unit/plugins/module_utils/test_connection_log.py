@@ -100,6 +100,13 @@ def test_a_request_that_takes_two_connections_is_named():
     assert "Take one connection per request: 1 times Inner.run:2" in nested["text"]
 
 
+def test_lines_about_anything_else_between_change_nothing():
+    analysis, mixed = Analysis(SHOP), Analysis(SHOP)
+    analysis.read("pod", LOG)
+    mixed.read("pod", [line for logged in LOG for line in (logged, stamped(0, "INFO api - order created req=r1"))])
+    assert {**mixed.findings(30), "lines": len(LOG)} == analysis.findings(30)
+
+
 def test_queries_are_counted_by_their_shape():
     analysis = Analysis(SHOP)
     for number in range(3):
