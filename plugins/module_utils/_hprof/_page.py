@@ -34,7 +34,7 @@ class Bar(t.NamedTuple):
     share: float
 
 
-Cell = str | Bar
+Cell = t.Union[str, Bar]
 
 
 def render(analysis: HeapAnalysis) -> str:
