@@ -21,7 +21,9 @@ _PAUSE = re.compile(r"GC\((\d+)\) (?:[YyO]: )?Pause (?P<what>.+?)(?: " + _SIZES 
 _CYCLE = re.compile(r"GC\((\d+)\) (?P<what>Garbage Collection|Major Collection|Minor Collection|Concurrent cleanup)"
                     r"(?: \((?P<cause>.*)\))? " + _SIZES)
 _G1_OLD = re.compile(r"GC\((\d+)\) Old regions: (\d+)->(\d+)")
-_OLD = re.compile(r"GC\((\d+)\) (?:ParOldGen|PSOldGen|Tenured|CMS): (\d+K)(?:\(\d+K\))?->(\d+K)")
+_OLD = re.compile(r"GC\((\d+)\) (?P<generation>ParOldGen|PSOldGen|Tenured|CMS): (?P<before>\d+K)(?:\(\d+K\))?->(?P<after>\d+K)")
+#: whose old generation has that name, for logs that begin after the JVM
+_GENERATIONS = {"ParOldGen": "Parallel", "PSOldGen": "Parallel", "Tenured": "Serial", "CMS": "CMS"}
 _LIVE = re.compile(r"GC\((\d+)\) +(?:[YyO]: +)?Live: +- +(\d+M)")
 _FAILED = re.compile(r"GC\((\d+)\) To-space exhausted")
 _SAFEPOINT = re.compile(r'Safepoint "([^"]+)".*?Reaching safepoint: (\d+) ns,.* Total: (\d+) ns')
@@ -107,11 +109,13 @@ class Unified:
                                                 *_heap(match), live=live))
 
     def _g1_old(self, match: re.Match[str], _at: float | None) -> None:
+        self._log.collector = self._log.collector or "G1"
         if self._region:
             self._of(match).old = (int(match[2]) * self._region, int(match[3]) * self._region)
 
     def _old(self, match: re.Match[str], _at: float | None) -> None:
-        self._of(match).old = (size(match[2]), size(match[3]))
+        self._of(match).old = (size(match["before"]), size(match["after"]))
+        self._log.collector = self._log.collector or _GENERATIONS[match["generation"]]
 
     def _live(self, match: re.Match[str], _at: float | None) -> None:
         self._of(match).live = size(match[2])

@@ -80,6 +80,13 @@ def test_any_decoration_gives_the_time(decorations):
     assert found["pauses"]["share"] == pytest.approx(0.03 / 4)
 
 
+@pytest.mark.parametrize(("line", "collector"), [
+    ("[1.0s][gc,heap] GC(7) Tenured: 12037K(32768K)->13484K(32768K)", "Serial"), ("[1.0s][gc,heap] GC(7) ParOldGen: 12037K->13484K(32768K)", "Parallel"),
+    ("[1.0s][gc,heap] GC(7) Old regions: 2->5", "G1")])
+def test_a_log_that_begins_after_the_jvm_still_tells_the_collector(line, collector):
+    assert figures([line])["collector"] == collector
+
+
 def test_lines_without_time_give_pauses_and_say_what_is_missing():
     found = figures(["GC(0) Pause Young (Normal) (G1 Evacuation Pause) 20M->4M(64M) 2.0ms"] * 2)
     assert (found["pauses"]["count"], found["allocation"]["bytes_per_second"]) == (2, None)
