@@ -20,7 +20,7 @@ from ansible_collections.sre.runbooks.plugins.module_utils._consistency._sql imp
 
 #: Sorting a table once takes half the time of a hash table that does not fit into the caches, and its size on disk is bounded.
 ONE_PASS = {"enable_indexscan": "off", "enable_bitmapscan": "off", "enable_nestloop": "off", "enable_hashagg": "off",
-               "enable_hashjoin": "off"}
+            "enable_hashjoin": "off"}
 #: share of a table's pages from which an index can be read without looking at the table
 ALL_VISIBLE = 0.9
 #: correlation of a column with the order of the table from which an index scan reads the table in its order
