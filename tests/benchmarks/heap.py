@@ -24,7 +24,7 @@ import reference  # noqa: E402
 
 #: what a program has to keep for a dump of about one MB
 _LEAK_PER_MB, _GRAPH_PER_MB = 0.64, 0.54
-_SUBJECT = "ansible_collections.sre.runbooks.plugins.module_utils._hprof"
+_SUBJECT = "ansible_collections.sre.runbooks.plugins.module_utils._hprof._command"
 
 
 @dataclasses.dataclass(frozen=True)

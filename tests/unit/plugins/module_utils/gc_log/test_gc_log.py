@@ -11,7 +11,7 @@ import pathlib
 
 import pytest
 from ansible_collections.sre.runbooks.plugins.module_utils._errors import InvalidInput
-from ansible_collections.sre.runbooks.plugins.module_utils._gc_log import __main__ as command_line
+from ansible_collections.sre.runbooks.plugins.module_utils._gc_log import _command as command_line
 from ansible_collections.sre.runbooks.plugins.module_utils._gc_log import _analysis, _read, _summary, _trend
 
 SAMPLES = pathlib.Path(__file__).parent / "samples"

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, sre.runbooks contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A heap dump on disk: ``python -m ansible_collections.sre.runbooks.plugins.module_utils._hprof dump.hprof``."""
+"""A heap dump on disk: ``python -m ansible_collections.sre.runbooks.plugins.module_utils._hprof._command dump.hprof``."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, sre.runbooks contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A garbage collection log on disk: ``python -m ansible_collections.sre.runbooks.plugins.module_utils._gc_log gc.log``."""
+"""A garbage collection log on disk: ``python -m ansible_collections.sre.runbooks.plugins.module_utils._gc_log._command gc.log``."""
 
 from __future__ import annotations
 
