@@ -12,7 +12,7 @@ CLUSTERS ?= 1
 SCENARIOS := $(notdir $(patsubst %/molecule.yml,%,$(wildcard extensions/molecule/*/molecule.yml)))
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint unit database analysis sanity docs package molecule drills lab-up lab-down bench bench-consistency clean
+.PHONY: help venv demo test lint unit database analysis sanity docs package molecule drills drills-alone lab-up lab-down bench bench-consistency clean
 
 help: ## This list
 	@sed -nE 's/^([a-z%-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -65,7 +65,10 @@ drill-%: venv ## One molecule drill, on a lab that is up: drill-memory_leak
 	molecule test --no-command-borders --scenario-name $*
 
 drills: venv ## The drills in Python: changes, interruptions, bad input; on a lab that is up
-	$(AS_ROOT) pytest -vv --durations=5 -m "not fleet" tests/drills
+	$(AS_ROOT) pytest -vv --durations=5 -m "not fleet and not alone" tests/drills
+
+drills-alone: venv ## The drills of change correlation, on a lab that was just brought up: not part of make test
+	$(AS_ROOT) pytest -vv -m alone tests/drills
 
 fleet: venv ## The drills that need three clusters, one of them dead; brings up those that are missing
 	$(LAB) up --clusters 3

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import datetime
 import json
+import re
 import subprocess
 import sys
 
 import pytest
 from drill import CLUSTER, NAMESPACE, ROOT
+
+pytestmark = pytest.mark.alone  # what earlier drills changed a few minutes ago is a candidate too, and rightly
 
 #: what ails, the fault that is planted, and the objects whose change it is
 PLANTED = [
@@ -49,7 +52,8 @@ def test_the_onset_is_read_from_the_log_and_what_comes_later_is_no_cause(healed,
     fault("auth_redis_refusing")
     healed.kubectl("patch", "secret/auth-signing-key", "-p", json.dumps({"metadata": {"labels": {"a": "b"}}, "stringData": {"note": "later"}}))
     found = ask("auth-service")
-    assert "rose from 0.0" in found["onset"]["how"]
+    earlier, later = map(float, re.search(r"rose from ([\d.]+) to ([\d.]+) a minute", found["onset"]["how"]).groups())
+    assert later > 10 * max(earlier, 1), "an earlier drill's errors may still be in the log"
     assert found["onset"]["at"] >= now
     assert found["cause"] == "stopped deployment/redis"
     rows = [(row["kind"], row["at"]) for row in found["timeline"] if row["at"] >= found["onset"]["at"]]
