@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import socket
+import subprocess
 import threading
 
 import pytest
@@ -61,7 +62,7 @@ def test_interrupted_between_capture_and_mitigation(healed, runbook, incident_id
     run = runbook.start("incident/memory_leak.yml", incident_id=incident_id, runbooks_force=True)
     until(lambda: any(item["kind"] == "heap_dump" for item in runbook.manifest(incident_id)), timeout=120)
     os.killpg(run.pid, signal.SIGINT)
-    output, _errors = run.communicate(timeout=60)
+    output = _ended(run, timeout=60)
     assert f"incident_id={incident_id}" in output
     stuck_writes()
 
@@ -69,6 +70,14 @@ def test_interrupted_between_capture_and_mitigation(healed, runbook, incident_id
     assert done.returncode == 0
     assert "has a verified heap dump already" in done.stdout
     assert [change["state"] for key, change in healed.record(incident_id).items() if key.startswith("change.")] == ["done"]
+
+
+def _ended(run, timeout):
+    try:
+        return run.communicate(timeout=timeout)[0]
+    except subprocess.TimeoutExpired:
+        os.killpg(run.pid, signal.SIGKILL)
+        pytest.fail(f"still running {timeout} s after Ctrl-C:\n{run.communicate()[0]}")
 
 
 def _intended(shop, incident_id):

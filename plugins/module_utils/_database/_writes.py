@@ -14,11 +14,12 @@ from ansible_collections.sre.runbooks.plugins.module_utils._cluster import Json
 from ansible_collections.sre.runbooks.plugins.module_utils._database._database import Database
 
 #: A transaction gets an id with its first write, so the next id to be given moves with every writer of the server at once;
-#: sessions report the rows that they wrote up to a second later, but by database.
+#: sessions report the rows that they wrote up to a second later, but by table. The database's own total would not do: it also
+#: counts the catalog rows that an automatic ANALYZE writes.
 _SAMPLE = """
     SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS at,
            txid_snapshot_xmax(txid_current_snapshot()) AS next_id,
-           (SELECT tup_inserted + tup_updated + tup_deleted FROM pg_stat_database WHERE datname = current_database()) AS rows"""
+           (SELECT coalesce(sum(n_tup_ins + n_tup_upd + n_tup_del), 0)::bigint FROM pg_stat_user_tables) AS rows"""
 
 
 @dataclasses.dataclass(frozen=True)
