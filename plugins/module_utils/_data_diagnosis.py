@@ -39,7 +39,7 @@ def fixes(findings: t.Sequence[Json], cause: str, constraints: t.Mapping[str, st
 
 def tables(findings: t.Sequence[Json], repair: Json, activity: Json) -> list[Table]:
     """What was found, what a repair does, what it leaves, and when the writes stopped."""
-    affected = [(finding["rule"], finding.get("severity", ""), finding["count"], finding.get("customers") or "",
+    affected = [(finding["rule"], finding.get("severity", ""), "not checked" if finding["count"] is None else finding["count"], finding.get("customers") or "",
                  finding.get("amount") or "", finding.get("first") or "", finding.get("last") or "") for finding in findings]
     writes = activity.get("writes") or {}
     return [

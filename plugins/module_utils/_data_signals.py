@@ -58,7 +58,7 @@ def _mismatches(findings: t.Sequence[Json]) -> Signal:
     broken = [finding for finding in findings if finding["count"]]
     count = sum(finding["count"] for finding in broken)
     shown = ", ".join(f"{finding['count']} {finding['rule']}" for finding in broken)
-    text = f"{count} rows break a rule ({shown})" if broken else f"no row breaks any of {len(findings)} rules"
+    text = f"{count} rows break a rule ({shown})" if broken else f"no row breaks any of {len(_checked(findings))} rules"
     return Signal("data_mismatch", count, 1, bool(count), text)
 
 
@@ -66,10 +66,15 @@ def _tampered(recent: t.Sequence[Json], marked: t.Sequence[Json], since: str) ->
     count = sum(finding["count"] for finding in recent)
     first = min((finding["first"] for finding in recent if finding.get("first")), default="")
     last = max((finding["last"] for finding in recent if finding.get("last")), default="")
-    older = sum(finding["count"] for finding in marked)
+    older = sum(finding["count"] for finding in _checked(marked))
     text = (f"{count} audit entries whose checksum does not match, {first} to {last}" if count
+            else "marked audit entries could not be counted" if len(_checked(marked)) < len(marked)
             else f"no audit entry since {since[:19]} has a wrong checksum" + (f" ({older} before)" if older else ""))
     return Signal("checksum_mismatch", count, 1, bool(count), text)
+
+
+def _checked(findings: t.Sequence[Json]) -> list[Json]:
+    return [finding for finding in findings if finding["count"] is not None]
 
 
 def _validation(errors: Json) -> Signal:

@@ -165,13 +165,18 @@ skipped_count:
   type: int
   returned: when written
 violations:
-  description: Rule to rows that still broke it at the end of the dry run.
+  description: Rule to rows that still broke it at the end of the dry run; without rules that could not be checked.
   type: dict
   returned: with O(mode=dry_run)
 remaining:
   description: The first of them - rule, table, key, and the reason why the audit log does not decide.
   type: list
   elements: dict
+  returned: with O(mode=dry_run)
+errors:
+  description: Why rules could not be checked in the dry run.
+  type: list
+  elements: str
   returned: with O(mode=dry_run)
 plan:
   description: What was changed, each with summary and whether it is temporary.
@@ -196,22 +201,16 @@ import pathlib
 import tempfile
 import typing as t
 
-from ansible_collections.sre.runbooks.plugins.module_utils._cluster import Json
-from ansible_collections.sre.runbooks.plugins.module_utils._consistency import _rules
-from ansible_collections.sre.runbooks.plugins.module_utils._consistency._rules import Rule
 from ansible_collections.sre.runbooks.plugins.module_utils._database import _database
-from ansible_collections.sre.runbooks.plugins.module_utils._database._database import DATABASE_CONNECTION_SPEC, Database
-from ansible_collections.sre.runbooks.plugins.module_utils._errors import InvalidInput, Refused
-from ansible_collections.sre.runbooks.plugins.module_utils._evidence import EvidenceStore, file_sha256, write_private
+from ansible_collections.sre.runbooks.plugins.module_utils._database._database import DATABASE_CONNECTION_SPEC
+from ansible_collections.sre.runbooks.plugins.module_utils._errors import InvalidInput
+from ansible_collections.sre.runbooks.plugins.module_utils._evidence import EvidenceStore, file_sha256
 from ansible_collections.sre.runbooks.plugins.module_utils._module import (
     CONNECTION_SPEC, EVIDENCE_SPEC, Result, Task, run_module)
-from ansible_collections.sre.runbooks.plugins.module_utils._repair import _apply, _audit, _constraints, _plan, _remaining
-from ansible_collections.sre.runbooks.plugins.module_utils._repair._apply import Applied, Repair
-from ansible_collections.sre.runbooks.plugins.module_utils._repair._audit import AuditLog, Table
-from ansible_collections.sre.runbooks.plugins.module_utils._repair._plan import Plan
+from ansible_collections.sre.runbooks.plugins.module_utils._repair._audit import AuditLog
+from ansible_collections.sre.runbooks.plugins.module_utils._repair._modes import CONSTRAINTS, MODES, Work
 
 DIRECTORY = "repair"
-CONSTRAINTS = "constraints.sql"
 
 ARGUMENT_SPEC = {
     **CONNECTION_SPEC,
@@ -219,7 +218,7 @@ ARGUMENT_SPEC = {
     **DATABASE_CONNECTION_SPEC,
     "rules_files": {"type": "list", "elements": "path", "default": []},
     "rules": {"type": "list", "elements": "dict", "default": []},
-    "mode": {"type": "str", "choices": ["plan", "dry_run", "apply", "reverse"], "default": "plan"},
+    "mode": {"type": "str", "choices": list(MODES), "default": "plan"},
     "approved_plan": {"type": "str"},
     "tables": {"type": "list", "elements": "dict", "default": [{"name": "orders"}, {"name": "order_items"}], "options": {
         "name": {"type": "str", "required": True},
@@ -233,47 +232,6 @@ ARGUMENT_SPEC = {
 }
 
 
-@dataclasses.dataclass(frozen=True)
-class Work:
-    """One task's database and what it is asked to do with it."""
-
-    task: Task
-    database: Database
-    audit: AuditLog
-    directory: pathlib.Path
-
-    @contextlib.contextmanager
-    def session(self, doing: str, read_only: bool) -> t.Iterator[t.Any]:
-        """A session whose rows read the same as in every other; nothing is committed at its end."""
-        p = self.task.params
-        with self.database.errors(doing), contextlib.closing(self.database.connect(
-                read_only=read_only, lock_timeout=p["lock_timeout"], statement_timeout=p["statement_timeout"],
-                settings=_audit.SETTINGS)) as connection:
-            if read_only:
-                connection.set_session(isolation_level="REPEATABLE READ")
-            yield connection
-
-    def tables(self, connection: t.Any) -> dict[str, Table]:
-        """The tables to repair, in order."""
-        return {table["name"]: _audit.describe(connection, table["name"], table["key"]) for table in self.task.params["tables"]}
-
-    def rules(self) -> list[Rule]:
-        """The rules that the repair is judged by."""
-        return _rules.load(self.task.params["rules_files"], self.task.params["rules"])
-
-    def repair(self, connection: t.Any) -> Repair:
-        """The incident's repair."""
-        return Repair(connection, self.task.params["incident_id"] or "no-incident", self.tables(connection))
-
-    def plan(self) -> Plan:
-        """Compare, and write the plan's files."""
-        with self.session("compare tables with the audit log", read_only=True) as connection:
-            plan = _plan.make(connection, self.audit, list(self.tables(connection).values()), self.directory, self.task.progress)
-            proposed = _constraints.propose(self.rules(), lambda table, key: _audit.describe(connection, table, key).key_type)
-        write_private(self.directory / CONSTRAINTS, proposed)
-        return plan
-
-
 def run(task: Task) -> Result:
     """Plan, try, apply or reverse."""
     p, store = task.params, task.evidence()
@@ -282,116 +240,26 @@ def run(task: Task) -> Result:
         raise InvalidInput(f"data_repair with mode {mode} needs incident_id.", "The backup and the plan's files are named by it.")
     with _database.opened(task.cluster(), p["namespace"], p["database"]) as database, _directory(store) as directory:
         work = Work(task, database, AuditLog(**p["audit"]), directory)
-        result = {"plan": _planned, "dry_run": _tried, "apply": _applied, "reverse": _reversed}[mode](work)
+        result = MODES[mode](work)
         files = _register(store, work, result["plan_hash"]) if store else []
     return {**result, "files": files}
-
-
-def _planned(work: Work) -> Result:
-    plan = work.plan()
-    return {"outcome": "planned" if plan.total else "nothing", **_plan_json(plan), "says": _plan_says(work, plan)}
-
-
-def _tried(work: Work) -> Result:
-    plan = work.plan()
-    with work.session("try the repair", read_only=False) as connection:
-        result = work.repair(connection).apply(plan, work.task.params["batch_size"], False, work.task.progress)
-        violations, remaining = _remaining.violations(connection, work.rules(), work.audit)
-        connection.rollback()
-    left = sum(violations.values())
-    says = [f"tried and taken back: {result.written} of {plan.total} rows; {left or 'no'} rows would still break a rule"]
-    return {"outcome": "tried", **_plan_json(plan), **_applied_json(result), "violations": violations,
-            "remaining": [dataclasses.asdict(one) for one in remaining], "says": [*says, *_skipped_says(result)]}
-
-
-def _applied(work: Work) -> Result:
-    approved = work.task.params["approved_plan"]
-    if not approved:
-        raise InvalidInput("data_repair with mode apply needs approved_plan.", "Plan first; the plan's hash is what is approved.")
-    with work.session("repair", read_only=False) as connection:
-        repair = work.repair(connection)
-        begun, _positions = repair.begun()
-        connection.rollback()
-        plan = _continued(work, begun) if begun == approved else work.plan()
-        if plan.hash != approved:
-            raise Refused(f"The repair plan is now {plan.hash or 'empty'}, but {approved} was approved: the rows, or the audit log, have "
-                          "changed since. Nothing was written.", "Look at the new reconcile.sql, and approve its hash.")
-        result = repair.apply(plan, work.task.params["batch_size"], True, work.task.progress)
-        _apply.write_reversal(repair, plan.directory)
-    says = [f"{result.written} rows repaired in {result.batches} batches; they are kept in {repair.backup}", *_skipped_says(result)]
-    if result.resumed:
-        says.insert(0, f"continued after {result.resumed} batches of an earlier run")
-    return {"changed": result.written > 0, "outcome": "repaired", **_plan_json(plan), **_applied_json(result), "says": says,
-            "plan": [_change(f"repaired {result.written} rows, as plan {plan.hash} says")]}
-
-
-def _reversed(work: Work) -> Result:
-    with work.session("reverse the repair", read_only=False) as connection:
-        repair = work.repair(connection)
-        begun, _positions = repair.begun()
-        result = repair.reverse() if begun else Applied()
-        connection.commit()
-    return {"changed": result.written > 0, "outcome": "reversed" if begun else "nothing", **_plan_json(Plan(work.directory, begun)),
-            **_applied_json(result), "says": [f"{result.written} rows are as they were before the repair", *_skipped_says(result)],
-            "plan": [_change(f"took the repair of {result.written} rows back")]}
-
-
-def _continued(work: Work, begun: str) -> Plan:
-    plan = _plan.load(work.directory, begun)
-    if plan is None:
-        raise Refused(f"Plan {begun} was applied in part, and its file {work.directory / begun / _plan.OPERATIONS} is not on this controller, or "
-                      "is another one.", "Run where the plan was made, or reverse the repair and plan again.")
-    return plan
 
 
 @contextlib.contextmanager
 def _directory(store: EvidenceStore | None) -> t.Iterator[pathlib.Path]:
     """Where the plan's files go: among the evidence, or nowhere in check mode."""
     if store:
-        yield store.path(f"{DIRECTORY}/{_plan.OPERATIONS}").parent
+        yield store.path(f"{DIRECTORY}/{CONSTRAINTS}").parent
         return
     with tempfile.TemporaryDirectory() as scratch:
         yield pathlib.Path(scratch)
 
 
 def _register(store: EvidenceStore, work: Work, plan: str) -> list[str]:
-    paths = [work.directory / plan / name for name in (_plan.RECONCILIATION, _plan.OPERATIONS, _apply.REVERSE)]
-    present = [path for path in (*paths, work.directory / CONSTRAINTS) if path.is_file()]
+    present = work.files(plan)
     for path in present:
         store.add(str(path.relative_to(store.directory)), "repair_plan", f"data_repair of {work.database.credentials}", file_sha256(path))
     return [str(path) for path in present]
-
-
-def _change(summary: str) -> Json:
-    """For whoever shows what was changed: the clean-up does not take a repair back."""
-    return {"summary": summary, "temporary": False}
-
-
-def _plan_json(plan: Plan) -> Json:
-    return {"plan_hash": plan.hash, "counts": plan.counts, "total": plan.total, "undecided_count": plan.undecided_count,
-            "undecided": [dataclasses.asdict(one) for one in plan.undecided]}
-
-
-def _applied_json(result: Applied) -> Json:
-    return {"written": result.written, "skipped": result.skipped, "skipped_count": result.skipped_count}
-
-
-def _plan_says(work: Work, plan: Plan) -> list[str]:
-    if not plan.total and not plan.undecided_count:
-        return ["every row is as the audit log says: nothing to repair"]
-    shown = ", ".join(f"{number} {kind}s of {table}" for table, kinds in plan.counts.items() for kind, number in kinds.items())
-    lines = [f"repair plan {plan.hash}: {shown or 'no operation'}"]
-    if plan.undecided_count:
-        lines.append(f"{plan.undecided_count} missing rows whose audit entry does not say all of them")
-    if plan.total and not work.task.check_mode:
-        lines.append(f"every row before and after: {plan.directory / _plan.RECONCILIATION}")
-    return lines
-
-
-def _skipped_says(result: Applied) -> list[str]:
-    if not result.skipped_count:
-        return []
-    return [f"{result.skipped_count} rows were written by somebody since and left alone: {', '.join(result.skipped[:10]) or 'see the backup'}"]
 
 
 def main() -> None:

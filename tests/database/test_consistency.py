@@ -295,7 +295,10 @@ def test_a_snapshot_that_is_gone(postgres, tmp_path):
 def test_counting_in_a_transaction_that_is_open(postgres):
     with contextlib.closing(postgres.connect()) as connection, connection.cursor() as cursor:
         cursor.execute("UPDATE orders SET total = NULL WHERE id < 4")
-        assert _run.count(cursor, _rules.parse([TOTALS, MISSING])) == {"totals": 3, "missing": 3}
+        bad = {**MISSING, "name": "bad", "columns": "nonsense"}
+        totals, error, missing = (_run.inside(cursor, rule, 2) for rule in _rules.parse([TOTALS, bad, MISSING]))
+        assert (totals.count, len(totals.keys), missing.count) == (3, 2, 3)
+        assert 'column "nonsense" does not exist' in error.error
         cursor.execute("SHOW enable_indexscan")
         assert cursor.fetchone() == ("on",)
 

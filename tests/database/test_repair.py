@@ -8,15 +8,20 @@ import subprocess
 
 import psycopg2
 import pytest
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ansible_collections.sre.runbooks.plugins.module_utils._consistency import _rules
-from ansible_collections.sre.runbooks.plugins.module_utils._errors import Refused
-from ansible_collections.sre.runbooks.plugins.module_utils._repair import _audit, _constraints, _plan
+from ansible_collections.sre.runbooks.plugins.module_utils._errors import ClusterError, Refused
+from ansible_collections.sre.runbooks.plugins.module_utils._module import Task
+from ansible_collections.sre.runbooks.plugins.module_utils._repair import _apply, _audit, _constraints, _plan
 from ansible_collections.sre.runbooks.plugins.module_utils._repair._apply import Repair
 from ansible_collections.sre.runbooks.plugins.module_utils._repair._audit import AuditLog
+from ansible_collections.sre.runbooks.plugins.module_utils._repair._modes import MODES, Work
+from ansible_collections.sre.runbooks.plugins.modules import data_repair
 
 CORRUPT = pathlib.Path(__file__).parents[1] / "lab/shop/faults/corrupt_data.sql"
 TABLES = (("orders", "id"), ("order_items", "id"))
+REPAIR_OPTIONS = ("incident_id", "rules_files", "rules", "approved_plan", "tables", "batch_size", "lock_timeout", "statement_timeout")
 STATE = "SELECT 'o', orders::text FROM orders UNION ALL SELECT 'i', order_items::text FROM order_items ORDER BY 1, 2"
 
 
@@ -49,6 +54,14 @@ def planned(postgres, directory):
 def applied(postgres, plan, size=3):
     with session(postgres) as connection:
         return Repair(connection, "INC-1", tables_of(connection)).apply(plan, size, True, quiet)
+
+
+def mode(name, postgres, directory, user="shop", tell=quiet, **options):
+    """What data_repair does in one of its modes."""
+    given = {"incident_id": "INC-1", "tables": [{"name": table, "key": key} for table, key in TABLES], **options}
+    validated = ArgumentSpecValidator({key: data_repair.ARGUMENT_SPEC[key] for key in REPAIR_OPTIONS}).validate(given)
+    task = Task(validated.validated_parameters, progress=tell)
+    return MODES[name](Work(task, postgres.database(user), AuditLog(), directory))
 
 
 def state(postgres):
@@ -85,7 +98,8 @@ def test_the_reversal_restores_the_broken_state_byte_for_byte(corrupted, tmp_pat
         connection.commit()
     assert state(corrupted) == bad and (result.written, result.skipped_count) == (28, 0)
     applied(corrupted, planned(corrupted, tmp_path))
-    corrupted.execute(script.replace("BEGIN;", "").replace("COMMIT;", ""))
+    corrupted.execute("ALTER ROLE shop IN DATABASE {} SET default_transaction_read_only = on".format(corrupted.name))
+    run_script(corrupted, script, "shop")
     assert state(corrupted) == bad
 
 
@@ -93,7 +107,7 @@ def test_the_reconciliation_file_does_the_same_by_hand(corrupted, tmp_path):
     plan = planned(corrupted, tmp_path)
     script = (plan.directory / _plan.RECONCILIATION).read_text()
     assert 'orders 3, audit entry' in script and 'total: 29.20 -> 26.20' in script and plan.hash in script
-    corrupted.execute(script.replace("BEGIN;", "").replace("COMMIT;", ""))
+    run_script(corrupted, script, "shop")
     assert planned(corrupted, tmp_path / "again").total == 0
 
 
@@ -132,6 +146,54 @@ def test_a_connection_killed_in_a_batch_leaves_no_half_of_it_and_the_rest_is_don
     assert planned(corrupted, tmp_path / "after").total == 0
 
 
+def test_a_repair_that_is_broken_off_says_so_goes_on_and_can_be_taken_back_by_its_script(corrupted, tmp_path):
+    bad, plan, told = state(corrupted), planned(corrupted, tmp_path), []
+
+    def end_the_session(line):
+        told.append(line)
+        if "in 3 batches" in line:
+            corrupted.server.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'sre.runbooks'")
+
+    with pytest.raises(ClusterError, match="ended the connection.*Run again with the same incident_id: what was finished is kept"):
+        mode("apply", corrupted, tmp_path, tell=end_the_session, approved_plan=plan.hash, batch_size=3)
+    half = state(corrupted)
+    run_script(corrupted, (plan.directory / _apply.REVERSE).read_text(), "shop")
+    assert half != bad and state(corrupted) == bad
+    with pytest.raises(ClusterError, match="ended the connection"):
+        mode("apply", corrupted, tmp_path, tell=end_the_session, approved_plan=plan.hash, batch_size=3)
+    done = mode("apply", corrupted, tmp_path, approved_plan=plan.hash, batch_size=3)
+    assert "continued after 3 batches of an earlier run" in done["says"] and planned(corrupted, tmp_path / "after").total == 0
+    assert mode("reverse", corrupted, tmp_path)["written"] == 28 and state(corrupted) == bad
+
+
+def test_a_rule_with_bad_sql_does_not_keep_the_dry_run_from_judging_by_the_others(corrupted, tmp_path):
+    bad = {"name": "bad", "kind": "not_null", "description": "d", "table": "orders", "key": "id", "columns": "nonsense"}
+    tried = mode("dry_run", corrupted, tmp_path, rules=[bad])
+    assert tried["violations"] == {"order_total_differs": 5, "order_without_items": 0, "order_without_total": 0, "item_without_order": 2,
+                                   "item_twice": 4, "order_differs_from_audit_log": 0}
+    [error] = tried["errors"]
+    assert 'Rule bad (not_null) could not be checked: column "nonsense" does not exist' in error and error in tried["says"]
+
+
+def test_a_role_that_may_not_read_a_table_or_not_write_one(corrupted, tmp_path):
+    corrupted.server.execute("DO $$ BEGIN CREATE ROLE reader LOGIN PASSWORD 'shop-lab-password'; EXCEPTION WHEN duplicate_object THEN END $$")
+    corrupted.execute("GRANT SELECT ON orders, audit_log TO reader")
+    with pytest.raises(ClusterError, match="denies a permission.*order_items.*Grant it to the role"):
+        mode("plan", corrupted, tmp_path, user="reader")
+    corrupted.execute("GRANT SELECT ON order_items TO reader")
+    bad, plan = state(corrupted), mode("plan", corrupted, tmp_path, user="reader")
+    with pytest.raises(ClusterError, match="denies a permission.*Grant it to the role"):
+        mode("apply", corrupted, tmp_path, user="reader", approved_plan=plan["plan_hash"])
+    assert state(corrupted) == bad
+
+
+def test_a_plan_that_was_not_approved_is_refused(corrupted, tmp_path):
+    bad = state(corrupted)
+    with pytest.raises(Refused, match="but 0123456789abcdef was approved.*Nothing was written"):
+        mode("apply", corrupted, tmp_path, approved_plan="0123456789abcdef")
+    assert state(corrupted) == bad
+
+
 def test_another_plan_is_not_mixed_with_one_that_has_begun(corrupted, tmp_path):
     applied(corrupted, planned(corrupted, tmp_path))
     corrupted.execute("UPDATE orders SET total = 5 WHERE id = 50")
@@ -148,14 +210,14 @@ def test_a_plan_file_that_was_edited_is_refused(corrupted, tmp_path):
 
 
 def test_a_lock_that_is_not_given_in_time_ends_the_batch(corrupted, tmp_path):
-    plan = planned(corrupted, tmp_path)
+    bad, plan = state(corrupted), planned(corrupted, tmp_path)
     with contextlib.closing(corrupted.connect()) as blocker:
         with blocker.cursor() as cursor:
             cursor.execute("LOCK TABLE orders IN EXCLUSIVE MODE")
-        database = corrupted.database()
-        with contextlib.closing(database.connect(read_only=False, lock_timeout=0.3, settings=_audit.SETTINGS)) as connection, \
-                pytest.raises(Exception, match="lock timeout"), database.errors("repair"):
-            Repair(connection, "INC-1", tables_of(connection)).apply(plan, 3, True, quiet)
+        with pytest.raises(ClusterError, match="did not give a lock in time.*pg_locks"):
+            mode("apply", corrupted, tmp_path, approved_plan=plan.hash, lock_timeout=0.3)
+    assert state(corrupted) == bad
+    assert mode("apply", corrupted, tmp_path, approved_plan=plan.hash)["written"] == 28
 
 
 def test_an_entry_that_says_nothing_deletes_nothing(postgres, tmp_path):
@@ -189,8 +251,12 @@ def test_planning_writes_nothing(corrupted, tmp_path):
 
 def test_why_the_audit_log_does_not_decide(corrupted):
     with session(corrupted, read_only=True) as connection:
-        assert "no entry" in _audit.why_undecided(connection, AuditLog(), "orders", "28")
-        assert "does not say otherwise" in _audit.why_undecided(connection, AuditLog(), "orders", "40")
+        assert _audit.why_undecided(connection, AuditLog(), "orders", ["28", "40"]) == {
+            "28": "the audit log has no entry for it", "40": "the audit log does not say otherwise (entry 40)"}
+    corrupted.execute("UPDATE audit_log SET checksum_mismatch = true WHERE table_name = 'orders' AND row_id = 25")
+    with session(corrupted, read_only=True) as connection:
+        assert _audit.why_undecided(connection, AuditLog(), "orders", ["25"]) == {
+            "25": "all of its 2 audit entries have checksums that do not match"}
 
 
 def proposed(postgres):
@@ -198,9 +264,9 @@ def proposed(postgres):
         return _constraints.propose(_rules.load([], []), lambda table, key: _audit.describe(connection, table, key).key_type)
 
 
-def run_script(postgres, sql):
-    """Statement by statement, as psql does it: an index is not made CONCURRENTLY inside a transaction."""
-    subprocess.run(["psql", "-h", postgres.server.directory, "-p", str(postgres.server.port), "-U", "postgres", "-q", "-v", "ON_ERROR_STOP=1",
+def run_script(postgres, sql, user="postgres"):
+    """By psql, as a person would."""
+    subprocess.run(["psql", "-h", postgres.server.directory, "-p", str(postgres.server.port), "-U", user, "-q", "-v", "ON_ERROR_STOP=1",
                     "-f", "-", postgres.name], input=sql, text=True, check=True)
 
 

@@ -73,16 +73,36 @@ def check(connect: t.Callable[[], t.Any], snapshot: Snapshot, rules: t.Sequence[
     return _Check(connect, snapshot, rules, state, options, progress).run()
 
 
-def count(cursor: t.Any, rules: t.Iterable[Rule]) -> dict[str, int]:
-    """How many rows each rule finds in the transaction of the cursor, which sees its own uncommitted changes."""
-    found = {}
-    for rule in rules:
-        cursor.execute("SAVEPOINT consistency")
+@dataclasses.dataclass(frozen=True)
+class Inside:
+    """What a rule finds in a transaction.
+
+    :param keys: of the first rows.
+    :param error: why it could not be checked; then nothing is known of the rest.
+    """
+
+    count: int = 0
+    keys: tuple[str, ...] = ()
+    error: str = ""
+
+
+def inside(cursor: t.Any, rule: Rule, most: int) -> Inside:
+    """What a rule finds in the transaction of the cursor, which sees its own uncommitted changes and goes on whatever the rule does.
+
+    :param most: so many keys.
+    """
+    cursor.execute("SAVEPOINT consistency")
+    try:
         strategy = _strategy.choose(cursor, rule, Options.rows_per_range)
         _strategy.apply(cursor, {**SESSION, **_strategy.settings(strategy.way)})
-        cursor.execute(f"SELECT count(*) FROM ({_sql.statement(rule)}) AS affected_rows")
-        found[rule.name] = cursor.fetchone()[0]
-        cursor.execute("ROLLBACK TO SAVEPOINT consistency; RELEASE SAVEPOINT consistency")
+        cursor.execute(f"SELECT count(*) OVER (), broken.* FROM ({_sql.statement(rule)}) AS broken LIMIT {most}")
+        rows = cursor.fetchall()
+        found = Inside(rows[0][0] if rows else 0, tuple(", ".join(map(str, row[1:len(rule.key) + 1])) for row in rows))
+    except psycopg2.Error as error:
+        if cursor.connection.closed:
+            raise
+        found = Inside(error=_said(rule, error))
+    cursor.execute("ROLLBACK TO SAVEPOINT consistency; RELEASE SAVEPOINT consistency")
     return found
 
 

@@ -16,7 +16,7 @@ import re
 import typing as t
 
 from ansible_collections.sre.runbooks.plugins.module_utils._errors import Refused
-from ansible_collections.sre.runbooks.plugins.module_utils._repair import _audit
+from ansible_collections.sre.runbooks.plugins.module_utils._repair import _plan
 from ansible_collections.sre.runbooks.plugins.module_utils._repair._audit import (
     DELETE, INSERT, UPDATE, Operation, Table, literal, quoted)
 from ansible_collections.sre.runbooks.plugins.module_utils._repair._plan import Plan
@@ -56,15 +56,17 @@ _KEEP = """
         INSERT INTO {rows} (batch, table_name, kind, key, before, after)
         SELECT %(batch)s, %(table_name)s, %(kind)s, key, before, after FROM written RETURNING key"""
 
-#: The way back, from what was kept; a row that somebody has written since is left alone.
+#: The way back, from what was kept of batches that were not reversed yet; a row that somebody has written since is left alone.
+_KEPT = """(SELECT * FROM {rows} WHERE table_name = {name} AND kind = {kind}
+    AND batch IN (SELECT number FROM {batches} WHERE reversed_at IS NULL)) AS kept"""
 _REVERSE = {
     UPDATE: """UPDATE {table} AS r SET {sets}
-  FROM (SELECT key, after, before::{table} AS row FROM {rows} WHERE batch = {batch}) AS kept
-  WHERE r.{key} = kept.key::{key_type} AND r::text = kept.after;""",
-    INSERT: """DELETE FROM {table} AS r USING {rows} AS kept
-  WHERE kept.batch = {batch} AND r.{key} = kept.key::{key_type} AND r::text = kept.after;""",
+  FROM (SELECT key, after, before::{table} AS row FROM {kept}) AS kept
+  WHERE r.{key} = kept.key::{key_type} AND r::text = kept.after""",
+    INSERT: """DELETE FROM {table} AS r USING {kept}
+  WHERE r.{key} = kept.key::{key_type} AND r::text = kept.after""",
     DELETE: """INSERT INTO {table} AS r ({columns}) OVERRIDING SYSTEM VALUE
-  SELECT {picked} FROM (SELECT before::{table} AS row FROM {rows} WHERE batch = {batch}) AS wanted ON CONFLICT ({key}) DO NOTHING;""",
+  SELECT {picked} FROM (SELECT before::{table} AS row FROM {kept}) AS wanted ON CONFLICT ({key}) DO NOTHING""",
 }
 
 
@@ -125,7 +127,7 @@ class Repair:
         begun, finished = self.begun()
         if begun and begun != plan.hash:
             raise Refused(f"This incident has begun to apply plan {begun}, so plan {plan.hash} would mix with it.",
-                          f"Finish or reverse plan {begun} first.")
+                          f"Reverse plan {begun} first, or, if it is finished, repair what came later under another incident_id.")
         self.prepare()
         result = Applied(resumed=len(finished))
         for position, batch in plan.batches(size):
@@ -141,31 +143,32 @@ class Repair:
         return result
 
     def reversal(self) -> str:
-        """The statements that bring back what was there before, the last batch first; a person may run them in psql."""
-        with self._connection.cursor() as cursor:
-            cursor.execute("SELECT number, table_name, kind FROM {batches} WHERE reversed_at IS NULL ORDER BY number DESC".format(**self._parts))
-            batches = cursor.fetchall()
-        lines = ["-- Brings back what the repair has changed, from the backup; rows that were written since are left alone.", "BEGIN;",
-                 "SET LOCAL default_transaction_read_only = off;"]
-        lines += [f"SET LOCAL {name} = {literal(value)};" for name, value in _audit.SETTINGS.items()]
-        for number, name, kind in batches:
-            lines.append(_REVERSE[kind].format(batch=number, **self._parts, **_names(self._tables[name])))
-        lines += ["UPDATE {batches} SET reversed_at = now() WHERE reversed_at IS NULL;".format(**self._parts), "COMMIT;", ""]
+        """SQL that brings back what was there before, for a person to run in psql: of whatever batches are committed by then."""
+        lines = ["-- Brings back what the repair has changed, from the backup; rows that were written since are left alone.", _plan.BEGIN,
+                 *(f"{statement};" for statement in self._reversal()), "COMMIT;", ""]
         return "\n".join(lines)
 
     def reverse(self) -> Applied:
         """Run the reversal in one transaction, which the caller ends."""
         result = Applied()
         with self._connection.cursor() as cursor:
-            cursor.execute("SELECT number, table_name, kind, written FROM {batches} WHERE reversed_at IS NULL ORDER BY number DESC"
-                           .format(**self._parts))
-            for number, name, kind, planned in cursor.fetchall():
-                cursor.execute(_REVERSE[kind].format(batch=number, **self._parts, **_names(self._tables[name])))
-                result.batches += 1
+            cursor.execute("SELECT count(*), coalesce(sum(written), 0) FROM {batches} WHERE reversed_at IS NULL".format(**self._parts))
+            result.batches, written = cursor.fetchone()
+            *restoring, noting = self._reversal()
+            for statement in restoring:
+                cursor.execute(statement)
                 result.written += cursor.rowcount
-                result.skipped_count += planned - cursor.rowcount
-            cursor.execute("UPDATE {batches} SET reversed_at = now() WHERE reversed_at IS NULL".format(**self._parts))
+            cursor.execute(noting)
+            result.skipped_count = written - result.written
         return result
+
+    def _reversal(self) -> list[str]:
+        """Statements in the opposite order of a plan's; the last notes that it was done."""
+        backwards = list(reversed(self._tables.values()))
+        steps = [(table, kind) for table in backwards for kind in (UPDATE, INSERT)] + [(table, DELETE) for table in self._tables.values()]
+        restoring = [_REVERSE[kind].format(**_names(table), kept=_KEPT.format(
+            **self._parts, name=literal(table.name), kind=literal(kind))) for table, kind in steps]
+        return [*restoring, "UPDATE {batches} SET reversed_at = now() WHERE reversed_at IS NULL".format(**self._parts)]
 
     def _write(self, position: int, batch: list[Operation], plan: str) -> set[str]:
         table, kind = self._tables[batch[0].table], batch[0].kind

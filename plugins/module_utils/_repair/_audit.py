@@ -47,14 +47,16 @@ _DIFFERENCES = """
       WHERE e.value IS NULL AND e.old IS NOT NULL
     ) AS differences ORDER BY kind, sort"""
 
-#: why the audit log does not decide about a row
-_VERDICT = """
-    SELECT CASE WHEN count(*) = 0 THEN 'the audit log has no entry for it'
-                WHEN count(*) FILTER (WHERE NOT coalesce({flagged}, false)) = 0
-                  THEN 'all of its ' || count(*) || ' audit entries have checksums that do not match'
-                ELSE 'the audit log does not say otherwise (entry '
-                  || max({id}) FILTER (WHERE NOT coalesce({flagged}, false)) || ')' END
-    FROM {audit} WHERE {table_name} = {name} AND {row_id}::text = %s"""
+#: why the audit log does not decide about rows; it is read once for all of them
+_VERDICTS = """
+    SELECT asked.key, CASE
+        WHEN count(entry.key) = 0 THEN 'the audit log has no entry for it'
+        WHEN count(*) FILTER (WHERE trusted) = 0 THEN 'all of its ' || count(*) || ' audit entries have checksums that do not match'
+        ELSE 'the audit log does not say otherwise (entry ' || max(number) FILTER (WHERE trusted) || ')' END
+    FROM unnest(%s::text[]) AS asked (key)
+    LEFT JOIN (SELECT {row_id}::text AS key, {id} AS number, NOT coalesce({flagged}, false) AS trusted
+               FROM {audit} WHERE {table_name} = {name} AND {row_id}::text = ANY (%s)) AS entry ON entry.key = asked.key
+    GROUP BY asked.key"""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -154,11 +156,11 @@ def differences(connection: t.Any, audit: AuditLog, table: Table, fetch: int = 2
                    else Operation(table.name, kind, key, entry, before, after, changed))
 
 
-def why_undecided(connection: t.Any, audit: AuditLog, table: str, key: str) -> str:
-    """What the audit log has of a row that is wrong and not repaired."""
+def why_undecided(connection: t.Any, audit: AuditLog, table: str, keys: t.Sequence[str]) -> dict[str, str]:
+    """By key, what the audit log has of rows that are wrong and not repaired."""
     with connection.cursor() as cursor:
-        cursor.execute(_VERDICT.format(**audit.parts(), name=literal(table.rpartition(".")[2])), (key,))
-        return cursor.fetchone()[0]
+        cursor.execute(_VERDICTS.format(**audit.parts(), name=literal(table.rpartition(".")[2])), (list(keys), list(keys)))
+        return dict(cursor.fetchall())
 
 
 def quoted(identifier: str) -> str:

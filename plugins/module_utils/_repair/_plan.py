@@ -25,6 +25,8 @@ KEPT = 200
 csv.field_size_limit(1 << 30)  # a field of PostgreSQL's
 #: how a missing value is told from an empty text in the file
 NOTHING, SOMETHING = "-", "="
+#: how a script begins that a person runs: also while the database is read-only by default, and with rows that read as planned
+BEGIN = "BEGIN READ WRITE;\n" + "\n".join(f"SET LOCAL {name} = {literal(value)};" for name, value in _audit.SETTINGS.items())
 
 
 @dataclasses.dataclass
@@ -157,8 +159,7 @@ def _write_reconciliation(plan: Plan, tables: t.Mapping[str, Table]) -> None:
     path = plan.directory / RECONCILIATION
     with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
         file.write(f"-- Repair plan {plan.hash}: what data_repair applies in batches, with backup, once this "
-                   "hash is approved.\n-- Each statement only touches a row that still is as it was when this was planned.\nBEGIN;\n"
-                   + "".join(f"SET LOCAL {name} = {literal(value)};\n" for name, value in _audit.SETTINGS.items()))
+                   f"hash is approved.\n-- Each statement only touches a row that still is as it was when this was planned.\n{BEGIN}\n")
         for one in plan.operations():
             file.write(_statement(tables[one.table], one))
         file.write("COMMIT;\n")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from ansible_collections.sre.runbooks.plugins.module_utils._consistency import _sql
+from ansible_collections.sre.runbooks.plugins.module_utils._consistency import _run
 from ansible_collections.sre.runbooks.plugins.module_utils._consistency._rules import Rule
 from ansible_collections.sre.runbooks.plugins.module_utils._repair import _audit
 from ansible_collections.sre.runbooks.plugins.module_utils._repair._audit import AuditLog
@@ -26,24 +26,36 @@ class Remaining:
     reason: str
 
 
-def violations(connection: t.Any, rules: t.Sequence[Rule], audit: AuditLog) -> tuple[dict[str, int], list[Remaining]]:
-    """Rows that break each rule, as the connection's transaction sees them, and the first of them explained.
+@dataclasses.dataclass
+class Left:
+    """What breaks a rule inside a transaction.
+
+    :param violations: rule to rows; without the rules that could not be checked.
+    :param remaining: the first of the rows, explained.
+    :param errors: why rules could not be checked.
+    """
+
+    violations: dict[str, int] = dataclasses.field(default_factory=dict)
+    remaining: list[Remaining] = dataclasses.field(default_factory=list)
+    errors: list[str] = dataclasses.field(default_factory=list)
+
+
+def violations(connection: t.Any, rules: t.Sequence[Rule], audit: AuditLog) -> Left:
+    """What the connection's transaction sees to break a rule.
 
     Rows that are marked stay marked whatever is repaired, so such rules are left out.
     """
-    counts: dict[str, int] = {}
-    explained: list[Remaining] = []
+    left = Left()
     for rule in rules:
         if "flag" in rule.values:
             continue
-        keys, counts[rule.name] = _keys(connection, rule)
+        with connection.cursor() as cursor:
+            found = _run.inside(cursor, rule, EXPLAINED)
+        if found.error:
+            left.errors.append(found.error)
+            continue
+        left.violations[rule.name] = found.count
         table = rule.values.get("table", "")
-        explained += [Remaining(rule.name, table, key, _audit.why_undecided(connection, audit, table, key)) for key in keys]
-    return counts, explained
-
-
-def _keys(connection: t.Any, rule: Rule) -> tuple[list[str], int]:
-    with connection.cursor() as cursor:
-        cursor.execute(f"SELECT broken.*, count(*) OVER () FROM ({_sql.statement(rule)}) AS broken LIMIT {EXPLAINED}")
-        rows = cursor.fetchall()
-    return [", ".join(map(str, row[:len(rule.key)])) for row in rows], rows[0][-1] if rows else 0
+        reasons = _audit.why_undecided(connection, audit, table, found.keys)
+        left.remaining += [Remaining(rule.name, table, key, reasons[key]) for key in found.keys]
+    return left
