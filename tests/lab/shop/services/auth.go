@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log"
 	"net/http"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
@@ -74,7 +76,11 @@ func (s *authService) login(w http.ResponseWriter, r *http.Request) {
 	}
 	var hash string
 	err := s.database.QueryRow(r.Context(), "SELECT password_hash FROM users WHERE name = $1", credentials.User).Scan(&hash)
-	if err != nil && r.Context().Err() == nil && !strings.Contains(err.Error(), "no rows") {
+	if r.Context().Err() != nil {
+		s.refuse(w, http.StatusServiceUnavailable, "timeout", "the caller has gone")
+		return
+	}
+	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
 		log.Printf("ERROR login user=%s: %v", credentials.User, err)
 		s.refuse(w, http.StatusServiceUnavailable, "error", "the user database does not answer")
 		return
@@ -104,9 +110,19 @@ func (s *authService) validate(w http.ResponseWriter, r *http.Request) {
 		problem(w, http.StatusUnauthorized, "token rejected")
 		return
 	}
-	validations.WithLabelValues("ok").Observe(time.Since(started).Seconds())
+	// Whoever has lost the account since keeps a good token until it ends.
 	subject, _ := token.Claims.GetSubject()
-	reply(w, http.StatusOK, map[string]string{"user": subject})
+	var known bool
+	err = s.database.QueryRow(r.Context(), "SELECT EXISTS (SELECT FROM users WHERE name = $1)", subject).Scan(&known)
+	result, status := "ok", http.StatusOK
+	switch {
+	case err != nil:
+		result, status = "error", http.StatusServiceUnavailable
+	case !known:
+		result, status = "rejected", http.StatusUnauthorized
+	}
+	validations.WithLabelValues(result).Observe(time.Since(started).Seconds())
+	reply(w, status, map[string]string{"user": subject, "result": result})
 }
 
 func (s *authService) health(w http.ResponseWriter, r *http.Request) {

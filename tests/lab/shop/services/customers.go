@@ -22,6 +22,7 @@ type shopper struct {
 	settings *folder
 	count    atomic.Int64
 	fails    atomic.Int64
+	token    atomic.Value
 }
 
 // customers makes requests as customers do, at the rates in the mounted ConfigMap load-generator, which README.md lists.
@@ -41,6 +42,7 @@ func customers(ctx context.Context) error {
 	})
 	go s.at(ctx, "PROFILES_PER_SECOND", 0, s.crawl)
 	go s.at(ctx, "LOGINS_PER_SECOND", 0, s.bulkLogin)
+	go s.at(ctx, "VALIDATIONS_PER_SECOND", 0, s.validate)
 	for range time.Tick(10 * time.Second) {
 		log.Printf("INFO customers made %d requests, %d failed", s.count.Load(), s.fails.Load())
 	}
@@ -101,7 +103,15 @@ func (s *shopper) visit() {
 func (s *shopper) login() {
 	var answer struct{ Token string }
 	if s.post("/auth/login", map[string]string{"user": "alice", "password": "wonderland"}, &answer) == nil {
+		s.token.Store(answer.Token)
 		s.get("/auth/validate", answer.Token)
+	}
+}
+
+// validate is an application that has its user's token checked on every screen.
+func (s *shopper) validate() {
+	if token, logged := s.token.Load().(string); logged {
+		s.get("/auth/validate", token)
 	}
 }
 

@@ -6,6 +6,7 @@ import com.zaxxer.hikari.HikariPoolMXBean;
 import io.micrometer.core.instrument.Gauge;
 import io.micrometer.core.instrument.MeterRegistry;
 import java.sql.Connection;
+import java.sql.PreparedStatement;
 import java.sql.SQLException;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.ToDoubleFunction;
@@ -27,6 +28,7 @@ final class Database {
         config.setMaximumPoolSize(settings.maximumPoolSize());
         config.setMinimumIdle(2);
         config.setConnectionTimeout(3000);
+        config.setLeakDetectionThreshold(settings.leakDetectionSeconds() * 1000L);
         config.setInitializationFailTimeout(-1);
         config.setPoolName("orders");
         config.setMetricRegistry(registry);
@@ -70,6 +72,7 @@ final class Database {
         private final String id;
         private final String request;
         private final long since = System.nanoTime();
+        private String query = "-";
 
         private Lease(Connection connection, String id, String request, String place) {
             this.connection = connection;
@@ -78,10 +81,16 @@ final class Database {
             LOG.info("acquire conn={} req={} at={}", id, request, place);
         }
 
+        /** A statement; the first one is what the use is known by. */
+        PreparedStatement prepare(String sql) throws SQLException {
+            query = "-".equals(query) ? sql : query;
+            return connection.prepareStatement(sql);
+        }
+
         @Override
         public void close() throws SQLException {
             connection.close();
-            LOG.info("release conn={} req={} held_ms={}", id, request, (System.nanoTime() - since) / 1_000_000);
+            LOG.info("release conn={} req={} held_ms={} query={}", id, request, (System.nanoTime() - since) / 1_000_000, query);
         }
     }
 }

@@ -2,14 +2,14 @@ package shop;
 
 /** What the environment says. */
 record Settings(String databaseUrl, String databaseUser, String databasePassword, int poolSize, int poolOverflow,
-                String redisHost, boolean readOnly) {
+                int leakDetectionSeconds, String redisHost, boolean readOnly) {
 
     static Settings fromEnvironment() {
         return new Settings(
             "jdbc:postgresql://" + text("DB_HOST", "postgres") + "/" + text("DB_NAME", "shop")
                 + "?ApplicationName=api-server",
             text("DB_USER", "shop"), text("DB_PASSWORD", ""),
-            number("DB_POOL_SIZE", 10), number("DB_POOL_OVERFLOW", 0),
+            number("DB_POOL_SIZE", 10), number("DB_POOL_OVERFLOW", 0), number("DB_LEAK_DETECTION_SECONDS", 10),
             text("REDIS_HOST", "redis"), Boolean.parseBoolean(text("READ_ONLY_MODE", "false")));
     }
 
