@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import pathlib
 import subprocess
 import threading
 import time
 
 import pytest
-from postgres_server import program
+from postgres_server import PASSWORD, program, replica
 
 from ansible_collections.sre.runbooks.plugins.module_utils._consistency import _rules, _run
 from ansible_collections.sre.runbooks.plugins.module_utils._consistency._state import State
@@ -81,26 +82,42 @@ def corrupt(postgres, stop):
         number += 1
 
 
-def test_a_session_of_pg_dump_that_is_ended(postgres, dump, programs, tmp_path):
+@contextlib.contextmanager
+def locked_before_pg_dump(postgres, programs, tmp_path):
+    """A table is locked once the room was looked at, and pg_dump waits for it."""
     begun, locked = tmp_path / "begun", tmp_path / "locked"
     replace(programs / "pg_dump", f'[ "$1" = --version ] || {{ touch {begun}; until [ -e {locked} ]; do sleep 0.05; done; }}; '
                                   f'exec {program("pg_dump")} "$@"')
-    ender = threading.Thread(target=lock_and_end, args=(postgres, begun, locked))
-    ender.start()
-    with exported_snapshot(postgres.database()) as snapshot, pytest.raises(RunbookError, match="left nothing behind"):
-        dump(snapshot)
-    ender.join()
-    assert left(tmp_path) == []
-
-
-def lock_and_end(postgres, begun, locked):
-    while not begun.exists():
-        time.sleep(0.05)
     with contextlib.closing(postgres.connect()) as holder, holder.cursor() as cursor:
-        cursor.execute("LOCK TABLE orders IN ACCESS EXCLUSIVE MODE")
-        locked.touch()
-        while not postgres.server.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"):
+        def lock():
+            while not begun.exists():
+                time.sleep(0.05)
+            cursor.execute("LOCK TABLE orders IN ACCESS EXCLUSIVE MODE")
+            locked.touch()
+
+        locker = threading.Thread(target=lock)
+        locker.start()
+        yield
+        locker.join()
+
+
+def waiting(postgres):
+    return postgres.server.execute(f"SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = '{postgres.name}'")
+
+
+def test_a_session_of_pg_dump_that_is_ended(postgres, dump, programs, tmp_path):
+    def end_it():
+        while not (waits := waiting(postgres)):
             time.sleep(0.05)
+        postgres.server.execute(f"SELECT pg_terminate_backend({waits[0][0]})")
+
+    ender = threading.Thread(target=end_it)
+    with locked_before_pg_dump(postgres, programs, tmp_path), exported_snapshot(postgres.database()) as snapshot:
+        ender.start()
+        with pytest.raises(RunbookError, match="left nothing behind"):
+            dump(snapshot, lock_timeout=60)
+        ender.join()
+    assert left(tmp_path) == []
 
 
 def replace(path, script):
@@ -109,20 +126,67 @@ def replace(path, script):
     path.chmod(0o755)
 
 
-def test_a_locked_table(postgres, dump, tmp_path):
-    with contextlib.closing(postgres.connect()) as holder, holder.cursor() as cursor, exported_snapshot(postgres.database()) as snapshot:
-        cursor.execute("LOCK TABLE orders IN ACCESS EXCLUSIVE MODE")
-        with pytest.raises(RunbookError, match="did not give a lock in time"):
-            dump(snapshot, lock_timeout=0.3)
+def test_a_locked_table(postgres, dump, programs, tmp_path):
+    with locked_before_pg_dump(postgres, programs, tmp_path), exported_snapshot(postgres.database()) as snapshot, \
+            pytest.raises(RunbookError, match="did not give a lock in time.*left nothing behind"):
+        dump(snapshot, lock_timeout=0.3)
     assert left(tmp_path) == []
 
 
-def test_a_disk_that_is_full_in_the_middle(postgres, dump, programs, tmp_path):
-    replace(programs / "pg_dump", f'trap "" XFSZ; ulimit -f 64; exec {program("pg_dump")} "$@"')
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 16 MB where the dumps go."""
+    if os.getuid():
+        pytest.skip("only root can mount one")
+    disk = tmp_path / "dumps"
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", disk], check=True)
+    yield disk
+    subprocess.run(["umount", disk], check=True)
+
+
+def test_a_disk_that_is_full_in_the_middle(postgres, dump, programs, small_disk):
+    filler = small_disk / "filler"
+    replace(programs / "pg_dump", f'[ "$1" = --version ] || head -c 16200k /dev/zero >{filler}; exec {program("pg_dump")} "$@"')
     postgres.execute("INSERT INTO orders (customer, total) SELECT md5(n::text), n FROM generate_series(1, 20000) n")
-    with exported_snapshot(postgres.database()) as snapshot, pytest.raises(RunbookError, match="disk of the controller was full.*Free space"):
+    with exported_snapshot(postgres.database()) as snapshot:
+        with pytest.raises(RunbookError, match="did not take all of the dump.*No space left on device.*has been removed. Free space"):
+            dump(snapshot)
+        assert list(small_disk.iterdir()) == [filler]
+        filler.unlink()
+        replace(programs / "pg_dump", f'exec {program("pg_dump")} "$@"')
+        assert dump(snapshot).tables == 4, "the next run goes well"
+
+
+def test_an_interrupt_ends_pg_dump_and_leaves_nothing(postgres, programs, tmp_path, monkeypatch):
+    def interrupt(line):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(_dump, "TELL_EVERY", 0.5)
+    with locked_before_pg_dump(postgres, programs, tmp_path), exported_snapshot(postgres.database()) as snapshot, \
+            pytest.raises(KeyboardInterrupt):
+        _dump.dump(postgres.database(), snapshot, tmp_path / "dumps", _dump.Options(programs=str(programs)), interrupt)
+    assert left(tmp_path) == [] and waiting(postgres) == []
+
+
+def test_no_password_is_in_a_command_line(postgres, dump, programs, tmp_path):
+    replace(programs / "pg_dump", f'echo "$@" >>{tmp_path}/said; exec {program("pg_dump")} "$@"')
+    with exported_snapshot(postgres.database()) as snapshot:
         dump(snapshot)
-    assert left(tmp_path) == []
+    said = (tmp_path / "said").read_text()
+    assert f"--snapshot={snapshot.id}" in said and PASSWORD not in said
+
+
+def test_a_replica_is_dumped_as_it_is(postgres, dump, tmp_path):
+    postgres.execute("UPDATE orders SET total = NULL WHERE id < 4")
+    with replica(postgres.server) as standby:
+        database = standby.database(postgres.name)
+        with exported_snapshot(database) as snapshot:
+            seen = counts(database, snapshot, _rules.load([], []), tmp_path / "seen")
+            dumped = dump(snapshot, database)
+            expected = _dump.row_counts(database, snapshot)
+    assert seen["order_without_total"] == 3
+    assert _dump.trial_restore(postgres.server.database("postgres", "postgres"), dumped, _dump.Options()) == expected
 
 
 def test_no_room_is_seen_before_anything_is_written(postgres, dump, tmp_path, monkeypatch):

@@ -102,9 +102,10 @@ def dump(database: Database, snapshot: Snapshot, directory: pathlib.Path, option
                                f"its table of contents, the database has {tables}.", "Tables came or went meanwhile: run again.")
         size, files = _seal(partial)
         partial.rename(path)
-    except BaseException:
+    except OSError as error:
+        raise _unwritable(database, str(error)) from error
+    finally:
         shutil.rmtree(partial, ignore_errors=True)
-        raise
     return Dump(path, snapshot, size, files, found, time.monotonic() - started)
 
 
@@ -189,13 +190,17 @@ def _run(database: Database, argv: list[str], path: pathlib.Path, tell: t.Callab
 
 
 def _failure(database: Database, program: str, said: str) -> RunbookError:
-    text = redact(" ".join(said.split()))[-400:]
     if re.search(r"No space left|could not (write|close)", said):
-        return RunbookError(f"Cluster {database.cluster_name}: the disk of the controller was full before {database.credentials} was "
-                            f"dumped: {text}. What was written has been removed.",
-                            "Free space, or set runbooks_incidents_dir to a directory with room, and run again with the same incident_id.")
+        return _unwritable(database, said)
     error = database.error("dump", said)
     return ClusterError(f"{error.message} {program} has left nothing behind.", error.next_step)
+
+
+def _unwritable(database: Database, said: str) -> RunbookError:
+    text = redact(" ".join(said.split()))[-400:]
+    return RunbookError(f"Cluster {database.cluster_name}: the disk of the controller did not take all of the dump of {database.credentials}: "
+                        f"{text}. What was written has been removed.",
+                        "Free space, or set runbooks_incidents_dir to a directory with room, and run again with the same incident_id.")
 
 
 def _listed_tables(options: Options, path: pathlib.Path) -> int:

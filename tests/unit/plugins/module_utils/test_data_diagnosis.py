@@ -50,3 +50,6 @@ def test_marked_entries_from_before_count_no_more_after_a_repair():
 def test_a_rule_that_could_not_be_checked_makes_the_reading_incomplete():
     measured = reading([{**FINE, "error": "Rule fine could not be checked: no table."}], {}, "")
     assert not measured.complete and "no table" in measured.incomplete_because
+    unknown = {**MARKED, "count": None, "first": "", "last": "", "error": "Rule marked could not be checked: permission denied."}
+    signals = {signal.name: signal for signal in reading([{**FINE}, unknown], {}, "2026-01-02T00:00:00Z").signals}
+    assert signals["checksum_mismatch"].text == "marked audit entries could not be counted"
