@@ -53,7 +53,8 @@ _CAUSES: tuple[tuple[str, str, str], ...] = (
     (r"database .* does not exist", "has no such database", "Check the name of the database."),
     (r"permission denied", "denies a permission", "Grant it to the role that the runbook uses (docs/data-inconsistency.md lists them)."),
     # pg_dump bounds its wait for locks by the statement's time.
-    (r"lock timeout|statement timeout[\s\S]*LOCK TABLE", "did not give a lock in time", "See who holds it in pg_locks, or raise the lock timeout; then run again."),
+    (r"lock timeout|statement timeout[\s\S]*LOCK TABLE", "did not give a lock in time",
+     "See who holds it in pg_locks, or raise the lock timeout; then run again."),
     (r"statement timeout", "broke a statement off at its time limit", "Raise the statement timeout, or run at a quieter time."),
     (r"too many (clients|connections)|connection slots", "has no connection left", "Free connections, then run again."),
     (r"terminating connection|server closed the connection|connection already closed|SSL (SYSCALL|connection)|EOF detected|reset by peer",
