@@ -1,7 +1,7 @@
 # Copyright (c) 2026, sre.runbooks contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Why authentication is degraded: a bad release, a stale secret, a dependency, a burst of log-ins, or too few pods."""
+"""Why authentication is degraded: a bad release, a stale secret, a certificate, a dependency, a burst of log-ins, or too few pods."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ FIXES = {
     "bad_release": "Try a log-in and a validation against each release before it takes traffic, and roll out by a canary.",
     "stale_secret": "Restart the pods whenever a Secret changes (a checksum annotation, or a reloader), and accept the old key beside "
                     "the new one for the life of a token.",
+    "expired_certificate": "Let a controller renew certificates (cert-manager), and alert a fortnight before one ends.",
     "dependency": "Decide what a log-in does without its dependency, and make it do that on purpose; alert on the dependency itself.",
     "login_burst": "Let the client keep its token for as long as it is valid; give it a rate limit of its own.",
     "overload": "Set the number of pods for the load at peak, or an autoscaler.",
@@ -78,6 +79,19 @@ class Facts:
         return [row for row in self.mounted if row["older_pods"] and (row["kind"] == "Secret" or row["how"] == "environment")]
 
     @property
+    def certificates(self) -> list[Json]:
+        """The certificates that the pods mount: kind, name, key, not_after and days (that are left), the next to end first."""
+        found = [{"kind": row["kind"], "name": row["name"], **certificate,
+                  "days": (datetime.datetime.fromisoformat(certificate["not_after"]) - self.moment).total_seconds() / 86400}
+                 for row in self.mounted for certificate in row["certificates"]]
+        return sorted(found, key=lambda row: row["days"])
+
+    @property
+    def expired(self) -> list[Json]:
+        """Those that have ended."""
+        return [row for row in self.certificates if row["days"] <= 0]
+
+    @property
     def cpu(self) -> tuple[float | None, float | None]:
         """Of the busiest pod: share of its limit, and cores."""
         known = [row for row in self.usage if row.get("cpu_cores") is not None]
@@ -89,16 +103,18 @@ def diagnose(facts: Facts) -> list[Candidate]:
     """The causes with the evidence for and against each, the likeliest first."""
     release = Candidate("bad_release", "the release that runs is bad", "rollback")
     secret = Candidate("stale_secret", "pods run with a Secret or ConfigMap that has changed since", "restart")
+    certificate = Candidate("expired_certificate", "a certificate that the pods use has expired")  # a person must renew it
     dependency = Candidate("dependency", "a dependency does not answer",
                            "emergency" if [row["name"] for row in facts.ill] == ["redis"] else "")
     burst = Candidate("login_burst", "a client logs in far more often than it may")  # the limit does what it is for
     overload = Candidate("overload", "the pods are too few for the load", "scale")
     _weigh_release(facts, release)
     _weigh_secret(facts, secret)
+    _weigh_certificates(facts, certificate)
     _weigh_dependencies(facts, dependency, release)
     _weigh_rate_limit(facts, burst, dependency)
     _weigh_cpu(facts, overload, release)
-    return rank([dependency, burst, overload, secret, release])  # of equal ones what changes least comes first
+    return rank([dependency, certificate, burst, overload, secret, release])  # of equal ones what changes least comes first
 
 
 def who(facts: Facts, cause: str) -> str:
@@ -110,6 +126,8 @@ def who(facts: Facts, cause: str) -> str:
         return str(groups[0]["value"])
     if cause == "stale_secret":
         return ", ".join(f"{row['kind']} {row['name']}" for row in facts.stale)
+    if cause == "expired_certificate":
+        return ", ".join(f"{row['key']} of {row['kind']} {row['name']}" for row in facts.expired)
     return f"revision {facts.revisions[-1]['revision']}" if cause == "bad_release" and facts.revisions else ""
 
 
@@ -124,9 +142,11 @@ def tables(facts: Facts) -> list[Table]:
               [[row["pod"], _number(row.get("cpu_cores"), 1, 3), _number(row.get("memory_bytes"), 2 ** 20, 0), row.get("restarts", "")]
                for row in facts.usage]),
         Table("Rollout history", ["revision"], [[_history.in_words(row)] for row in reversed(facts.revisions)]),
-        Table("What the pods use", ["object", "how", "written at", "older pods"],
-              [[f"{row['kind']} {row['name']}", row["how"], row["changed_at"] or row["error"], ", ".join(row["older_pods"]) or "none"]
-               for row in facts.mounted]),
+        Table("What the pods use", ["object", "how", "version", "written at", "in revision", "older pods"],
+              [[f"{row['kind']} {row['name']}", row["how"], row["version"], row["changed_at"] or row["error"],
+                _revision_at(facts.revisions, row["changed_at"]), ", ".join(row["older_pods"]) or "none"] for row in facts.mounted]),
+        Table("Certificates", ["certificate", "ends at", "days left"],
+              [[f"{row['key']} of {row['kind']} {row['name']}", row["not_after"], f"{row['days']:.0f}"] for row in facts.certificates]),
         Table("The last lines about the rate limit", ["line"], [[line] for line in facts.rate_limit.get("lines") or ()]),
     ]
 
@@ -184,6 +204,15 @@ def _weigh_secret(facts: Facts, secret: Candidate) -> None:
         secret.opposes("tokens are not refused", 1)
 
 
+def _weigh_certificates(facts: Facts, certificate: Candidate) -> None:
+    for row in facts.expired:
+        certificate.supports(f"{row['key']} of {row['kind']} {row['name']} ended at {row['not_after']}", 4)
+    if not facts.expired:
+        first = facts.certificates[0] if facts.certificates else None
+        certificate.opposes(f"the first certificate to end, {first['key']} of {first['kind']} {first['name']}, is good until "
+                            f"{first['not_after']}" if first else "the pods mount no certificate that could be read", 4)
+
+
 def _weigh_dependencies(facts: Facts, dependency: Candidate, release: Candidate) -> None:
     known = [row for row in facts.health if row["name"] in DEPENDENCIES and row["status"] != "unknown"]
     for row in facts.ill:
@@ -227,6 +256,12 @@ def _weigh_cpu(facts: Facts, overload: Candidate, release: Candidate) -> None:
     overload.opposes(text, 3)
     if slow:
         release.supports(f"{text} while validations are slow: they wait for something in the code", 2)
+
+
+def _revision_at(revisions: t.Sequence[Json], moment: str) -> str:
+    """The newest revision that was there by then, empty where that is unknown."""
+    there = [row for row in revisions if moment and row["created_at"] <= moment]
+    return str(there[-1]["revision"]) if there else ""
 
 
 def _share(value: float | None) -> str:

@@ -29,8 +29,11 @@ MOST_QUERIES = 1000
 _LITERAL = re.compile(r"'[^']*'|\b\d+(?:\.\d+)?\b")
 #: a date and time as most applications and the kubelet write it
 _TIME = re.compile(r"(\d{4})[-/](\d\d)[-/](\d\d)[T ](\d\d:\d\d:\d\d)(?:[.,](\d{1,6}))?")
-#: what HikariCP says of a connection that it misses, and the frames below it that are the application's own
+#: what HikariCP says of a connection that it misses, and of one that came back after all; the frames below the first tell who
+#: took it: as many of the application's own are kept as name a helper and its caller
 _MISSED = re.compile(r"Connection leak detection triggered for (?P<conn>\S+)")
+_RETURNED = re.compile(r"Previously reported leaked connection (?P<conn>\S+) .*was returned to the pool")
+FRAMES = 2
 _FRAME = re.compile(r"\bat (?P<method>[\w.$<>]+)\((?P<line>[\w.$]+:\d+)\)")
 _LIBRARIES = ("java.", "javax.", "jdk.", "jakarta.", "sun.", "com.sun.", "com.zaxxer.", "org.springframework.", "org.hibernate.",
               "org.postgresql.", "com.mysql.", "org.apache.")
@@ -91,7 +94,8 @@ class Analysis:
         self._patterns = patterns
         self._open: dict[tuple[str, str], Holding] = {}
         self._end: datetime.datetime | None = None
-        self._missed = False
+        self._missed: dict[tuple[str, str], list[str]] = {}
+        self._stack: list[str] | None = None
         self._requests: dict[tuple[str, str], list[Holding]] = {}
         self._count: collections.Counter[str] = collections.Counter()
         self.locations: dict[str, Location] = {}
@@ -99,7 +103,6 @@ class Analysis:
         self.longest: list[Json] = []
         self.peaks: dict[str, Json] = {}
         self.nested: collections.Counter[tuple[str, str]] = collections.Counter()
-        self.missed: collections.Counter[str] = collections.Counter()
         self.unmatched = self.twice = 0
         self.lines = 0
 
@@ -114,7 +117,7 @@ class Analysis:
             elif match := self._patterns.timeout.search(line):
                 self._location(match).timeouts += 1
             else:
-                self._read_missed(line)
+                self._read_missed(pod, line)
 
     def findings(self, older_than: float) -> Json:
         """What the log says.
@@ -124,19 +127,20 @@ class Analysis:
         p95_ms, longest_ms, the busiest first by the time that connections were held; queries: the same for each query (as at),
         where the log names them; longest: single uses (at, conn, req, pod, query, ms, open); peaks: for each pod the most that
         were open at once, and when; nested: requests that took a second connection while they held one (outer, inner,
-        count); missed: what the pool itself reported as leaked (at, count); unmatched: given back but not taken in this log; twice:
+        count); missed: what the pool itself reported as leaked and did not get back (at, count); unmatched: given back but not taken in this log; twice:
         taken again without having been given back.
         """
         old = [holding for holding in self._open.values() if self._age(holding) >= older_than]
         still = collections.Counter(holding.at for holding in self._open.values())
         rows = [_row(at, location, still[at]) for at, location in self.locations.items()]
         queries = [_row(query, location, 0) for query, location in self.queries.items()]
+        missed = collections.Counter(", called by ".join(frames) for frames in self._missed.values() if frames)
         return {"lines": self.lines, "acquired": sum(row["acquired"] for row in rows),
                 "released": sum(row["released"] for row in rows), "timeouts": sum(row["timeouts"] for row in rows),
                 "leaks": self._leaks(old), "locations": sorted(rows, key=_busy), "queries": sorted(queries, key=_busy),
                 "longest": self._longest(), "peaks": [{"pod": pod, **peak} for pod, peak in sorted(self.peaks.items())],
                 "nested": [{"outer": outer, "inner": inner, "count": count} for (outer, inner), count in self.nested.most_common()],
-                "missed": [{"at": at, "count": count} for at, count in self.missed.most_common()],
+                "missed": [{"at": at, "count": count} for at, count in missed.most_common()],
                 "unmatched": self.unmatched, "twice": self.twice}
 
     def _acquired(self, pod: str, line: str, match: t.Match[str]) -> None:
@@ -192,13 +196,18 @@ class Analysis:
                  "ms": self._age(holding) * 1000, "open": True} for holding in self._open.values()]
         return sorted([*self.longest, *kept], key=lambda row: -row["ms"])[:LONGEST]
 
-    def _read_missed(self, line: str) -> None:
-        """A pool that reports a leak prints the stack of whoever took the connection: its first frame of the application's own."""
-        if _MISSED.search(line):
-            self._missed = True
-        elif self._missed and (frame := _FRAME.search(line)) and not frame["method"].startswith(_LIBRARIES):
-            self.missed[f"{frame['method']} ({frame['line']})"] += 1
-            self._missed = False
+    def _read_missed(self, pod: str, line: str) -> None:
+        """A pool that reports a leak prints the stack of whoever took the connection; one that comes back was only kept for long."""
+        if returned := _RETURNED.search(line):
+            self._missed.pop((pod, returned["conn"]), None)
+        elif missed := _MISSED.search(line):
+            self._stack = self._missed[pod, missed["conn"]] = []
+        elif self._stack is not None:
+            frame = _FRAME.search(line)
+            if frame and not frame["method"].startswith(_LIBRARIES):
+                self._stack.append(f"{frame['method']} ({frame['line']})")
+            if len(self._stack) == FRAMES or self._stack and not frame:
+                self._stack = None
 
     def _location(self, match: t.Match[str]) -> Location:
         return self.locations.setdefault(_group(match, "at") or "?", Location())

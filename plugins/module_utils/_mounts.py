@@ -44,8 +44,8 @@ def uses(template: Json) -> list[Use]:
 def read(cluster: Cluster, namespace: str, workload: Json) -> list[Json]:
     """What became of each object that the workload uses.
 
-    Each has kind, name, how, changed_at (ISO 8601, empty where unknown), older_pods (those that started before that),
-    newer_pods, certificates (key and not_after) and error (why it could not be read).
+    Each has kind, name, how, version (its resourceVersion), changed_at (ISO 8601; both empty where unknown), older_pods (those
+    that started before that), newer_pods, certificates (key and not_after) and error (why it could not be read).
     """
     pods = {pod["metadata"]["name"]: started_at(pod) for pod in _workload.pods(cluster, workload)}
     return each(lambda use: _row(cluster, namespace, use, pods), uses(workload["spec"]["template"]))
@@ -114,7 +114,7 @@ def _references(source: t.Mapping[str, t.Any], how: str) -> list[Use]:
 
 
 def _row(cluster: Cluster, namespace: str, use: Use, pods: t.Mapping[str, str]) -> Json:
-    row: Json = {**dataclasses.asdict(use), "changed_at": "", "older_pods": [], "newer_pods": [], "certificates": [], "error": ""}
+    row: Json = {**dataclasses.asdict(use), "version": "", "changed_at": "", "older_pods": [], "newer_pods": [], "certificates": [], "error": ""}
     try:
         item = cluster.find(use.kind, namespace, use.name)
     except ClusterError as error:
@@ -122,6 +122,7 @@ def _row(cluster: Cluster, namespace: str, use: Use, pods: t.Mapping[str, str]) 
     if item is None:
         return {**row, "error": "it does not exist"}
     changed = changed_at(item)
-    return {**row, "changed_at": changed, "older_pods": [pod for pod, started in pods.items() if started < changed],
+    return {**row, "version": item["metadata"]["resourceVersion"], "changed_at": changed,
+            "older_pods": [pod for pod, started in pods.items() if started < changed],
             "newer_pods": [pod for pod, started in pods.items() if started >= changed],
             "certificates": certificates({"kind": use.kind, **item})}

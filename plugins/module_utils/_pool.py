@@ -12,6 +12,7 @@ import typing as t
 
 from ansible_collections.sre.runbooks.plugins.module_utils import _logs, _windows, _workload
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster import Cluster, Json
+from ansible_collections.sre.runbooks.plugins.module_utils._errors import InvalidInput
 from ansible_collections.sre.runbooks.plugins.module_utils._evidence import now
 from ansible_collections.sre.runbooks.plugins.module_utils._parallel import gather
 from ansible_collections.sre.runbooks.plugins.module_utils._signals import Reading, Signal
@@ -29,7 +30,8 @@ POOL_SERIES: dict[str, tuple[str, ...]] = {
                 "pgbouncer_pools_client_waiting_connections"),
     "max": ("db_connections_max", "hikaricp_connections_max", "sqlalchemy_pool_size", "go_sql_max_open_connections",
             "pg_pool_max_count", "pgbouncer_databases_pool_size"),
-    "timeouts": ("hikaricp_connections_timeout_total", "go_sql_wait_count_total"),
+    "timeouts": ("hikaricp_connections_timeout_total",),
+    "waited": ("go_sql_wait_count_total",),
 }
 #: how libraries say that nobody gave them a connection in time
 TIMEOUT_PATTERN = (r"connection timeout|connection is not available|QueuePool limit|pool (?:is )?exhausted|"
@@ -93,9 +95,20 @@ def measure(cluster: Cluster, source: Source, thresholds: Thresholds, since: str
 
 def row(window: Window, series: t.Mapping[str, t.Sequence[str]]) -> Json:
     """One replica's pool: active and pending as the lower of the two readings, so that a blink does not count."""
-    return {"pod": window.pod, "active": window.lowest(series["active"]), "pending": window.lowest(series["pending"]),
-            "idle": window.gauge(series["idle"]), "max": window.gauge(series["max"]),
+    active, most, pending = window.lowest(series["active"]), window.gauge(series["max"]), window.lowest(series["pending"])
+    if pending is None and most and active == most:  # some pools only count who has had to wait
+        pending = window.delta(series["waited"])
+    return {"pod": window.pod, "active": active, "pending": pending, "idle": window.gauge(series["idle"]), "max": most,
             "timeouts": window.delta(series["timeouts"])}
+
+
+def series_of(given: t.Mapping[str, t.Any]) -> dict[str, t.Sequence[str]]:
+    """The series to read, what is given in the place of the built-in lists; one name may stand for a list of one."""
+    unknown = sorted(set(given) - set(POOL_SERIES))
+    if unknown:
+        raise InvalidInput(f"series names {', '.join(unknown)}, which is nothing that is read of a pool.",
+                           f"It may name {', '.join(POOL_SERIES)}. Nothing was sent.")
+    return {**POOL_SERIES, **{name: [names] if isinstance(names, str) else names for name, names in given.items()}}
 
 
 def pool_signals(rows: t.Sequence[Json], thresholds: Thresholds) -> tuple[Signal, ...]:

@@ -173,7 +173,10 @@ def _weigh_log(leak: Candidate, small: Candidate, found: Measured) -> None:
         leak.supports("; ".join(f"{row['count']} connections taken at {row['at']} were never given back, the oldest for "
                                 f"{row['oldest_seconds']:.0f} s" for row in leaks[:3]), 2)
         small.opposes("connections are taken and not given back: a larger pool fills up too", 2)
-    elif found.log.get("acquired"):
+    if missed := found.log.get("missed"):
+        leak.supports("; ".join(f"the pool itself reported {row['count']} connections as leaked, taken at {row['at']}"
+                                for row in missed[:3]), 1 if leaks else 2)
+    if not leaks and found.log.get("acquired"):
         leak.opposes(f"the log shows {found.log['acquired']} connections taken, and none kept")
 
 

@@ -35,8 +35,8 @@ EXAMPLES = r"""
 RETURN = r"""
 mounted:
   description:
-    - Each with kind, name, how (environment or volume), changed_at, older_pods, newer_pods, certificates (C(key), C(not_after)) and
-      error (why it could not be read).
+    - Each with kind, name, how (environment or volume), version (its resourceVersion), changed_at, older_pods, newer_pods,
+      certificates (C(key), C(not_after)) and error (why it could not be read).
   type: list
   elements: dict
   returned: success

@@ -31,7 +31,8 @@ options:
     default: /metrics
   series:
     description:
-      - Which series to read for V(active), V(idle), V(pending), V(max) (gauges) and V(timeouts) (a counter), each a list tried
+      - Which series to read for V(active), V(idle), V(pending), V(max) (gauges), V(timeouts) and V(waited) (counters of requests
+        that got no connection, and of those that had to wait, which is read where there is no V(pending)), each a list tried
         in order, written as C(name{label=~"regex"}). Replaces the built-in lists, which know C(db_connections_*), HikariCP
         (Micrometer), SQLAlchemy, Go's database/sql, node-postgres and pgbouncer's exporter.
     type: dict
@@ -108,7 +109,7 @@ says:
 from ansible_collections.sre.runbooks.plugins.module_utils._module import (
     CONNECTION_SPEC, TARGET_SPEC, Result, Task, run_module)
 from ansible_collections.sre.runbooks.plugins.module_utils._pool import (
-    POOL_SERIES, TIMEOUT_PATTERN, Source, Thresholds, measure)
+    TIMEOUT_PATTERN, Source, Thresholds, measure, series_of)
 from ansible_collections.sre.runbooks.plugins.module_utils._signals import SIGNALS_SPEC, signals_result
 from ansible_collections.sre.runbooks.plugins.module_utils._workload import Target
 
@@ -134,7 +135,7 @@ def run(task: Task) -> Result:
     """Measure once, or until clear."""
     p, cluster = task.params, task.cluster()
     source = Source(Target.parse(p["namespace"], p["workload"]), p["container"], p["metrics_port"], p["metrics_path"],
-                    {**POOL_SERIES, **p["series"]}, p["histogram"], p["timeout_pattern"] or TIMEOUT_PATTERN,
+                    series_of(p["series"]), p["histogram"], p["timeout_pattern"] or TIMEOUT_PATTERN,
                     p["log_seconds"], p["window"])
     thresholds = Thresholds(p["near_capacity"], p["timeouts"], p["response_seconds"])
     return signals_result(task, lambda again: measure(cluster, source, thresholds, p["since"]))

@@ -10,7 +10,7 @@ import datetime
 import pytest
 from ansible_collections.sre.runbooks.plugins.module_utils import _auth
 from ansible_collections.sre.runbooks.plugins.module_utils._auth import SERIES, Thresholds, pod_facts, signals, traffic
-from ansible_collections.sre.runbooks.plugins.module_utils._auth_diagnosis import Facts, diagnose, who
+from ansible_collections.sre.runbooks.plugins.module_utils._auth_diagnosis import Facts, diagnose, tables, who
 from ansible_collections.sre.runbooks.plugins.module_utils._pod_metrics import Samples
 from ansible_collections.sre.runbooks.plugins.module_utils._windows import Window
 
@@ -21,8 +21,9 @@ NEW = {**OLD, "revision": 2, "created_at": "2026-11-24T02:50:00Z", "current": Tr
        "changes": [{"path": "spec.containers[auth].image", "before": "auth:1", "after": "auth:2"}]}
 FINE = [{"name": "redis", "status": "ok", "value": "4/100", "detail": ""}, {"name": "database", "status": "ok", "value": "9/100", "detail": ""}]
 NO_REDIS = [{"name": "redis", "status": "bad", "value": "no answer", "detail": "refused"}, FINE[1]]
-FRESH = {"kind": "Secret", "name": "key", "how": "volume", "changed_at": "2026-11-24T02:00:00Z", "older_pods": [], "newer_pods": ["a", "b"],
+FRESH = {"kind": "Secret", "name": "key", "how": "volume", "version": "7", "changed_at": "2026-11-24T02:00:00Z", "older_pods": [], "newer_pods": ["a", "b"],
          "certificates": [], "error": ""}
+EXPIRED, GOOD = ({**FRESH, "name": "tls", "certificates": [{"key": "tls.crt", "not_after": f"2026-11-{day}T00:00:00Z"}]} for day in (23, 30))
 STALE = {**FRESH, "older_pods": ["a"], "newer_pods": ["b"]}
 IDLE = [{"pod": "a", "cpu_cores": 0.01, "cpu_limit": None}]
 
@@ -100,6 +101,8 @@ BURST = {"count": 400, "lines": [], "groups": [{"value": "partner", "count": 390
     (facts_of(window(limited=30), health=NO_REDIS), "dependency", "emergency", "redis"),
     (facts_of(window(limited=30), health=NO_REDIS, revisions=[OLD, NEW]), "dependency", "emergency", "redis"),
     (facts_of(window(wrong=30), health=[FINE[0], {**FINE[1], "status": "bad"}]), "dependency", "", "database"),
+    (facts_of(window(wrong=30), mounted=[GOOD, EXPIRED]), "expired_certificate", "", "tls.crt of Secret tls"),
+    (facts_of(window(wrong=30), mounted=[GOOD], revisions=[OLD, NEW]), "bad_release", "rollback", "revision 2"),
     (facts_of(window(before={"ok": 100}, ok=110, limited=90, hits=90), rate_limit=BURST), "login_burst", "", "partner"),
     (facts_of(window(accepted=20, slow=20), usage=[{"pod": "a", "cpu_cores": 0.98, "cpu_limit": 1.0}]), "overload", "scale", ""),
 ])
@@ -148,6 +151,13 @@ def test_what_could_not_be_read_is_unknown_and_speaks_neither_way():
     facts = facts_of(window(rejected=9, accepted=9), mounted=[{**FRESH, "error": "may not read secrets"}], health=[])
     secret = next(candidate for candidate in diagnose(facts) if candidate.name == "stale_secret")
     assert "unknown: key could not be read" in secret.evidence_against and secret.score == 2
+
+
+def test_what_the_pods_use_is_put_beside_the_revision_that_ran_when_it_was_written():
+    rows = {table.title: table.rows for table in tables(facts_of(window(ok=5), mounted=[FRESH, {**GOOD, "changed_at": "2026-11-24T02:55:00Z"}],
+                                                                 revisions=[OLD, NEW]))}
+    assert [row[4] for row in rows["What the pods use"]] == ["1", "2"]
+    assert rows["Certificates"] == [["tls.crt of Secret tls", "2026-11-30T00:00:00Z", "6"]]
 
 
 def test_names_of_series_can_be_others():

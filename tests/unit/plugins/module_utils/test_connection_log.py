@@ -131,8 +131,16 @@ def test_a_leak_that_the_pool_itself_reports_names_the_code_of_the_application()
         "java.lang.Exception: Apparent connection leak detected", "\tat com.zaxxer.hikari.HikariDataSource.getConnection(HikariDataSource.java:128)",
         "\tat org.springframework.jdbc.Something.get(Something.java:1)", "\tat shop.Orders.report(Orders.java:62)", "\tat shop.Main.handle(Main.java:80)"])
     found = analysis.findings(30)
-    assert found["missed"] == [{"at": "shop.Orders.report (Orders.java:62)", "count": 1}]
-    assert _connection_report.says(found) == ["the pool reported 1 connections as leaked, taken at shop.Orders.report (Orders.java:62)"]
+    assert found["missed"] == [{"at": "shop.Orders.report (Orders.java:62), called by shop.Main.handle (Main.java:80)", "count": 1}]
+    assert _connection_report.says(found)[0].startswith("the pool reported 1 connections as leaked, taken at shop.Orders.report (Orders.java:62)")
+
+
+def test_a_connection_that_the_pool_gets_back_after_all_is_not_lost():
+    analysis = Analysis(SHOP)
+    lines = [f"WARN - Connection leak detection triggered for {{}} on thread t, stack trace follows\n\tat shop.Orders.report(Orders.java:{line})".format(conn)
+             for line, conn in ((1, "a@1"), (2, "b@2"))]
+    analysis.read("pod", "\n".join([*lines, "INFO - Previously reported leaked connection b@2 on thread t was returned to the pool (unleaked)"]).splitlines())
+    assert analysis.findings(30)["missed"] == [{"at": "shop.Orders.report (Orders.java:1)", "count": 1}]
 
 
 @pytest.mark.parametrize("form", ["2026-11-23 03:00:{:02d},500 INFO x", "2026/11/23 03:00:{:02d}.500000 x", "[main] 2026-11-23T03:00:{:02d}.5+01:00 x"])

@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.sre.runbooks.plugins.module_utils import _pool, _sessions
+from ansible_collections.sre.runbooks.plugins.module_utils._errors import InvalidInput
+from ansible_collections.sre.runbooks.plugins.module_utils._pod_metrics import Samples
 from ansible_collections.sre.runbooks.plugins.module_utils._pool import Thresholds
 from ansible_collections.sre.runbooks.plugins.module_utils._pool_diagnosis import Limits, Measured, diagnose, larger_pool, to_end
+from ansible_collections.sre.runbooks.plugins.module_utils._windows import Window
 
 
 def pod(active=10, pending=5, most=10, name="api-1"):
@@ -38,6 +41,36 @@ TWO = [pod(), pod(name="api-2")]
 ])
 def test_signals(pods, breached):
     assert {signal.name for signal in _pool.pool_signals(pods, Thresholds()) if signal.breached} == breached
+
+
+PRESETS = {
+    "hikaricp_connections_active 9\nhikaricp_connections_idle 1\nhikaricp_connections_max 10\nhikaricp_connections_pending 4": (9, 10, 4),
+    "sqlalchemy_pool_checked_out 9\nsqlalchemy_pool_checked_in 1\nsqlalchemy_pool_size 10": (9, 10, None),
+    'pgbouncer_pools_server_active_connections{database="shop"} 9\npgbouncer_pools_client_waiting_connections{database="shop"} 4\n'
+    'pgbouncer_databases_pool_size{database="shop"} 10': (9, 10, 4),
+    "pg_pool_active_count 9\npg_pool_idle_count 1\npg_pool_max_count 10\npg_pool_waiting_count 4": (9, 10, 4),
+    'go_sql_in_use_connections{db_name="shop"} 9\ngo_sql_max_open_connections{db_name="shop"} 10\ngo_sql_wait_count_total{db_name="shop"} 8': (9, 10, None),
+}
+
+
+@pytest.mark.parametrize("text", PRESETS)
+def test_the_pools_of_common_libraries_are_known(text):
+    samples = Samples(text + "\n")
+    row = _pool.row(Window("a", 3.0, samples, samples), _pool.series_of({}))
+    assert (row["active"], row["max"], row["pending"]) == PRESETS[text]
+
+
+@pytest.mark.parametrize("in_use, waited", [(10, 3), (9, None)])
+def test_where_waiting_is_only_counted_it_counts_while_the_pool_is_full(in_use, waited):
+    first, last = (Samples(f"go_sql_in_use_connections {in_use}\ngo_sql_max_open_connections 10\n# TYPE go_sql_wait_count_total counter\n"
+                           f"go_sql_wait_count_total {count}\n") for count in (5, 8))
+    assert _pool.row(Window("a", 3.0, first, last), _pool.series_of({}))["pending"] == waited
+
+
+def test_names_of_series_can_be_others_and_what_is_none_of_them_is_refused():
+    assert _pool.series_of({"active": "my_pool_busy"})["active"] == ["my_pool_busy"]
+    with pytest.raises(InvalidInput, match="series names busy"):
+        _pool.series_of({"busy": ["my_pool_busy"]})
 
 
 def test_timeouts_are_counted_since_a_time():
@@ -80,6 +113,12 @@ def test_the_right_cause_is_first(cause):
 def test_a_leak_shows_in_the_log_where_the_database_cannot_be_asked():
     ranked = diagnose(Measured("api", TWO, {}, LEAKS), Limits())
     assert ranked[0].name == "leak_in_service" and ranked[0].score > 0
+
+
+def test_what_the_pool_itself_reports_as_leaked_is_evidence():
+    reported = {"missed": [{"at": "shop.Orders.report (Orders.java:62)", "count": 7}]}
+    best = diagnose(Measured("api", TWO, {}, reported), Limits())[0]
+    assert best.name == "leak_in_service" and "7 connections as leaked, taken at shop.Orders.report" in best.evidence_for[0]
 
 
 @pytest.mark.parametrize("log", [LEAKS, {}])
