@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+import csv
 import json
+import pathlib
 import subprocess
 import sys
 import time
 
 import pytest
 from drill import CLUSTER, NAMESPACE, ROOT
+from postgres_server import PASSWORD, program, temporary_server
 
 STATE = "SELECT 'o', orders::text FROM orders UNION ALL SELECT 'i', order_items::text FROM order_items ORDER BY 1, 2"
 LAST_WRITE = "SELECT extract(epoch FROM clock_timestamp() - max(created_at)) FROM audit_log WHERE NOT checksum_mismatch"
+NEWEST = """SELECT to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') FROM audit_log ORDER BY id DESC LIMIT 1"""
+#: by rule, what tests/lab/shop/faults/corrupt_data.sql plants
+PLANTED = {
+    "order_total_differs": "SELECT id FROM orders WHERE id BETWEEN 1 AND 16 OR id BETWEEN 21 AND 24 OR id = 28",
+    "order_without_items": "SELECT id FROM orders WHERE id BETWEEN 12 AND 16",
+    "order_without_total": "SELECT 11",
+    "item_without_order": "SELECT id FROM order_items WHERE order_id BETWEEN 17 AND 20 OR product = 'ghost'",
+    "item_twice": "SELECT max(id) FROM order_items WHERE order_id BETWEEN 21 AND 24 AND product = 'pen' GROUP BY order_id",
+    "order_differs_from_audit_log": "SELECT generate_series(1, 11) UNION SELECT generate_series(17, 20)",
+    "audit_checksum_mismatch": "SELECT id FROM audit_log WHERE actor = 'migration'",
+}
 CHANGES = {
     "set deployment/api-server api-server: READ_ONLY_MODE=true",
     "make transactions of database role shop@shop read-only, and end its sessions",
@@ -43,6 +57,42 @@ def flat(done):
     return " ".join(done.stdout.split())
 
 
+@pytest.fixture(scope="module")
+def scratch():
+    """A server to restore dumps on."""
+    with temporary_server() as server:
+        yield server
+
+
+def reach(server, name):
+    return {"host": "127.0.0.1", "port": server.port, "user": "postgres", "password": PASSWORD, "name": name, "route": "direct"}
+
+
+def found(runbook, incident_id):
+    """The keys of the rows that were exported, by rule."""
+    directory = runbook.incidents / incident_id / CLUSTER.name / "evidence/consistency/check"
+    return {path.stem: {int(row[0]) for row in list(csv.reader(path.open()))[1:]} for path in directory.glob("*.csv")}
+
+
+def test_every_planted_row_is_found_and_the_dump_has_what_was_seen(corrupted, runbook, incident_id, scratch):
+    planted = {rule: {int(key) for key in sql(corrupted, query).split()} for rule, query in PLANTED.items()}
+    done = runbook.run("incident/data_inconsistency.yml", incident_id=incident_id,
+                       data_inconsistency_restore_on=reach(scratch, "postgres"))
+    assert done.returncode == 0 and "a trial restore has the same" in flat(done)
+    assert found(runbook, incident_id) == planted, "every planted row and none else, while orders were placed"
+
+    [dump] = (runbook.incidents / incident_id / CLUSTER.name / "evidence/database_dump").glob("*.dump")
+    subprocess.run(["sha256sum", "--quiet", "-c", "SHA256SUMS"], cwd=dump, check=True)
+    scratch.execute("CREATE DATABASE restored")
+    subprocess.run([program("pg_restore"), "-h", scratch.directory, "-p", str(scratch.port), "-U", "postgres", "--no-owner", "--no-privileges",
+                    "-d", "restored", dump], check=True)
+    checked = runbook.module("sre.runbooks.data_consistency_info", {"namespace": NAMESPACE, "database": reach(scratch, "restored")})["result"]
+    assert {one["rule"]: one["count"] for one in checked["findings"]} == {rule: len(keys) for rule, keys in planted.items()}
+
+    told = [done.stdout, *(path.read_text("utf-8", "ignore") for path in runbook.incidents.rglob("*") if path.is_file())]
+    assert not any(PASSWORD in text for text in told)
+
+
 def test_writes_stop_what_is_approved_is_repaired_and_everything_goes_back(corrupted, runbook, incident_id):
     def run(**variables):
         return runbook.run("incident/data_inconsistency.yml", incident_id=incident_id, **variables)
@@ -56,6 +106,7 @@ def test_writes_stop_what_is_approved_is_repaired_and_everything_goes_back(corru
     writes = evidence(runbook, incident_id, "writes.json")
     assert [pod["refused"] for pod in writes["pods"]] == [True] * 3 and writes["read_only_default"]
     assert writes["last_write_after"] < 10, "the database refuses writes long before the rollout ends"
+    assert writes["writes"]["last_write_at"] == sql(corrupted, NEWEST), "nothing was written after what was reported"
     sql(corrupted, "CREATE TABLE upkeep (); DROP TABLE upkeep")  # a superuser is not affected
 
     assert run(data_inconsistency_approved_repair="0123456789abcdef").returncode != 0
@@ -68,8 +119,12 @@ def test_writes_stop_what_is_approved_is_repaired_and_everything_goes_back(corru
     assert done.returncode == 0 and "28 rows repaired" in flat(done)
     assert "11 rows break a rule (5 order_total_differs, 2 item_without_order, 4 item_twice)" in flat(done), "what the audit log cannot decide"
 
-    back = runbook.module("sre.runbooks.data_repair", {**asked, "mode": "reverse"})["result"]
-    assert back["written"] == 28 and sql(corrupted, STATE) == broken
+    [script] = (path for path in plan["files"] if path.endswith("reconcile.sql"))
+    reversal = pathlib.Path(script).with_name("reverse.sql").read_text()
+    corrupted.kubectl("exec", "-i", "deploy/postgres", "--", "psql", "-h", "/tmp", "-U", "postgres", "-Xq", "-v", "ON_ERROR_STOP=1", "-f", "-", "shop",
+                      stdin=reversal)
+    assert sql(corrupted, STATE) == broken, "to the byte"
+    assert runbook.module("sre.runbooks.data_repair", {**asked, "mode": "reverse"})["result"]["outcome"] == "nothing"
 
     assert runbook.run("incident/clear_temporary_fixes.yml", incident_id=incident_id).returncode == 0
     ledger = [entry for key, entry in corrupted.record(incident_id).items() if key.startswith("change")]
