@@ -142,19 +142,16 @@ def tables(found: Measured) -> list[Table]:
         Table("Never given back", ("code location", "connections", "oldest", "pods", "requests"),
               [(f"`{leak['at']}`", leak["count"], f"{leak['oldest_seconds']:.0f} s", ", ".join(leak["pods"]),
                 ", ".join(leak["requests"])) for leak in log.get("leaks", [])]),
-        Table("Who holds connections longest", ("code location", "taken", "given back", "median", "95 %", "longest", "timeouts"),
-              [(f"`{row['at']}`", row["acquired"], row["released"], _ms(row["median_ms"]), _ms(row["p95_ms"]),
-                _ms(row["longest_ms"]), row["timeouts"]) for row in log.get("locations", [])[:10]]),
     ]
 
 
 def fixes(cause: str, found: Measured) -> list[str]:
     """What would prevent it for good, as items for the ticket."""
-    leaks = [leak["at"] for leak in found.log.get("leaks", [])]
     slow = sorted({session["query"] for session in _running(found.mine) if (session["query_seconds"] or 0) >= 1})[:3]
     specific = {
-        "leak_in_service": [f"Close the connection on every path of {', '.join(leaks) or 'the code that takes it'}: "
-                            "try-with-resources, a context manager or defer."],
+        # Where the log names the place in the code, its own improvements say so.
+        "leak_in_service": [] if found.log.get("leaks") else [
+            "Close the connection on every path of the code that takes it: try-with-resources, a context manager or defer."],
         "slow_query": [f"Review the query `{query}`: plan, index, and a statement_timeout for this user." for query in slow],
         "lock_chain": ["Set idle_in_transaction_session_timeout and lock_timeout for the user that held the lock, and end "
                        "its transaction before anything else is waited for."],
@@ -260,7 +257,3 @@ def _running(sessions: t.Sequence[Json]) -> list[Json]:
 
 def _whole(value: float | None) -> str:
     return "?" if value is None else f"{value:.0f}"
-
-
-def _ms(value: float | None) -> str:
-    return "" if value is None else f"{value:.0f} ms"

@@ -62,7 +62,7 @@ def wait(cluster: Cluster, target: Target, timeout: float, tell: t.Callable[[str
     while True:
         workload = _workload.read(cluster, target)
         current, now = progress(target.kind, workload), time.monotonic()
-        reason = "" if current.finished else blocked(_workload.pods(cluster, workload))
+        reason = "" if current.finished else blocked(_workload.pods(cluster, workload)) or refused(workload.get("status", {}))
         line = current.text + (f" ({reason})" if reason else "")
         if line != told:
             told = line
@@ -86,6 +86,21 @@ def blocked(pods: t.Sequence[Json]) -> str:
             if condition["type"] == "PodScheduled" and condition["status"] == "False":
                 return f"{condition.get('reason', 'Unschedulable')} {pod['metadata']['name']}: {condition.get('message', '')[:300]}"
     return ""
+
+
+def refused(status: Json) -> str:
+    """Why the API server refuses new pods (a quota, an admission policy), empty where it does not."""
+    return next((f"{condition.get('reason', '')}: {condition.get('message', '')[:300]}" for condition in status.get("conditions", [])
+                 if condition["type"] == "ReplicaFailure" and condition["status"] == "True"), "")
+
+
+def surge(kind: str, workload: Json) -> int:
+    """How many pods more than wanted there may be during a rolling update."""
+    strategy = workload["spec"].get("strategy" if kind == "Deployment" else "updateStrategy", {})
+    if kind == "StatefulSet" or strategy.get("type") in ("Recreate", "OnDelete"):
+        return 0
+    more = strategy.get("rollingUpdate", {}).get("maxSurge", "25%" if kind == "Deployment" else 0)
+    return math.ceil(workload["spec"].get("replicas", 1) * int(more.rstrip("%")) / 100) if isinstance(more, str) else more
 
 
 def lowest_available(kind: str, workload: Json) -> int:

@@ -46,6 +46,10 @@ revisions:
   type: list
   elements: dict
   returned: success
+surge:
+  description: How many pods more than wanted there may be during a rolling update.
+  type: int
+  returned: success
 warnings_seen:
   description: The warning events, as reason and message, newest last.
   type: list
@@ -63,7 +67,7 @@ says:
   returned: success
 """
 
-from ansible_collections.sre.runbooks.plugins.module_utils import _snapshot, _workload
+from ansible_collections.sre.runbooks.plugins.module_utils import _rollout, _snapshot, _workload
 from ansible_collections.sre.runbooks.plugins.module_utils._module import (
     CONNECTION_SPEC, EVIDENCE_SPEC, TARGET_SPEC, Result, Task, run_module)
 from ansible_collections.sre.runbooks.plugins.module_utils._workload import Target
@@ -89,7 +93,8 @@ def run(task: Task) -> Result:
     warnings = [f"{event.get('reason')}: {event.get('message')}" for event in snapshot["events"]
                 if event.get("type") == "Warning"]
     return {"pods": _snapshot.pod_rows(snapshot, container), "revisions": _snapshot.revision_rows(snapshot),
-            "warnings_seen": warnings, "evidence": evidence, "says": [_snapshot.summary(snapshot, target.kind)]}
+            "surge": _rollout.surge(target.kind, snapshot["workload"]), "warnings_seen": warnings,
+            "evidence": evidence, "says": [_snapshot.summary(snapshot, target.kind)]}
 
 
 def main() -> None:

@@ -41,3 +41,16 @@ def test_controller_gave_up():
 ])
 def test_lowest_available(strategy, lowest):
     assert _rollout.lowest_available("Deployment", deployment(wanted=4, strategy=strategy)) == lowest
+
+
+@pytest.mark.parametrize("kind, strategy, more", [
+    ("Deployment", {}, 2), ("Deployment", {"rollingUpdate": {"maxSurge": "50%"}}, 3), ("Deployment", {"rollingUpdate": {"maxSurge": 0}}, 0),
+    ("Deployment", {"type": "Recreate"}, 0), ("StatefulSet", {}, 0)])
+def test_pods_on_top_during_a_rollout(kind, strategy, more):
+    assert _rollout.surge(kind, deployment(wanted=5, strategy=strategy)) == more
+
+
+def test_pods_that_the_api_server_refuses_are_told():
+    status = {"conditions": [{"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": "exceeded quota: tight"}]}
+    assert _rollout.refused(status) == "FailedCreate: exceeded quota: tight"
+    assert _rollout.refused({}) == ""
