@@ -233,6 +233,18 @@ def test_a_replica_is_checked_as_it_is(postgres, tmp_path):
             "order_total_differs": 3, "order_without_total": 3, "order_differs_from_audit_log": 3}
 
 
+def test_a_replica_that_ends_what_stands_in_its_way(postgres, tmp_path):
+    with replica(postgres.server, max_standby_streaming_delay="0") as standby:
+        asked, rules = standby.database(postgres.name), _rules.parse([MISSING])
+        with exported_snapshot(asked) as snapshot:
+            postgres.execute("DELETE FROM audit_log")
+            postgres.server.execute("VACUUM audit_log", postgres.name)
+            while standby.execute("SELECT pid FROM pg_stat_activity WHERE application_name = 'sre.runbooks'"):
+                time.sleep(0.1)
+            with pytest.raises(RunbookError, match="snapshot .* is gone.*hot_standby_feedback"):
+                _run.check(asked.connect, snapshot, rules, State(tmp_path, rules))
+
+
 def test_a_controller_that_is_killed_goes_on_where_it_was(postgres, tmp_path):
     """As with kill -9: nothing can be tidied up, and the server ends the session by itself."""
     postgres.execute("UPDATE orders SET total = NULL WHERE id = 5")

@@ -154,6 +154,27 @@ def test_check_mode_writes_nothing_to_the_database(corrupted, runbook, now):
     assert corrupted.writes(now) == []
 
 
+def test_the_database_is_read_only_but_for_superusers_and_replication(healed, runbook, incident_id):
+    asked = {"namespace": NAMESPACE, "incident_id": incident_id}
+    way = {"workload": "postgres", "host": "/tmp", "user": "postgres", "name": "shop"}
+    sql(healed, "CREATE ROLE clerk LOGIN; CREATE ROLE copier LOGIN REPLICATION")
+    runbook.module("sre.runbooks.incident", {**asked, "state": "open", "incident_type": "drill", "workload": "api-server"})
+
+    def read_only(roles):
+        change = {"action": "database_read_only", "roles": roles, "database_ways": [way]}
+        return runbook.module("sre.runbooks.mitigate", {**asked, "changes": [change], "cooldown": 0})["result"]
+
+    def defaults():
+        ask = "psql -h /tmp -U $0 -XAtqc 'SHOW default_transaction_read_only' shop"
+        return {role: healed.kubectl("exec", "deploy/postgres", "--", "sh", "-c", ask, role).strip() for role in ("shop", "clerk", "copier", "postgres")}
+
+    assert "a superuser or replication role" in read_only("application")["msg"]
+    assert len(read_only("all")["plan"]) == 2
+    assert defaults() == {"shop": "on", "clerk": "on", "copier": "off", "postgres": "off"}
+    assert runbook.module("sre.runbooks.undo", {**asked, "timeout": 60})["rc"] == 0
+    assert set(defaults().values()) == {"off"}
+
+
 @pytest.mark.parametrize(("database", "message"), [
     ({"password": "not-it"}, "does not let us in"),
     ({"name": "nowhere"}, "database \"nowhere\" does not exist"),

@@ -36,11 +36,13 @@ INTEGERS = (20, 21, 23)
 SESSION = {"max_parallel_workers_per_gather": "0", "jit": "off", "TimeZone": "UTC", "DateStyle": "ISO",
            "client_connection_check_interval": "5000"}
 
+REPLICA = "A replica ends what stands in the way of its primary's changes: set hot_standby_feedback on it."
 #: what the server says (SQLSTATE, or the class that it begins with), and what a person does about it; the first counts
 _HINTS = (
     ("42501", "Grant SELECT on it to the role that the checks use."),
     ("57014", "Raise the statement timeout, or run at a quieter time."),
     ("55P03", "See in pg_locks who holds the table, or raise the lock timeout."),
+    ("40001", f"{REPLICA} Or check the primary."),
     ("53", "The server lacks room for sorting: free space on it, or lower connections and work_mem."),
     ("42", "Mend the rule: docs/consistency-rules.md describes its fields."),
     ("22", "A value does not fit the rule's expression: mend the expression or its where."),
@@ -199,7 +201,7 @@ class _Check:
             if cursor.connection.closed:
                 raise
             raise RunbookError(f"The snapshot {self.snapshot.id} is gone ({_primary(error)}): the session that holds it has ended.",
-                               "Run again with the same incident_id: what was finished is kept.") from error
+                               f"Run again with the same incident_id: what was finished is kept. {REPLICA}") from error
         _strategy.apply(cursor, {**SESSION, "work_mem": f"{self.options.work_mem_mb}MB"})
 
     def _choose(self, rule: Rule, cursor: t.Any) -> None:
