@@ -17,6 +17,7 @@ from drill import ROOT
     ({"runbooks_host": "https://127.0.0.1:1"}, "no answer from https://127.0.0.1:1"),
     ({"runbooks_kubeconfig": "/does/not/exist"}, "cannot use kubeconfig /does/not/exist"),
     ({"memory_leak_adjust_memory": "maybe"}, "value of memory_leak_adjust_memory must be one of"),
+    ({"memory_leak_adjust_memry": "always"}, "memory_leak has no variable memory_leak_adjust_memry"),
 ])
 def test_refused_before_anything_happens(shop, runbook, now, variables, words):
     done = runbook.memory_leak(**{"runbooks_force": True, **variables})
