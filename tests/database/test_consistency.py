@@ -181,6 +181,18 @@ def test_a_statement_that_takes_too_long(postgres, checked):
     assert "statement timeout" in checked(slow, statement_timeout=0.3).errors["slow"]
 
 
+def test_whoever_waits_sees_what_runs_and_how_far_it_is(postgres, checked, monkeypatch):
+    monkeypatch.setattr(_run, "HEARTBEAT", 0.3)
+    monkeypatch.setattr(_run, "QUIET", 0)
+    postgres.execute("CREATE INDEX ON order_items (order_id) INCLUDE (quantity, price)")
+    postgres.server.execute("VACUUM ANALYZE", postgres.name)
+    slow = {"name": "slow", "kind": "sql", "description": "d", "key": "id", "query": "SELECT id FROM orders, pg_sleep(2)"}
+    lines = checked(TOTALS, slow, options=Options(connections=1, rows_per_range=100)).lines
+    assert any(line.startswith("totals: 1 of 2 parts (50%), 0 rows") for line in lines)
+    assert any(line.startswith("running: slow (") for line in lines)
+    assert lines[-1].startswith("slow: finished, 100 rows")
+
+
 def test_a_killed_connection_goes_on_where_it_was(postgres, checked):
     postgres.execute("CREATE INDEX ON order_items (order_id) INCLUDE (quantity, price); UPDATE orders SET total = 1 WHERE id IN (2, 90)")
     postgres.server.execute("VACUUM ANALYZE", postgres.name)
