@@ -13,7 +13,7 @@ from ansible_collections.sre.runbooks.plugins.module_utils import _fields, _post
 from ansible_collections.sre.runbooks.plugins.module_utils._change import Change
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster import KINDS, Cluster, Json
 from ansible_collections.sre.runbooks.plugins.module_utils._errors import InvalidInput, Refused
-from ansible_collections.sre.runbooks.plugins.module_utils._incident import DONE, Incident
+from ansible_collections.sre.runbooks.plugins.module_utils._incident import DONE, UNDONE, Incident
 from ansible_collections.sre.runbooks.plugins.module_utils._psql import Way
 from ansible_collections.sre.runbooks.plugins.module_utils._workload import Target
 
@@ -123,16 +123,17 @@ def rollback(request: Request) -> t.Iterator[Planned]:
     """Back to ``revision``, or to the newest one that ran something else and is not known to be bad.
 
     A template that any incident has rolled back from is known to be bad: without that, a second rollback would bring
-    it back.
+    it back. So is one whose rollback did not help and was taken back.
     """
     target, current = request.workload()
     mine = current["spec"]["template"]
-    earlier = _rollbacks(request, target)
-    if any(id == request.incident_id and after == mine for id, _before, after in earlier):
+    earlier = list(_rollbacks(request, target))
+    if any(incident.id == request.incident_id and state == DONE and after == mine for incident, state, _before, after in earlier):
         yield Planned(Change.plan("rollback", target, current, {}, f"{target.short} is rolled back already"), current)
         return
     history = _revisions.read(request.cluster, target, current)
-    bad = [_revisions.essence(before) for _id, before, _after in earlier]
+    bad = [_revisions.essence(before if state == DONE else after) for incident, state, before, after in earlier
+           if state == DONE or incident.status != "mitigated"]
     chosen = _chosen_revision(request, target, mine, history, bad)
     images = ", ".join(container["image"] for container in chosen.template["spec"]["containers"])
     yield Planned(Change.plan("rollback", target, current, {"spec.template": chosen.template},
@@ -217,12 +218,12 @@ def _autoscaler(cluster: Cluster, target: Target) -> Json | None:
     return None
 
 
-def _rollbacks(request: Request, target: Target) -> list[tuple[str, Json, Json]]:
-    """Every rollback of the target that was made: incident, template before, template after."""
-    return [(incident.id, field.before, field.after)
+def _rollbacks(request: Request, target: Target) -> t.Iterator[tuple[Incident, str, Json, Json]]:
+    """Every rollback of the target that was made: incident, whether it is done or undone, template before, template after."""
+    return ((incident, entry.state, field.before, field.after)
             for incident in Incident.all(request.cluster, request.namespace) for entry in incident.ledger()
-            if entry.state == DONE and entry.change.action == "rollback" and entry.change.target == target
-            for field in entry.change.fields]
+            if entry.state in (DONE, UNDONE) and entry.change.action == "rollback" and entry.change.target == target
+            for field in entry.change.fields)
 
 
 def _chosen_revision(request: Request, target: Target, mine: Json, history: list[_revisions.Revision],
