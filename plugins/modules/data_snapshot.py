@@ -31,6 +31,10 @@ options:
     description: Dump too; without an incident, or in check mode, nothing is dumped.
     type: bool
     default: true
+  rehearse:
+    description: Only look whether a dump can be made - programs, versions, room; nothing is checked or dumped.
+    type: bool
+    default: false
   jobs:
     description: Sessions that dump at the same time.
     type: int
@@ -94,19 +98,19 @@ RETURN = r"""
 outcome:
   description: As of M(sre.runbooks.data_consistency_info), like every key that is not named here.
   type: str
-  returned: success
+  returned: when not rehearsed
 findings:
   description: As of M(sre.runbooks.data_consistency_info).
   type: list
   elements: dict
-  returned: success
+  returned: when not rehearsed
 dump:
   description:
     - path (directory on the controller), snapshot (id, taken_at, wal_position), bytes, tables, seconds, files, restored_rows (rows per
       table of the trial restore, equal to those of the snapshot; empty without one) and kept (whether it was there already).
       Empty when nothing was dumped.
   type: dict
-  returned: success
+  returned: when not rehearsed
 says:
   description: Lines for a person.
   type: list
@@ -115,6 +119,7 @@ says:
 """
 
 import dataclasses
+import pathlib
 
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster import Cluster, Json
 from ansible_collections.sre.runbooks.plugins.module_utils._consistency._checking import CHECKS_SPEC, check_snapshot
@@ -136,6 +141,7 @@ ARGUMENT_SPEC = {
     **DATABASE_CONNECTION_SPEC,
     **CHECKS_SPEC,
     "dump": {"type": "bool", "default": True},
+    "rehearse": {"type": "bool", "default": False},
     "jobs": {"type": "int", "default": 2},
     "compress": {"type": "int", "default": 1},
     "pg_programs": {"type": "path"},
@@ -155,6 +161,8 @@ ARGUMENT_SPEC = {
 def run(task: Task) -> Result:
     """Check and dump at the same time."""
     p, cluster, store = task.params, task.cluster(), task.evidence()
+    if p["rehearse"]:
+        return {"says": [_rehearsed(task)]}
     with _database.opened(cluster, p["namespace"], p["database"]) as database, _exported.exported_snapshot(database) as snapshot:
         found = gather(checked=lambda: check_snapshot(task, store, database, snapshot),
                        dumped=lambda: _dumped(task, store, database, snapshot) if store and p["dump"] else {})
@@ -162,13 +170,21 @@ def run(task: Task) -> Result:
     return {**checked, "dump": dumped, "says": [*checked["says"], *_says(dumped)]}
 
 
+def _rehearsed(task: Task) -> str:
+    p = task.params
+    if p["incident_id"] and EvidenceStore(p["incidents_dir"], p["incident_id"], p["cluster_name"]).verified(KIND):
+        return "the incident has a dump already"
+    with _database.opened(task.cluster(), p["namespace"], p["database"]) as database:
+        tables = _dump.rehearse(database, pathlib.Path(p["incidents_dir"]).expanduser(), _options(p))
+    return f"{tables} tables can be dumped: programs, versions and room are as they must be"
+
+
 def _dumped(task: Task, store: EvidenceStore, database: Database, snapshot: Snapshot) -> Json:
     for item in reversed(store.verified(KIND)):
         path = (store.directory / item.name).parent
         _dump.refuse_changed(path)
         return {"path": str(path), "kept": True, "restored_rows": {}, **item.facts}
-    p = task.params
-    options = Options(p["jobs"], p["compress"], p["pg_programs"] or "", p["lock_timeout"])
+    p, options = task.params, _options(task.params)
     dumped = _dump.dump(database, snapshot, store.path(KIND), options, task.progress)
     facts = {"snapshot": dataclasses.asdict(snapshot), "bytes": dumped.bytes, "tables": dumped.tables, "files": dumped.files,
              "seconds": round(dumped.seconds, 2)}
@@ -177,6 +193,10 @@ def _dumped(task: Task, store: EvidenceStore, database: Database, snapshot: Snap
               file_sha256(sums), **facts)
     restored = _tried(task.cluster(), p, database, dumped, options) if p["restore_on"] else {}
     return {"path": str(dumped.path), "kept": False, "restored_rows": restored, **facts}
+
+
+def _options(p: Json) -> Options:
+    return Options(p["jobs"], p["compress"], p["pg_programs"] or "", p["lock_timeout"])
 
 
 def _tried(cluster: Cluster, p: Json, database: Database, dumped: Dump, options: Options) -> dict[str, int]:

@@ -25,7 +25,9 @@ options:
     type: path
     required: true
   before:
-    description: An earlier dump of the same application, or the saved text of C(jcmd GC.class_histogram), to say what has grown.
+    description:
+      - An earlier dump of the same application, or the saved text of C(jcmd GC.class_histogram), to say which classes and collections
+        have grown. A dump is analysed first, which takes as long again.
     type: path
   histogram_only:
     description: Give the class histogram only. The file is read once, and nothing is written to disk.
@@ -66,7 +68,8 @@ outcome:
 analysis:
   description:
     - The findings - file, totals, layout, histogram, dominators, suspects (with path, groups and code_areas), collections,
-      duplicate_strings, class_loaders, thread_locals, threads, references, growth, warnings, timings and peak_memory_bytes.
+      duplicate_strings, class_loaders, thread_locals, threads, references, savings (with where, bytes and advice), growth,
+      warnings, timings and peak_memory_bytes.
   type: dict
   returned: success
 evidence:
@@ -80,7 +83,7 @@ tables:
   elements: dict
   returned: success
 fixes:
-  description: Where to look in the code.
+  description: What would keep the suspects from growing again.
   type: list
   elements: str
   returned: success
@@ -91,8 +94,6 @@ says:
   returned: success
 """
 
-from ansible_collections.sre.runbooks.plugins.module_utils._cluster import Json
-from ansible_collections.sre.runbooks.plugins.module_utils._diagnosis import Table
 from ansible_collections.sre.runbooks.plugins.module_utils._module import EVIDENCE_SPEC, Result, Task, run_module
 
 ARGUMENT_SPEC = {
@@ -108,12 +109,12 @@ ARGUMENT_SPEC = {
 
 def run(task: Task) -> Result:
     """Analyse the dump."""
-    from ansible_collections.sre.runbooks.plugins.module_utils._hprof import _analysis, _markdown, _page
+    from ansible_collections.sre.runbooks.plugins.module_utils._hprof import _analysis, _for_report, _markdown, _page
     p = task.params
     analysis = _analysis.answer(p["path"], task.progress, before=p["before"], histogram_only=p["histogram_only"], scratch=p["scratch"])
     whole = analysis.to_json()
     result: Result = {"outcome": analysis.outcome, "says": analysis.says + analysis.warnings,
-                      "tables": [_table(whole["suspects"]).to_json()] if whole["suspects"] else [], "fixes": _fixes(whole["suspects"]),
+                      "tables": [table.to_json() for table in _for_report.tables(analysis)], "fixes": _for_report.fixes(analysis),
                       "analysis": {key: value[:p["rows"]] if isinstance(value, list) else value for key, value in whole.items()}}
     store = task.evidence()
     if store:
@@ -122,21 +123,6 @@ def run(task: Task) -> Result:
         store.save_text("heap/analysis.html", "heap_analysis", p["path"], _page.render(analysis))
         result["evidence"] = [str(store.path(f"heap/analysis.{form}")) for form in ("json", "md", "html")]
     return result
-
-
-def _table(suspects: list[Json]) -> Table:
-    return Table("What keeps the memory", ("suspect", "retained", "share of the heap", "reached by", "what lies in it"), [
-        (suspect["label"], f"{suspect['retained_bytes'] / 1e6:.1f} MB", f"{suspect['share']:.0%}", " → ".join(map(_step, suspect["path"])),
-         ", ".join(f"{group['instances']} × {group['class_name']}" for group in suspect["groups"][:3])) for suspect in suspects[:5]])
-
-
-def _step(step: Json) -> str:
-    return f"{step['label']}.{step['field']}" if step["field"] else step["label"]
-
-
-def _fixes(suspects: list[Json]) -> list[str]:
-    return [f"Look at what adds to {area['declaring_class']}.{area['field']} and never removes: the memory hangs there."
-            for suspect in suspects[:5] for area in suspect["code_areas"][:1] if area["field"]]
 
 
 def main() -> None:

@@ -196,6 +196,17 @@ def test_no_room_is_seen_before_anything_is_written(postgres, dump, tmp_path, mo
     assert left(tmp_path) == []
 
 
+def test_what_a_dump_needs_is_looked_at_without_dumping(postgres, programs, tmp_path):
+    options = _dump.Options(programs=str(programs))
+    assert _dump.rehearse(postgres.database(), tmp_path / "dumps", options) == 4 and not (tmp_path / "dumps").exists()
+    replace(programs / "pg_dump", "echo 'pg_dump (PostgreSQL) 9.6'")
+    with pytest.raises(RunbookError, match="of version 9, the server of .*or go without a dump"):
+        _dump.rehearse(postgres.database(), tmp_path / "dumps", options)
+    (programs / "pg_restore").unlink()
+    with pytest.raises(RunbookError, match="pg_restore is not on the controller.*Install"):
+        _dump.rehearse(postgres.database(), tmp_path / "dumps", options)
+
+
 def test_a_password_that_is_wrong(postgres, dump, tmp_path):
     with exported_snapshot(postgres.database()) as snapshot, pytest.raises(RunbookError, match="does not let us in.*Check user and password"):
         dump(snapshot, postgres.database(password="wrong"))

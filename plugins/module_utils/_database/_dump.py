@@ -60,7 +60,7 @@ class Options:
         if found is None:
             raise RunbookError(f"{name} is not on the controller{f' in {self.programs}' if self.programs else ''}.",
                                "Install the PostgreSQL client programs, of the server's major version or newer, or name their "
-                               "directory (data_inconsistency_pg_programs).")
+                               "directory (data_inconsistency_pg_programs), or go without a dump (data_inconsistency_dump: false).")
         return found
 
 
@@ -86,13 +86,13 @@ def dump(database: Database, snapshot: Snapshot, directory: pathlib.Path, option
 
     :raises RunbookError: no room, no program, another version, or pg_dump failed; nothing of it is left then.
     """
-    program = options.program("pg_dump")
-    tables = _before(database, program, directory)
+    tables = rehearse(database, directory, options)
+    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     moment = datetime.datetime.now(datetime.timezone.utc).strftime("%Y%m%dT%H%M%SZ")
     path = directory / f"{database.credentials.name}-{moment}.dump"
     partial = path.with_name(f".{path.name}.partial")
     started = time.monotonic()
-    argv = [program, "--format=directory", f"--jobs={options.jobs}", f"--compress={options.compress}", "--no-password",
+    argv = [options.program("pg_dump"), "--format=directory", f"--jobs={options.jobs}", f"--compress={options.compress}", "--no-password",
             f"--snapshot={snapshot.id}", f"--lock-wait-timeout={options.lock_timeout * 1000:.0f}", f"--file={partial}"]
     try:
         _run(database, argv, partial, tell)
@@ -107,6 +107,33 @@ def dump(database: Database, snapshot: Snapshot, directory: pathlib.Path, option
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return Dump(path, snapshot, size, files, found, time.monotonic() - started)
+
+
+def rehearse(database: Database, directory: pathlib.Path, options: Options) -> int:
+    """Programs, versions and room, before anything is written; how many tables there are.
+
+    :raises RunbookError: a dump below ``directory`` would fail.
+    """
+    options.program("pg_restore")
+    program = options.program("pg_dump")
+    with contextlib.closing(database.connect()) as connection, database.errors("look at the size"), connection.cursor() as cursor:
+        cursor.execute(_TABLES)
+        sizes = [size for _name, size in cursor.fetchall()]
+        server = connection.server_version // 10000
+    said = subprocess.run([program, "--version"], capture_output=True, text=True, check=False).stdout
+    client = re.search(r"(\d+)\.", said)
+    if client and int(client[1]) < server:
+        raise RunbookError(f"Cluster {database.cluster_name}: {program} is of version {client[1]}, the server of {server}: pg_dump "
+                           "refuses newer servers.",
+                           "Install the client programs of the server's version, or go without a dump (data_inconsistency_dump: false).")
+    there = next(path for path in (directory.absolute(), *directory.absolute().parents) if path.is_dir())
+    free, needed = shutil.disk_usage(there).free, int(sum(sizes) * SPACE_FACTOR)
+    if free < needed:
+        raise RunbookError(f"No room for the dump: {there} has {free / 1e6:,.0f} MB free, the tables of {database.credentials} "
+                           f"are {sum(sizes) / 1e6:,.0f} MB, so a compressed dump may take {needed / 1e6:,.0f} MB. Nothing was written.",
+                           "Free space, or set runbooks_incidents_dir to a directory with room, or go without a dump "
+                           "(data_inconsistency_dump: false).")
+    return len(sizes)
 
 
 def row_counts(database: Database, snapshot: Snapshot | None = None) -> dict[str, int]:
@@ -149,26 +176,6 @@ def refuse_changed(path: pathlib.Path) -> None:
         sha256, _space, name = line.partition("  ")
         if not (path / name).is_file() or file_sha256(path / name) != sha256:
             raise Refused(f"{path / name} is not as it was dumped.", "Do not restore it; take another dump.")
-
-
-def _before(database: Database, program: str, directory: pathlib.Path) -> int:
-    """Versions and room, before anything is written; how many tables there are."""
-    with contextlib.closing(database.connect()) as connection, database.errors("look at the size"), connection.cursor() as cursor:
-        cursor.execute(_TABLES)
-        sizes = [size for _name, size in cursor.fetchall()]
-        server = connection.server_version // 10000
-    said = subprocess.run([program, "--version"], capture_output=True, text=True, check=False).stdout
-    client = re.search(r"(\d+)\.", said)
-    if client and int(client[1]) < server:
-        raise RunbookError(f"Cluster {database.cluster_name}: {program} is of version {client[1]}, the server of {server}: pg_dump "
-                           "refuses newer servers.", "Install the client programs of the server's version.")
-    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-    free, needed = shutil.disk_usage(directory).free, int(sum(sizes) * SPACE_FACTOR)
-    if free < needed:
-        raise RunbookError(f"No room for the dump: {directory} has {free / 1e6:,.0f} MB free, the tables of {database.credentials} "
-                           f"are {sum(sizes) / 1e6:,.0f} MB, so a compressed dump may take {needed / 1e6:,.0f} MB. Nothing was written.",
-                           "Free space, or set runbooks_incidents_dir to a directory with room.")
-    return len(sizes)
 
 
 def _run(database: Database, argv: list[str], path: pathlib.Path, tell: t.Callable[[str], None]) -> None:

@@ -14,8 +14,8 @@ import typing as t
 
 from ansible_collections.sre.runbooks.plugins.module_utils._errors import InvalidInput
 from ansible_collections.sre.runbooks.plugins.module_utils._hprof import (
-    _collections, _dominators, _graph, _growth, _layout, _loaders, _model, _numbers, _records, _roots, _scan, _source, _strings,
-    _suspects, _threads)
+    _collections, _dominators, _graph, _growth, _layout, _loaders, _model, _numbers, _records, _roots, _savings, _scan, _source,
+    _strings, _suspects, _threads)
 from ansible_collections.sre.runbooks.plugins.module_utils._hprof._arena import Arena, available_memory
 from ansible_collections.sre.runbooks.plugins.module_utils._hprof._heap import Heap
 from ansible_collections.sre.runbooks.plugins.module_utils._hprof._layout import Classes
@@ -31,7 +31,6 @@ _DOMINATORS, _DEPTH, _WIDTH = 40, 5, 12
 #: step, field of the result, and what fills it
 _DETAILS: tuple[tuple[str, str, t.Callable[[Heap], t.Any]], ...] = (
     ("looking into collections", "collections", _collections.largest),
-    ("comparing texts", "duplicate_strings", _strings.duplicates),
     ("class loaders", "class_loaders", _loaders.class_loaders),
     ("soft and weak references", "references", _loaders.references),
     ("threads", "threads", _threads.stacks),
@@ -101,25 +100,27 @@ def answer(path: str, progress: Tell = lambda line: None, before: str | None = N
     """The analysis, or the histogram, and what has grown since an earlier dump or histogram."""
     result = histogram(path, progress) if histogram_only else analyse(path, progress, scratch, references)
     if before:
-        earlier = _earlier(before, progress)
-        result.growth = _growth.compare(earlier, result.histogram, before)
+        earlier = _earlier(before, progress, histogram_only, scratch)
+        result.growth = _growth.compare(earlier, result.histogram, result.collections)
         result.says += _growth.says(result.growth)
     return result
 
 
-def _earlier(path: str, progress: Tell) -> list[_model.HistogramRow]:
-    """The histogram of an earlier dump, or one that was saved as text."""
+def _earlier(path: str, progress: Tell, histogram_only: bool, scratch: str | None) -> _growth.Earlier:
+    """An earlier dump, or a histogram that was saved as text."""
     stream = _source.Stream(path)
     stream.close()
     with open(path, "rb") as file:
         head = file.read(12)
     if stream.compression or head == b"JAVA PROFILE":
-        return histogram(path, progress).histogram
+        progress(f"the same of {path}")
+        found = histogram(path, progress) if histogram_only else analyse(path, progress, scratch)
+        return _growth.Earlier(path, found.histogram, found.collections)
     rows = _growth.of_text(pathlib.Path(path).read_text("utf-8", "replace"))
     if not rows:
         raise InvalidInput(f"{path} is neither a heap dump nor a class histogram.",
                            "Name a dump, or the text that jcmd GC.class_histogram wrote.")
-    return rows
+    return _growth.Earlier(path, rows)
 
 
 def _begin(path: str, progress: Tell) -> Steps:
@@ -193,6 +194,10 @@ def _fill(result: HeapAnalysis, heap: Heap, steps: Steps) -> None:
     for name, attribute, find in _DETAILS:
         with steps.step(name):
             setattr(result, attribute, find(heap))
+    with steps.step("comparing texts"):
+        result.duplicate_strings, result.totals.duplicate_string_bytes = _strings.duplicates(heap)
+    with steps.step("ways to save memory"):
+        result.savings = _savings.find(heap, result)
     result.totals.class_loaders = len({dump.loader for dump in heap.classes.scan.class_dumps.values() if dump.loader})
     result.outcome = "suspects" if result.suspects else "healthy"
     first = [suspect.description for suspect in result.suspects] or [

@@ -42,14 +42,15 @@ _FIRST = ("head", "first", "root")
 
 def largest(heap: Heap) -> list[Collection]:
     """The collections that keep most; sets are shown as the maps that they are made of."""
-    kinds = {row: kind for row in range(len(heap.classes.names)) if (kind := _kind(heap, row))}
+    kinds = {row: kind for row in range(len(heap.classes.names)) if (kind := kind_of(heap, row))}
     big = np.flatnonzero(heap.tree.retained[1:] >= max(int(heap.tree.retained[0]) // _LEAST_SHARE, 128)) + 1
     rows = heap.graph.objects.class_of[heap.reached.object[big]]
     chosen = heap.tree.largest(big[np.isin(rows, list(kinds))], _COLLECTIONS)
     return [_describe(heap, int(heap.reached.object[v]), kinds) for v in chosen[:_COLLECTIONS]]
 
 
-def _kind(heap: Heap, row: int) -> _Kind | None:
+def kind_of(heap: Heap, row: int) -> _Kind | None:
+    """How objects with that row keep entries, None for what is no collection."""
     names = heap.classes.scan.class_names
     found = (_KINDS.get(names.get(ancestor, "")) for ancestor in heap.classes.fields.ancestors(int(heap.classes.ids[row])))
     return next(filter(None, found), None)
@@ -61,7 +62,7 @@ def _describe(heap: Heap, o: int, kinds: dict[int, _Kind]) -> Collection:
     capacity = heap.length(table) if table >= 0 else None
     entries = _count(heap, o, kind, table)
     found = Collection(heap.address(o), heap.class_name(o), kind.kind, entries, capacity,
-                       round(entries / capacity, 3) if capacity else None, heap.retained(o), held_by=_holder(heap, o))
+                       round(entries / capacity, 3) if capacity else None, heap.retained(o), held_by=held_by(heap, o))
     sample = _sample(heap, o, table)
     if kind.kind == "map":
         found.key_types = _types(heap, (heap.get(entry, "key", "referent") for entry in sample))
@@ -107,11 +108,6 @@ def _types(heap: Heap, objects: t.Iterable[int]) -> list[Group]:
     return [Group(name, count, retained[name]) for name, count in counts.most_common(_TYPES)]
 
 
-def _holder(heap: Heap, o: int) -> str:
-    """The field that holds it: of its dominator where that refers to it, else of any object that does."""
-    v = int(heap.reached.vertex[o])
-    begin, end = int(heap.sources.begin[v]), int(heap.sources.begin[v + 1])
-    for source in heap.sources.source[begin:min(end, begin + 1)]:
-        field, _kind_of, declaring = _paths.reference(heap, int(heap.reached.object[source]), o)
-        return f"{declaring}.{field}"
-    return ""
+def held_by(heap: Heap, o: int) -> str:
+    """The field that holds it, empty where nothing refers to it."""
+    return ".".join(filter(None, _paths.holder(heap, o)))

@@ -70,6 +70,12 @@ def _label(step: Step) -> str:
 def _tables(analysis: HeapAnalysis) -> list[tuple[str, Row, list[Row]]]:
     growth = analysis.growth
     return [
+        ("Ways to save memory", ["saves at most", "where", "how"], [
+            [size(one.bytes), one.where, one.advice] for one in analysis.savings[:_ROWS]]),
+        ("Growing collections", ["held by", "collection", "entries", "before", "more on the heap", "retained"], [
+            [one.held_by, one.class_name, number(one.entries), "" if one.entries_before is None else number(one.entries_before),
+             f"{one.content_grown:+d} {one.content}" if one.content_grown else "", size(one.retained_bytes)]
+            for one in growth.collections[:_ROWS]] if growth else []),
         (f"Grown since {_plain(growth.before.rsplit('/', 1)[-1])}" if growth else "", ["class", "bytes", "grown by", "objects more"], [
             [row.class_name, size(row.bytes), signed(row.grown), f"{row.instances - row.instances_before:+d}"]
             for row in growth.rows[:_ROWS]] if growth else []),

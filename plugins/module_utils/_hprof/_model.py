@@ -54,6 +54,7 @@ class Totals:
     class_loaders: int | None = None
     reachable_objects: int | None = None
     reachable_bytes: int | None = None
+    duplicate_string_bytes: int | None = None
 
 
 @dataclasses.dataclass
@@ -184,6 +185,25 @@ class DuplicateString:
 
 
 @dataclasses.dataclass
+class Saving:
+    """A way to save memory.
+
+    :param kind: ``unbounded``, ``duplicate_strings``, ``empty_collections``, ``oversized_collections``, ``boxed_numbers``,
+        ``lost_thread_locals`` or ``class_loaders``.
+    :param where: a field as ``Class.field``, or a class.
+    :param count: of the objects meant.
+    :param bytes: what it would save at most; two ways may mean the same objects.
+    :param advice: what to do, and why.
+    """
+
+    kind: str
+    where: str
+    count: int
+    bytes: int
+    advice: str
+
+
+@dataclasses.dataclass
 class ClassLoader:
     """A class loader and what its classes keep.
 
@@ -263,13 +283,31 @@ class GrowthRow:
 
 
 @dataclasses.dataclass
+class GrowingCollection:
+    """A collection that has more entries than before, or whose content has.
+
+    :param entries_before: of the largest collection that the same field held in the earlier dump; None where that is a histogram.
+    :param content: class of what is in it, and how many more of these there are on the whole heap.
+    """
+
+    held_by: str
+    class_name: str
+    entries: int
+    entries_before: int | None
+    retained_bytes: int
+    content: str
+    content_grown: int
+
+
+@dataclasses.dataclass
 class Growth:
-    """This dump against an earlier one; rows by bytes grown, largest first (cut)."""
+    """This dump against an earlier one; rows by bytes grown, collections by bytes kept, largest first (cut)."""
 
     before: str
     bytes_before: int
     bytes: int
     rows: list[GrowthRow]
+    collections: list[GrowingCollection] = dataclasses.field(default_factory=list)
     seconds: float | None = None
 
 
@@ -303,6 +341,7 @@ class HeapAnalysis:
     thread_locals: list[ThreadLocalValue] = dataclasses.field(default_factory=list)
     threads: list[ThreadStack] = dataclasses.field(default_factory=list)
     references: list[ReferenceKind] = dataclasses.field(default_factory=list)
+    savings: list[Saving] = dataclasses.field(default_factory=list)
     growth: Growth | None = None
     says: list[str] = dataclasses.field(default_factory=list)
     warnings: list[str] = dataclasses.field(default_factory=list)

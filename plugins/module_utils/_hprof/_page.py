@@ -8,7 +8,7 @@ from __future__ import annotations
 import html
 import typing as t
 
-from ansible_collections.sre.runbooks.plugins.module_utils._hprof._model import Group, HeapAnalysis, Node, Suspect, ThreadStack
+from ansible_collections.sre.runbooks.plugins.module_utils._hprof._model import GrowingCollection, Group, HeapAnalysis, Node, Suspect, ThreadStack
 from ansible_collections.sre.runbooks.plugins.module_utils._hprof._page_style import SCRIPT, STYLE
 from ansible_collections.sre.runbooks.plugins.module_utils._hprof._picture import picture
 from ansible_collections.sre.runbooks.plugins.module_utils._hprof._treemap import treemap
@@ -54,6 +54,7 @@ def _sections(analysis: HeapAnalysis) -> list[tuple[str, str, str]]:
     total = analysis.totals.reachable_bytes or 0
     return [
         ("Suspects", "suspects", "".join(_suspect(position, suspect, total) for position, suspect in enumerate(analysis.suspects, 1))),
+        ("Ways to save memory", "savings", _savings(analysis, total)),
         ("What keeps the memory", "dominators", _dominators(analysis, total)),
         ("Growth", "growth", _growth(analysis)),
         ("Histogram", "histogram", _histogram(analysis)),
@@ -130,10 +131,23 @@ def _growth(analysis: HeapAnalysis) -> str:
         return ""
     between = f" in {growth.seconds:.0f} s" if growth.seconds else ""
     return (f"<p>{signed(growth.bytes - growth.bytes_before)}{between} since <code>{_safe(growth.before)}</code>: "
-            f"{size(growth.bytes_before)} then, {size(growth.bytes)} now.</p>"
+            f"{size(growth.bytes_before)} then, {size(growth.bytes)} now.</p>" + _growing(growth.collections)
             + _table([Column("class"), Column("objects before", "n"), Column("now", "n"), Column("bytes now", "n"), Column("grown by", "bar")],
                      [[row.class_name, number(row.instances_before), number(row.instances), size(row.bytes),
                        Bar(signed(row.grown), row.grown / max(growth.rows[0].grown, 1))] for row in growth.rows[:_ROWS]]))
+
+
+def _growing(collections: list[GrowingCollection]) -> str:
+    return _table([Column("growing collection"), Column("held by"), Column("entries before", "n"), Column("now", "n"), Column("more on the heap"),
+                   Column("retained", "n")],
+                  [[one.class_name, one.held_by, "" if one.entries_before is None else number(one.entries_before), number(one.entries),
+                    f"{one.content_grown:+d} {one.content}" if one.content_grown else "", size(one.retained_bytes)]
+                   for one in collections[:_ROWS]])
+
+
+def _savings(analysis: HeapAnalysis, total: int) -> str:
+    return _table([Column("saves at most", "bar"), Column("where"), Column("how")],
+                  [[Bar(size(one.bytes), one.bytes / max(total, 1)), one.where, one.advice] for one in analysis.savings[:_ROWS]])
 
 
 def _histogram(analysis: HeapAnalysis) -> str:

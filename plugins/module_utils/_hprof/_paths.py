@@ -5,12 +5,18 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 
 from ansible_collections.sre.runbooks.plugins.module_utils._hprof._heap import Heap
 from ansible_collections.sre.runbooks.plugins.module_utils._hprof._kernel import OBJECT, kernel
 from ansible_collections.sre.runbooks.plugins.module_utils._hprof._model import Step
 from ansible_collections.sre.runbooks.plugins.module_utils._compiled import np
+
+#: classes whose source is not the application's
+PLATFORM = re.compile(r"(java|javax|jdk|sun|com\.sun|kotlin|scala)\.")
+#: references to go up from an object before giving up on a field of the application
+_WAY_UP = 8
 
 
 @kernel
@@ -75,3 +81,18 @@ def reference(heap: Heap, o: int, target: int) -> tuple[str, str, str]:
         if local.object == target:
             return f"<{local.kind}>", "local", heap.method_at(o, local.frame)
     return "<class>", "class", heap.class_name(o)
+
+
+def holder(heap: Heap, o: int) -> tuple[str, str]:
+    """Declaring class and name of a field that holds it: the application's own nearest to it, else the nearest of all."""
+    nearest, v = ("", ""), int(heap.reached.vertex[o])
+    for _step in range(_WAY_UP):
+        begin, end = (int(place) for place in heap.sources.begin[v:v + 2])
+        if begin == end:
+            break
+        source = int(heap.sources.source[begin])
+        field, kind, declaring = reference(heap, int(heap.reached.object[source]), int(heap.reached.object[v]))
+        if kind in ("field", "static") and not field.startswith("<") and not PLATFORM.match(declaring):
+            return declaring, field
+        nearest, v = (nearest if nearest[0] else (declaring, field)), source
+    return nearest

@@ -15,31 +15,39 @@ from ansible_collections.sre.runbooks.plugins.module_utils._hprof._model import 
 from ansible_collections.sre.runbooks.plugins.module_utils._hprof._numbers import Numbers, number_of
 from ansible_collections.sre.runbooks.plugins.module_utils._hprof._records import COUNT, PRIMITIVES
 
-_TEXTS, _CANDIDATES = 25, 1000
+_TEXTS = 25
 _GOLDEN = -7046029254386353131
 _LONGEST = 4096
 
 
-def duplicates(heap: Heap) -> list[DuplicateString]:
-    """The texts whose copies waste most; Strings that share their characters are one copy."""
+def duplicates(heap: Heap) -> tuple[list[DuplicateString], int]:
+    """The texts whose copies waste most, and what the copies of all texts waste; Strings that share their characters are one copy."""
     classes = heap.classes
     offsets = {row: field.offset for row in classes.called("java.lang.String") for field in classes.fields.of(int(classes.ids[row]))
                if heap.field_name(field) == "value"}
     strings = int(classes.scan.tally[list(offsets), COUNT].sum()) if offsets else 0
     if not strings:
-        return []
+        return [], 0
     row, offset = next(iter(offsets.items()))
     slots = 1 << (2 * strings).bit_length()
     keys, counts, examples = np.zeros(slots, np.int64), np.zeros(slots, np.int32), np.zeros(slots, np.int32)
     seen = np.zeros(len(heap.graph.objects.units), np.bool_)
     _count_texts(heap.data, heap.graph.objects, heap.graph.numbers, classes.scan.id_bytes, row, offset, seen, keys, counts, examples)
     many = np.flatnonzero(counts > 1)
-    if len(many) > _CANDIDATES:
-        many = many[np.argpartition(-counts[many], _CANDIDATES)[:_CANDIDATES]]
-    values = np.array([heap.get(int(o), "value") for o in examples[many]], np.int64)
-    wasted = (counts[many] - 1) * heap.graph.objects.units[values].astype(np.int64) * 8
-    return [DuplicateString(heap.text(int(examples[many[i]])), heap.length(int(values[i])), int(counts[many[i]]), int(wasted[i]))
-            for i in np.argsort(-wasted, kind="stable")[:_TEXTS]]
+    counts, examples = counts[many], examples[many]
+    values = np.empty(len(many), np.int32)
+    _values(heap.data, heap.graph.objects, heap.graph.numbers, classes.scan.id_bytes, offset, examples, values)
+    wasted = (counts - 1) * heap.graph.objects.units[values].astype(np.int64) * 8
+    most = np.argsort(-wasted, kind="stable")[:_TEXTS]
+    return [DuplicateString(heap.text(int(examples[i])), heap.length(int(values[i])), int(counts[i]), int(wasted[i]))
+            for i in most], int(wasted.sum())
+
+
+@kernel
+def _values(data: t.Any, objects: Objects, numbers: Numbers, id_bytes: int, offset: int, strings: t.Any, out: t.Any) -> None:
+    """The arrays of characters of these Strings."""
+    for i in range(strings.shape[0]):
+        out[i] = number_of(numbers, identifier(data, np.int64(objects.place[strings[i]]) + 9 + 2 * id_bytes + offset, id_bytes))
 
 
 @kernel

@@ -26,7 +26,6 @@ _GROUPS = 8
 _REPEATED = 8
 #: what collections are made of: looked through to see what is in them
 ENTRIES = re.compile(r"\$(Tree)?(Node|Entry|Index|QNode|WeightedValue|StrongEntry|BindingNode)$|Node$|Entry$")
-_PLATFORM = re.compile(r"(java|javax|jdk|sun|com\.sun|kotlin|scala)\.")
 #: members of a group of these are not one thing
 _UNRELATED = {CLASS_OF_CLASSES, "java.lang.String"}
 _THREAD_LOCALS = "java.lang.ThreadLocal$ThreadLocalMap"
@@ -101,7 +100,7 @@ def _suspect(heap: Heap, members: list[int]) -> Suspect:
         kind = "local variable"
     groups, share = groups_below(heap, point), retained / max(int(heap.tree.retained[0]) * 8, 1)
     suspect = Suspect("object" if len(members) == 1 else "group", heap.address(o), heap.class_name(o), heap.label(o), len(members),
-                      retained, round(share, 4), heap.node(point), kind, steps, groups, _code_areas(steps, groups), "")
+                      retained, round(share, 4), heap.node(point), kind, steps, groups, _code_areas(heap, objects[-1], steps, groups), "")
     suspect.description = _describe(suspect)
     return suspect
 
@@ -110,13 +109,17 @@ def _row(heap: Heap, vertex: int) -> int:
     return int(heap.graph.objects.class_of[heap.reached.object[vertex]])
 
 
-def _code_areas(steps: list[Step], groups: list[Group]) -> list[CodeArea]:
-    """The fields on the path that the application's own classes declare, the one nearest to the memory first."""
+def _code_areas(heap: Heap, o: int, steps: list[Step], groups: list[Group]) -> list[CodeArea]:
+    """The fields on the path that the application's own classes declare, the one nearest to the memory first; where the shortest
+    path has none, such a field on another."""
     areas = [CodeArea(step.declaring_class, step.field, step.kind, f"it leads to {after.label}, {_size(after.retained_bytes)}")
              for step, after in itertools.pairwise(steps) if step.kind in ("static", "field", "local") and step.declaring_class]
-    own = [area for area in reversed(areas) if not _PLATFORM.match(area.declaring_class)]
+    own = [area for area in reversed(areas) if not _paths.PLATFORM.match(area.declaring_class)]
+    declaring, field = _paths.holder(heap, o)
+    if not own and declaring and not _paths.PLATFORM.match(declaring):
+        own = [CodeArea(declaring, field, "field", "it leads there too")]
     kept = [CodeArea(group.class_name, "", "class", f"{group.instances} kept, {_size(group.retained_bytes)}")
-            for group in groups[:3] if not _PLATFORM.match(group.class_name) and not group.class_name.endswith("[]")]
+            for group in groups[:3] if not _paths.PLATFORM.match(group.class_name) and not group.class_name.endswith("[]")]
     return (own or list(reversed(areas)))[:4] + kept[:2]
 
 
