@@ -206,18 +206,40 @@ def permanent_classes(heap: Heap) -> set[int]:
             if one.loader == 0 or heap.objects[one.loader][0].startswith("jdk.internal.loader.ClassLoaders$")}
 
 
-def retained(heap: Heap, sizes: dict[int, int], weak_keeps: bool, more_roots: t.Iterable[int] = ()) -> dict[int, int]:
-    """Bytes that go when the object goes, of every reachable object; address 0 stands for all roots together."""
+@dataclasses.dataclass(frozen=True)
+class Retained:
+    """Bytes that go when an object goes, of every reachable object (0 stands for all roots together), or all objects of a class."""
+
+    of_object: dict[int, int]
+    of_class: dict[str, int]
+
+
+def retained(heap: Heap, sizes: dict[int, int], weak_keeps: bool, more_roots: t.Iterable[int] = ()) -> Retained:
+    """What networkx's dominators say."""
     graph = networkx.DiGraph()
     graph.add_edges_from((0, root) for root in heap.roots | set(more_roots) if root in heap.objects)
     for source, targets in heap.edges.items():
         dropped = None if weak_keeps else heap.weak.get(source)
         graph.add_edges_from((source, target) for target in targets if target in heap.objects and target != dropped)
     dominators = networkx.immediate_dominators(graph, 0)
-    order = list(networkx.dfs_postorder_nodes(networkx.DiGraph((above, below) for below, above in dominators.items()
-                                                               if above is not None and above != below), 0))
-    totals = {address: sizes.get(address, 0) for address in order}
-    for address in order:
+    tree = networkx.DiGraph((above, below) for below, above in dominators.items() if above is not None and above != below)
+    totals = {address: sizes.get(address, 0) for address in tree}
+    for address in networkx.dfs_postorder_nodes(tree, 0):
         if address:
             totals[dominators[address]] += totals[address]
-    return totals
+    return Retained(totals, _by_class(heap, tree, totals))
+
+
+def _by_class(heap: Heap, tree: networkx.DiGraph, totals: dict[int, int]) -> dict[str, int]:
+    """Of each class the objects that no other of it lies above in the tree."""
+    found: dict[str, int] = {}
+    above: dict[str, int] = {}
+    for _from, address, kind in networkx.dfs_labeled_edges(tree, 0):
+        name = heap.objects[address][0] if address else ""
+        if kind == "forward":
+            if not above.get(name):
+                found[name] = found.get(name, 0) + totals[address]
+            above[name] = above.get(name, 0) + 1
+        elif kind == "reverse":
+            above[name] -= 1
+    return found

@@ -17,7 +17,7 @@ import zstandard
 from ansible_collections.sre.runbooks.plugins.module_utils._errors import InvalidInput
 from ansible_collections.sre.runbooks.plugins.module_utils._hprof import _analysis, _dominators, _growth, _suspects
 from ansible_collections.sre.runbooks.plugins.module_utils._hprof._arena import Arena
-from ansible_collections.sre.runbooks.plugins.module_utils._hprof._model import HeapAnalysis, HistogramRow
+from ansible_collections.sre.runbooks.plugins.module_utils._hprof._model import Collection, Group, HeapAnalysis, HistogramRow
 from ansible_collections.sre.runbooks.plugins.module_utils._hprof._tree import Tree
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
@@ -209,9 +209,50 @@ def _compare_with_networkx(dice: random.Random) -> None:
 def test_growth_compares_names_without_what_differs_from_run_to_run(tmp_path):
     before = _growth.of_text("   1:  10  240  [B (java.base@17)\n   2:  1  16  app.A$$Lambda$14/0x00007f0011  \n   3: 5 80 app.Gone\n")
     after = [HistogramRow("byte[]", 30, 720), HistogramRow("app.A$$Lambda$99", 1, 16)]
-    growth = _growth.compare(before, after, "earlier")
+    growth = _growth.compare(_growth.Earlier("earlier", before), after, [])
     assert [(row.class_name, row.grown) for row in growth.rows] == [("byte[]", 480), ("app.Gone", -80)]
     assert "byte[] +0.0 MB (+20 instances)" in _growth.says(growth)[0]
+
+
+def collection(entries: int, content: str = "app.Item", held_by: str = "app.Cache.ITEMS") -> Collection:
+    return Collection("0x1", "java.util.HashMap", "map", entries, None, None, 100, value_types=[Group(content, 1, 1)], held_by=held_by)
+
+
+def test_a_collection_grows_when_the_earlier_dump_had_fewer_entries_in_that_field():
+    before = _growth.Earlier("earlier", [], [collection(5), collection(9, held_by="app.Other.ALL")])
+    growth = _growth.compare(before, [], [collection(8), collection(2), collection(9, held_by="app.Other.ALL")])
+    assert [(one.held_by, one.entries, one.entries_before) for one in growth.collections] == [("app.Cache.ITEMS", 8, 5)]
+    assert "app.Cache.ITEMS, java.util.HashMap of 8 entries, 5 before" in _growth.says(growth)[1]
+
+
+def test_against_a_histogram_a_collection_grows_when_what_is_in_it_does():
+    rows = [HistogramRow("app.Item", 30, 480), HistogramRow("app.Other", 5, 80)]
+    growth = _growth.compare(_growth.Earlier("earlier", [HistogramRow("app.Item", 20, 320), HistogramRow("app.Other", 5, 80)]), rows,
+                             [collection(28), collection(5, "app.Other", "app.Other.ALL"), collection(9, held_by="app.Small.ITEMS")])
+    assert [(one.held_by, one.entries_before, one.content_grown) for one in growth.collections] == [("app.Cache.ITEMS", None, 10)]
+
+
+@pytest.mark.parametrize(("count", "kinds"), [(8000, ["boxed_numbers", "duplicate_strings", "empty_collections", "oversized_collections"]), (4, [])])
+def test_ways_to_save_are_named_with_their_bytes_and_place(tmp_path, count, kinds):
+    writer = Writer()
+    string = writer.add_class("java/lang/String", fields=[("value", OBJECT), ("coder", BYTE)])
+    integer = writer.add_class("java/lang/Integer", fields=[("value", INT)])
+    list_class = writer.add_class("java/util/ArrayList", fields=[("elementData", OBJECT), ("size", INT)])
+    objects_class = writer.add_class("[Ljava/lang/Object;")
+    order_class = writer.add_class("app/Order", fields=[("items", OBJECT), ("town", OBJECT), ("number", OBJECT)])
+    orders = [writer.instance(order_class, room=32, town=writer.instance(string, value=writer.bytes_(b"a town"), room=24),
+                              number=writer.instance(integer), items=writer.instance(
+                                  list_class, room=24, elementData=writer.array(objects_class, [0] * 10))) for _each in range(count)]
+    sparse = writer.instance(list_class, room=24, elementData=writer.array(objects_class, [0] * (8 * count)), size=1)
+    writer.root(writer.add_class("app/Orders", statics=[("ALL", writer.array(objects_class, orders)), ("LATER", sparse)]))
+    found = {saving.kind: saving for saving in analysed(tmp_path, writer.dump()).savings if saving.kind != "unbounded"}
+    assert sorted(found) == kinds
+    if kinds:
+        assert (found["empty_collections"].where, found["empty_collections"].count, found["empty_collections"].bytes) == (
+            "app.Order.items", count, count * (24 + 16 + 40))
+        assert (found["oversized_collections"].where, found["oversized_collections"].bytes) == ("app.Orders.LATER", 4 * (8 * count - 2))
+        assert (found["duplicate_strings"].count, found["duplicate_strings"].bytes) == (count, (count - 1) * 24)
+        assert found["boxed_numbers"].bytes == count * 16
 
 
 def test_collections_texts_and_thread_locals_are_described(tmp_path):
