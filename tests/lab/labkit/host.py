@@ -9,6 +9,7 @@ import pathlib
 import shutil
 import subprocess
 import sys
+import threading
 import time
 import typing as t
 
@@ -36,11 +37,22 @@ def say(text: str) -> None:
 
 @contextlib.contextmanager
 def step(title: str) -> t.Iterator[None]:
-    """Say when a slow step begins and how long it took."""
+    """Say when a slow step begins, every minute that it goes on, and how long it took."""
     say(f"{title} …")
-    began = time.monotonic()
-    yield
+    began, ended = time.monotonic(), threading.Event()
+    threading.Thread(target=_say_every_minute, args=(title, ended), daemon=True).start()
+    try:
+        yield
+    finally:
+        ended.set()
     say(f"{title}: {time.monotonic() - began:.0f} s")
+
+
+def _say_every_minute(title: str, ended: threading.Event) -> None:
+    minutes = 0
+    while not ended.wait(60):
+        minutes += 1
+        say(f"{title.partition(' (')[0]}: still at it, {minutes} min so far")
 
 
 @contextlib.contextmanager
