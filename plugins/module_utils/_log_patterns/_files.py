@@ -1,0 +1,50 @@
+# Copyright (c) 2026, sre.runbooks contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Patterns of log files on this machine."""
+
+from __future__ import annotations
+
+import datetime
+import typing as t
+
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster import Json
+from ansible_collections.sre.runbooks.plugins.module_utils._errors import InvalidInput
+from ansible_collections.sre.runbooks.plugins.module_utils._log_patterns._mine import BASELINE, Miner
+from ansible_collections.sre.runbooks.plugins.module_utils._log_patterns._read import Blocks
+from ansible_collections.sre.runbooks.plugins.module_utils._log_patterns._shapes import MOST_SHAPES
+
+
+def patterns_of(paths: t.Sequence[str], since: str = "", baseline: float = BASELINE, most: int = MOST_SHAPES) -> Json:
+    """All files' patterns together.
+
+    :raises InvalidInput: a file cannot be read, or since is no time.
+    """
+    return mined(paths, seconds(since), baseline, most).result()
+
+
+def numbered(path: str) -> tuple[Json, list[int]]:
+    """A file's patterns, and for each of its records the number of its pattern, from 1; 0 for what is not told apart."""
+    miner = mined([path], None, label=True)
+    return miner.result(), miner.numbers
+
+
+def mined(paths: t.Sequence[str], since: float | None, baseline: float = BASELINE, most: int = MOST_SHAPES, label: bool = False) -> Miner:
+    """A miner that has taken all files."""
+    files = [Blocks(path) for path in paths]
+    miner = Miner(since, max(file.latest for file in files), baseline, most, label)
+    for file in files:
+        miner.add(file.path.name, file)
+        miner.problems.extend(file.problems)
+    return miner
+
+
+def seconds(text: str) -> float | None:
+    """Seconds since 1970 of an ISO 8601 time, None for none; without a zone it is UTC."""
+    if not text:
+        return None
+    try:
+        at = datetime.datetime.fromisoformat(text.replace("Z", "+00:00"))
+    except ValueError as error:
+        raise InvalidInput(f"{text!r} is no time.", "Give it as 2026-11-24T03:00:00Z.") from error
+    return at.replace(tzinfo=at.tzinfo or datetime.timezone.utc).timestamp()

@@ -1,0 +1,175 @@
+# Copyright (c) 2026, sre.runbooks contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Kernels over the bytes of a log: where a record begins and ends, and which shape it has.
+
+A record is a line with what belongs to it: indented lines, what was thrown, and the frames of its stack. A block ends with a newline.
+"""
+
+from __future__ import annotations
+
+import functools
+import typing as t
+
+from ansible_collections.sre.runbooks.plugins.module_utils._compiled import njit, np
+
+#: what a byte is to a shape: part of a word, a digit, between words, the end of a line
+_GAPS = b" \t\r\v\f\0=:,;()[]{}\"'|<>"
+_DIGIT, _GAP, _END = 1, 2, 3
+#: what a record has been so far; NEW where a line begins another one
+_NEW, _PLAIN, _THROWN, _TRACEBACK, _GOROUTINE = -1, 0, 1, 2, 3
+#: bytes of "2026-11-24T03:00:00.123456789Z ", of "stdout F ", and of a zone that is not Z
+_STAMP, _STREAM, _ZONE = 31, 9, 6
+
+kernel = njit(boundscheck=False)
+
+
+@functools.lru_cache(maxsize=None)
+def kinds() -> t.Any:
+    """The kind of each byte."""
+    table = np.zeros(256, np.uint8)
+    table[list(b"0123456789")] = _DIGIT
+    table[list(_GAPS)] = _GAP
+    table[10] = _END
+    return table
+
+
+@kernel
+def _is(block: t.Any, at: t.Any, text: t.Any) -> t.Any:
+    if at + len(text) > block.shape[0]:
+        return False
+    for place in range(len(text)):
+        if block[at + place] != text[place]:
+            return False
+    return True
+
+
+@kernel
+def _told(block: t.Any, at: t.Any) -> t.Any:
+    """Where the application's text begins: behind the time that the kubelet gives to each line, or the runtime's, with its stream."""
+    if at + 40 > block.shape[0] or block[at + 10] != 84 or block[at + 4] != 45 or block[at + 7] != 45 or block[at + 19] != 46:
+        return at
+    end = at + 20
+    while end < at + 36 and block[end] > 32:
+        end += 1
+    if block[end] != 32:
+        return at
+    if _is(block, end + 1, b"stdout ") or _is(block, end + 1, b"stderr "):
+        return end + 1 + _STREAM
+    return end + 1 if end + 1 - at == _STAMP or end + 1 - at == _STAMP - 1 + _ZONE else at
+
+
+@kernel
+def _thrown(block: t.Any, at: t.Any) -> t.Any:
+    """Whether a line begins with the dotted name of an exception's class."""
+    dots = 0
+    while 46 <= block[at] <= 57 or 65 <= block[at] <= 90 or 97 <= block[at] <= 122 or block[at] == 36 or block[at] == 95:
+        dots += block[at] == 46
+        at += 1
+    return dots > 0 and (block[at] == 58 or block[at] == 10) and (_is(block, at - 9, b"Exception") or _is(block, at - 5, b"Error"))
+
+
+@kernel
+def _after(block: t.Any, at: t.Any, state: t.Any) -> t.Any:
+    """What a record is with the line whose text begins there."""
+    byte = block[at]
+    if byte <= 32 or byte == 125:  # indented, empty, or a closing brace
+        return _THROWN if byte == 10 and state == _GOROUTINE else state
+    if byte == 67 and _is(block, at, b"Caused by:") or byte == 83 and _is(block, at, b"Suppressed:"):
+        return _THROWN
+    if byte == 35 and 48 <= block[at + 1] <= 57:  # PHP's frames
+        return _THROWN
+    if state == _PLAIN:
+        if byte == 84 and _is(block, at, b"Traceback ("):
+            return _TRACEBACK
+        if byte == 103 and _is(block, at, b"goroutine "):
+            return _GOROUTINE
+        return _THROWN if _thrown(block, at) else _NEW
+    if state == _TRACEBACK:  # its last line tells the exception
+        return _THROWN
+    return _GOROUTINE if state == _GOROUTINE else _NEW
+
+
+@kernel
+def last_record(block: t.Any, at: t.Any) -> t.Any:
+    """Where the last record begins.
+
+    :param at: beginning of a line; only what is behind it is looked at.
+    """
+    size = block.shape[0]
+    begin, state = at, _NEW
+    while at < size:
+        following = _after(block, _told(block, at), state) if state != _NEW else _NEW
+        if following == _NEW:
+            begin, following = at, max(_PLAIN, _after(block, _told(block, at), _PLAIN))
+        state = following
+        while at < size and block[at] != 10:
+            at += 1
+        at += 1
+    return begin
+
+
+@kernel
+def count_shapes(block: t.Any, kind_of: t.Any, most: t.Any, table: t.Any, spans: t.Any, labels: t.Any) -> t.Any:
+    """Hash each record by its words (FNV-1a), all words with a digit alike, and count it in an open-addressing table.
+
+    :param table: keys and counts of each slot; spans: beginning and end of its first record, beginning of its last one.
+    :param labels: gets the key of every record, as far as it is long.
+    :returns: records, and how many of them had no place in the table.
+    """
+    prime, wild, basis = np.uint64(0x100000001B3), np.uint64(0x9E3779B97F4A7C15), np.uint64(0xCBF29CE484222325)
+    mask = np.uint64(table.shape[1] - 1)
+    size = block.shape[0]
+    at, records, others, used = 0, 0, 0, 0
+    while at < size:
+        start = at
+        at = _told(block, at)
+        state = max(_PLAIN, _after(block, at, _PLAIN))
+        record, frame, empty = basis, False, True
+        while True:
+            word, digit, inside, valued = basis, False, False, False
+            while True:
+                byte = block[at]
+                at += 1
+                kind = kind_of[byte]
+                if kind < _GAP:
+                    digit |= kind == _DIGIT
+                    if not (frame and kind == _DIGIT):
+                        word = (word ^ np.uint64(byte)) * prime
+                    inside = True
+                    continue
+                if inside:
+                    value = digit and not frame  # the words of a frame are its meaning: only their digits are left out
+                    if not (value and valued):
+                        record = (record ^ (wild if value else word)) * wild
+                        record ^= record >> np.uint64(29)
+                    word, digit, inside, valued, empty = basis, False, False, value, False
+                if kind == _END:
+                    break
+            if at >= size:
+                break
+            ahead = _told(block, at)
+            state = _after(block, ahead, state)
+            if state == _NEW:
+                break
+            at, frame = ahead, True
+        if empty:
+            continue
+        key = record | np.uint64(1)
+        if records < labels.shape[0]:
+            labels[records] = key
+        records += 1
+        slot = (key >> np.uint64(20)) & mask
+        while table[0, slot] != 0 and table[0, slot] != key:
+            slot = (slot + np.uint64(1)) & mask
+        if table[0, slot] == 0:
+            if used == most:
+                others += 1
+                continue
+            used += 1
+            table[0, slot] = key
+            spans[0, slot] = start
+            spans[1, slot] = at
+        table[1, slot] += np.uint64(1)
+        spans[2, slot] = start
+    return records, others

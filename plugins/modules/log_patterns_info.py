@@ -1,0 +1,185 @@
+#!/usr/bin/python
+# Copyright (c) 2026, sre.runbooks contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: log_patterns_info
+short_description: What the logs of all replicas say, as patterns, and which of it came with the incident
+version_added: 0.1.0
+description:
+  - Groups the records of all logs into patterns, millions of lines in about a second, and compares how often each came since the
+    incident (O(since)) with the time before (O(baseline)). Errors come first, those that grew most before the others.
+  - Understands plain, JSON and logfmt records, stack traces (grouped by their frames), and the usual forms of time and level.
+    Plain and gzip files, cut ones as far as they go. Memory is bounded by the number of shapes, not by the size of the logs.
+  - Takes files of the host that runs the task (O(paths)), or the logs of a workload's pods. Reads only.
+author: sre.runbooks contributors (@sre-runbooks)
+extends_documentation_fragment:
+  - sre.runbooks.attributes.info
+  - sre.runbooks.cluster
+  - sre.runbooks.evidence
+options:
+  paths:
+    description: Log files on the host that runs the task. With them no cluster is asked.
+    type: list
+    elements: path
+    default: []
+  namespace:
+    description: Namespace of the workload; needed without O(paths).
+    type: str
+  workload:
+    description: Deployment, or C(statefulset/NAME) or C(daemonset/NAME); needed without O(paths).
+    type: str
+  container:
+    description: Container to read; by default the one named like the workload, or the first.
+    type: str
+  since:
+    description:
+      - When the incident began, ISO 8601, or V(rollout) for the beginning of the workload's newest revision.
+      - Without it the records are counted, and nothing is compared.
+    type: str
+  baseline:
+    description: Seconds before O(since) to compare with.
+    type: float
+    default: 3600
+  since_seconds:
+    description: Without O(since), how far back the pods' logs are read.
+    type: int
+    default: 7200
+  max_bytes:
+    description: Most bytes of each pod's log.
+    type: int
+    default: 67108864
+  max_shapes:
+    description: Shapes of records that are told apart; what is beyond is counted only. Bounds the memory.
+    type: int
+    default: 131072
+  max_patterns:
+    description: Patterns in the result, those that grew most first; the evidence has all.
+    type: int
+    default: 50
+requirements:
+  - numba, numpy
+"""
+
+EXAMPLES = r"""
+- name: What is new since the last rollout
+  sre.runbooks.log_patterns_info:
+    namespace: ai-development
+    workload: api-server
+    since: rollout
+
+- name: Files, one of each replica
+  sre.runbooks.log_patterns_info:
+    paths: [api-1.log, api-2.log.gz]
+    since: "2026-11-24T03:00:00Z"
+"""
+
+RETURN = r"""
+patterns:
+  description:
+    - Each with template, level, before and since (records), rate_before and rate_since (a minute), growth, surprise (about standard
+      deviations), new, first_seen, last_seen, sources, examples and frames.
+  type: list
+  elements: dict
+  returned: success
+records:
+  description: Records that were read.
+  type: int
+  returned: success
+problems:
+  description: What could not be read or understood.
+  type: list
+  elements: str
+  returned: success
+evidence:
+  description: Path of the evidence that was saved.
+  type: list
+  elements: str
+  returned: with incident_id
+says:
+  description: Lines for a person.
+  type: list
+  elements: str
+  returned: success
+"""
+
+import time
+import typing as t
+
+from ansible_collections.sre.runbooks.plugins.module_utils import _logs, _revisions, _workload
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster import Json
+from ansible_collections.sre.runbooks.plugins.module_utils._errors import InvalidInput
+from ansible_collections.sre.runbooks.plugins.module_utils._log_patterns import _files, _mine, _read, _shapes
+from ansible_collections.sre.runbooks.plugins.module_utils._module import CONNECTION_SPEC, EVIDENCE_SPEC, Result, Task, run_module
+from ansible_collections.sre.runbooks.plugins.module_utils._workload import Target
+
+ROLLOUT = "rollout"
+
+ARGUMENT_SPEC = {
+    **CONNECTION_SPEC,
+    **EVIDENCE_SPEC,
+    "paths": {"type": "list", "elements": "path", "default": []},
+    "namespace": {"type": "str"},
+    "workload": {"type": "str"},
+    "container": {"type": "str"},
+    "since": {"type": "str"},
+    "baseline": {"type": "float", "default": _mine.BASELINE},
+    "since_seconds": {"type": "int", "default": 7200},
+    "max_bytes": {"type": "int", "default": 64 << 20},
+    "max_shapes": {"type": "int", "default": _shapes.MOST_SHAPES},
+    "max_patterns": {"type": "int", "default": 50},
+}
+
+
+def run(task: Task) -> Result:
+    """Patterns of the files, or of the workload's pods."""
+    p = task.params
+    if not p["paths"] and not (p["namespace"] and p["workload"]):
+        raise InvalidInput("There is nothing to read: neither paths nor namespace and workload are given.", "Nothing was sent.")
+    found = _files.patterns_of(p["paths"], p["since"] or "", p["baseline"], p["max_shapes"]) if p["paths"] else _of_pods(task)
+    result: Result = {**found, "patterns": found["patterns"][:p["max_patterns"]]}
+    store = task.evidence()
+    if store:
+        store.save_json("log-patterns.json", "log_patterns", f"{len(found['patterns'])} patterns of {found['records']} records", found)
+        result["evidence"] = [str(store.path("log-patterns.json"))]
+    return result
+
+
+def _of_pods(task: Task) -> Json:
+    p, cluster = task.params, task.cluster()
+    target = Target.parse(p["namespace"], p["workload"])
+    workload = _workload.read(cluster, target)
+    container, pods = _workload.main_container(workload, p["container"]), _workload.pods(cluster, workload)
+    since = _last_rollout(_revisions.read(cluster, target, workload), pods) if p["since"] == ROLLOUT else p["since"] or ""
+    began = _files.seconds(since)
+    back = p["since_seconds"] if began is None else int(time.time() - began + p["baseline"]) + 1
+    miner = _mine.Miner(began, time.time(), p["baseline"], p["max_shapes"])
+    for log in _logs.fetch(cluster, pods, container, back, p["max_bytes"]):
+        if log.error:
+            miner.problems.append(f"{log.pod}: no log: {log.error}")
+        else:
+            miner.add(log.pod, _read.of_text(log.text))
+    return miner.result()
+
+
+def _last_rollout(revisions: t.Sequence[_revisions.Revision], pods: t.Sequence[Json]) -> str:
+    """When the first pod of the newest revision came: the revision itself is older where it was rolled back to."""
+    if not revisions:
+        return ""
+    newest = revisions[-1]
+    own = [pod["metadata"]["creationTimestamp"] for pod in pods
+           if newest.name in (*(owner["name"] for owner in pod["metadata"].get("ownerReferences", [])),
+                              pod["metadata"].get("labels", {}).get("controller-revision-hash"))]
+    return min(own, default=newest.created_at)
+
+
+def main() -> None:
+    """Run as an ordinary module."""
+    run_module(ARGUMENT_SPEC, run)
+
+
+if __name__ == "__main__":
+    main()

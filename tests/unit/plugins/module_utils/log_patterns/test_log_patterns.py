@@ -1,0 +1,191 @@
+# Copyright (c) 2026, sre.runbooks contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Log patterns: grouping, times, structured records, stack traces, and broken input."""
+
+from __future__ import annotations
+
+import datetime
+import gzip
+import json
+
+import pytest
+from ansible_collections.sre.runbooks.plugins.module_utils._errors import InvalidInput
+from ansible_collections.sre.runbooks.plugins.module_utils._log_patterns import _command as command_line
+from ansible_collections.sre.runbooks.plugins.module_utils._log_patterns import _files, _group, _header, _mine, _read, _times
+
+START = datetime.datetime(2026, 11, 24, 2, tzinfo=datetime.timezone.utc)
+WRITTEN = datetime.datetime(2005, 12, 1).timestamp()
+SINCE = "2026-11-24T03:00:00Z"
+JAVA = "java.lang.IllegalStateException: pool of {} is empty\n\tat shop.Pool.take(Pool.java:{})\n\tat shop.Orders.place(Orders.java:44)"
+
+
+def log(tmp_path, text, name="app.log"):
+    path = tmp_path / name
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return str(path)
+
+
+def hours(*messages, before=60, since=60):
+    """A record of each message every minute, before and since the incident."""
+    return "".join(f"{(START + datetime.timedelta(minutes=minute)).strftime('%Y-%m-%dT%H:%M:%SZ')} {message.format(minute, minute % 7)}\n"
+                   for minute in range(60 - before, 60 + since) for message in messages)
+
+
+def by_template(found):
+    return {pattern["template"]: pattern for pattern in found["patterns"]}
+
+
+@pytest.mark.parametrize(("text", "words"), [
+    ("took 12 ms for order-7", "took <*> for <*>"),
+    ("user=root from 10.0.0.1:443, retry in 3 seconds", "user <*> from <*> retry in <*>"),
+    ('GET "/orders/7" by api.example.com:8443', "GET <*> by <*>"),
+    ("connected at Fri Jun 17 07:07:00 2005", "connected at <*>")])
+def test_values_are_masked_by_their_form(text, words):
+    assert " ".join(_group.words(text)) == words
+
+
+def test_what_varies_little_is_text_and_what_varies_much_is_a_value():
+    texts = [_group.words(f"{verb} the connection of {name}") for verb in ("opened", "closed") for name in "ann bob cid dan eve".split()]
+    assert set(_group.group(texts)) == {tuple("opened the connection of <*>".split()), tuple("closed the connection of <*>".split())}
+
+
+def test_every_text_gets_a_pattern_that_fits_it():
+    texts = [tuple(f"{a}{b} {b} {c}".split()) for a in "pq" for b in "abcdefg" for c in "xyz"]
+    for text, pattern in zip(texts, _group.group(texts), strict=True):
+        assert all(word in (value, _group.WILD) for word, value in zip(pattern, text, strict=True))
+
+
+@pytest.mark.parametrize("line", [
+    "2005-06-03T15:42:50Z up", "2005-06-03 17:42:50,000+02:00 up", "[03/Jun/2005:15:42:50 +0000] up", "[Fri Jun 03 15:42:50 2005] up",
+    "05/06/03 15:42:50 up", "050603 154250 up", "Jun  3 15:42:50 host up", "I0603 15:42:50.000 up", "1117813370 up", "- 1117813370.000 up"])
+def test_times_in_common_forms(line):
+    assert _times.iso(_times.moment(line, WRITTEN)) == "2005-06-03T15:42:50Z"
+
+
+@pytest.mark.parametrize(("line", "level"), [
+    ("ERROR no", "error"), ("[error] no", "error"), ("level WARN x", "warning"), ("2026 I/Zygote: up", "info"), ("E0603 15:42:50 no", "error"),
+    ("java.io.IOException: no", "error"), ("all is well", ""), ("no errors found", "")])
+def test_levels(line, level):
+    assert _header.level(line) == level
+
+
+def test_errors_that_are_new_or_grew_come_first(tmp_path):
+    calm = hours("INFO order {} placed", "ERROR card {} refused")
+    path = log(tmp_path, calm + hours(*["ERROR card {} refused"] * 4, "ERROR pool of {} is empty", "INFO scaled to {}", before=0))
+    found = _files.patterns_of([path], SINCE)
+    first, second = found["patterns"][:2]
+    assert (first["template"], first["since"], first["new"]) == ("ERROR card <*> refused", 300, False)
+    assert (second["template"], second["since"], second["new"], second["before"]) == ("ERROR pool of <*> is empty", 60, True, 0)
+    assert 4.5 < first["growth"] < 5.5 and first["surprise"] > second["surprise"]
+    assert by_template(found)["INFO order <*> placed"]["surprise"] < 1
+    assert any("new, 60 × since 2026-11-24T03:00:00Z: ERROR pool of <*> is empty" in line for line in found["says"])
+
+
+def test_older_records_than_the_baseline_are_left_out(tmp_path):
+    found = _files.patterns_of([log(tmp_path, hours("order {} placed"))], SINCE, baseline=600)
+    assert [(pattern["before"], pattern["since"]) for pattern in found["patterns"]] == [(10, 60)]
+
+
+@pytest.mark.parametrize("forms", ["json", "logfmt"])
+def test_structured_records_are_read_like_plain_ones(tmp_path, forms):
+    def record(minute):
+        at = (START + datetime.timedelta(minutes=minute)).isoformat()
+        if forms == "json":
+            return json.dumps({"ts": at, "level": "error", "msg": f"order {minute} failed", "stack": "boom\n  at a.B (c.js:7)"})
+        return f'ts={at} level=error msg="order {minute} failed" err="boom\\n  at a.B (c.js:7)"'
+
+    found = _files.patterns_of([log(tmp_path, "\n".join(map(record, range(120))))], SINCE)
+    (pattern,) = found["patterns"]
+    assert (pattern["template"], pattern["level"], pattern["before"], pattern["since"]) == ("ERROR order <*> failed", "error", 60, 60)
+    assert pattern["frames"] == ["boom", "at a.B (c.js:)"]
+
+
+def test_stack_traces_are_one_record_and_told_apart_by_their_frames(tmp_path):
+    other = JAVA.replace("Orders.place", "Carts.fill")
+    found = _files.patterns_of([log(tmp_path, hours("ERROR " + JAVA, "ERROR " + other))], SINCE)
+    assert sorted((pattern["frames"][1], pattern["since"]) for pattern in found["patterns"]) == [
+        ("at shop.Carts.fill(Orders.java:)", 60), ("at shop.Orders.place(Orders.java:)", 60)]
+
+
+def test_a_python_traceback_ends_with_its_exception(tmp_path):
+    trace = 'Traceback (most recent call last):\n  File "a.py", line 3, in f\n    g()\nValueError: 7\n'
+    (pattern,) = _files.patterns_of([log(tmp_path, trace * 5)])["patterns"]
+    assert (pattern["since"], pattern["level"], pattern["frames"][-1]) == (5, "error", "ValueError:")
+
+
+def test_the_kubelets_times_stand_before_every_line():
+    miner = _mine.Miner(START.timestamp() + 3600, START.timestamp() + 7200)
+    text = "".join(f"{line[:19]}.123456789Z {part}\n" for line in hours("x").splitlines() for part in ("ERROR " + JAVA).split("\n"))
+    miner.add("api-1", _read.of_text(text))
+    (pattern,) = miner.result()["patterns"]
+    assert (pattern["before"], pattern["since"], pattern["sources"]) == (60, 60, ["api-1"])
+    assert pattern["frames"][0] == "at shop.Pool.take(Pool.java:{})"
+
+
+def test_memory_is_bounded_by_the_number_of_shapes(tmp_path):
+    words = ["".join(chr(97 + number // 26 ** place % 26) for place in range(4)) for number in range(5000)]
+    found = _files.patterns_of([log(tmp_path, "\n".join(words))], most=100)
+    assert (found["records"], found["shapes"], found["others"]) == (5000, 100, 4900)
+    assert "4900 records of more than 100 shapes are counted but not told apart." in found["says"]
+
+
+def test_blocks_join_to_the_whole_log_whatever_their_size(tmp_path, monkeypatch):
+    text = hours("ERROR " + JAVA, "INFO order {} placed")
+    whole = _files.patterns_of([log(tmp_path, text)], SINCE)
+    monkeypatch.setattr(_read, "BLOCK", 1000)
+    assert _files.patterns_of([log(tmp_path, text)], SINCE)["patterns"] == whole["patterns"]
+
+
+def test_gzip_cut_short(tmp_path):
+    packed = gzip.compress(hours("order {} placed", "ERROR {} failed").encode() * 50)
+    found = _files.patterns_of([log(tmp_path, packed[:len(packed) * 2 // 3], "app.log.gz")])
+    assert found["records"] > 1000
+    assert any(line.startswith("app.log.gz can be read only in part") for line in found["says"])
+
+
+def test_a_line_of_megabytes_and_noise(tmp_path):
+    noise = bytes(range(256)) * 40
+    text = noise + b"\n" + b"y" * 3_000_000 + b"\n" + hours("order {} placed").encode()
+    found = _files.patterns_of([log(tmp_path, text)], SINCE)
+    assert by_template(found)["order <*> placed"]["since"] == 60
+    assert any("does not look like text" in line for line in found["says"])
+    assert all(len(example) <= 500 for pattern in found["patterns"] for example in pattern["examples"])
+    json.dumps(found).encode()
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "latin-1"])
+def test_other_encodings(tmp_path, encoding):
+    found = _files.patterns_of([log(tmp_path, hours("ERROR für {} fehlt").encode(encoding))], SINCE)
+    (pattern,) = found["patterns"]
+    assert (pattern["before"], pattern["since"], pattern["level"]) == (60, 60, "error")
+
+
+def test_a_clock_that_jumps(tmp_path):
+    lines = hours("order {} placed").splitlines(keepends=True)
+    found = _files.patterns_of([log(tmp_path, "".join(lines[80:] + lines[:80]))], SINCE)
+    assert [(pattern["before"], pattern["since"]) for pattern in found["patterns"]] == [(60, 60)]
+    assert any("the clock goes back from" in line for line in found["says"])
+
+
+def test_no_times_at_all(tmp_path):
+    found = _files.patterns_of([log(tmp_path, "up\ndown\n" * 5)], SINCE)
+    assert any("no times were understood" in line for line in found["says"])
+    assert {pattern["since"] for pattern in found["patterns"]} == {5}
+
+
+def test_refusals_say_what_to_do(tmp_path):
+    for path, message in ((log(tmp_path, b""), "is empty"), (str(tmp_path / "none"), "Cannot read")):
+        with pytest.raises(InvalidInput, match=message):
+            _files.patterns_of([path])
+    with pytest.raises(InvalidInput, match="'yesterday' is no time"):
+        _files.patterns_of([log(tmp_path, "x\n")], "yesterday")
+
+
+def test_the_command_line(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["logs", log(tmp_path, hours("ERROR {} failed")), "--since", SINCE])
+    assert command_line.main() == 0
+    assert "ERROR <*> failed" in capsys.readouterr().out
+    monkeypatch.setattr("sys.argv", ["logs", str(tmp_path / "none")])
+    assert command_line.main() == 1
+    assert "Cannot read" in capsys.readouterr().err
