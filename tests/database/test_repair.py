@@ -14,7 +14,7 @@ from ansible_collections.sre.runbooks.plugins.module_utils._consistency import _
 from ansible_collections.sre.runbooks.plugins.module_utils._errors import ClusterError, Refused
 from ansible_collections.sre.runbooks.plugins.module_utils._module import Task
 from ansible_collections.sre.runbooks.plugins.module_utils._repair import _apply, _audit, _constraints, _plan
-from ansible_collections.sre.runbooks.plugins.module_utils._repair._apply import Repair
+from ansible_collections.sre.runbooks.plugins.module_utils._repair._apply import Begun, Repair
 from ansible_collections.sre.runbooks.plugins.module_utils._repair._audit import AuditLog
 from ansible_collections.sre.runbooks.plugins.module_utils._repair._modes import MODES, Work
 from ansible_collections.sre.runbooks.plugins.modules import data_repair
@@ -140,7 +140,7 @@ def test_a_connection_killed_in_a_batch_leaves_no_half_of_it_and_the_rest_is_don
     assert planned(corrupted, tmp_path / "left").total == plan.total - kept
     with session(corrupted) as connection:
         repair = Repair(connection, "INC-1", tables_of(connection))
-        assert repair.begun() == (plan.hash, {1, 2, 3, 4})
+        assert repair.begun() == Begun(plan.hash, frozenset({1, 2, 3, 4}), kept)
         result = repair.apply(_plan.load(tmp_path, plan.hash), 3, True, quiet)
     assert result.resumed == 4 and result.written == plan.total - kept
     assert planned(corrupted, tmp_path / "after").total == 0
@@ -161,8 +161,12 @@ def test_a_repair_that_is_broken_off_says_so_goes_on_and_can_be_taken_back_by_it
     assert half != bad and state(corrupted) == bad
     with pytest.raises(ClusterError, match="ended the connection"):
         mode("apply", corrupted, tmp_path, tell=end_the_session, approved_plan=plan.hash, batch_size=3)
+    again = mode("plan", corrupted, tmp_path)
+    assert again["plan_hash"] == plan.hash and any(line.startswith("7 of its 28 rows were dealt with") for line in again["says"])
+    assert mode("dry_run", corrupted, tmp_path, batch_size=3)["written"] == 21
     done = mode("apply", corrupted, tmp_path, approved_plan=plan.hash, batch_size=3)
     assert "continued after 3 batches of an earlier run" in done["says"] and planned(corrupted, tmp_path / "after").total == 0
+    assert mode("dry_run", corrupted, tmp_path)["violations"]["order_total_differs"] == 5
     assert mode("reverse", corrupted, tmp_path)["written"] == 28 and state(corrupted) == bad
 
 

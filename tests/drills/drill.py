@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 import time
@@ -92,6 +93,21 @@ class Runbook:
     def manifest(self, incident_id: str) -> list[dict[str, t.Any]]:
         path = self.incidents / incident_id / CLUSTER.name / "manifest.json"
         return json.loads(path.read_text()) if path.exists() else []
+
+
+def cause(fault: str) -> None:
+    """Cause one of the lab's faults; returns when its symptom is there."""
+    subprocess.run([sys.executable, str(ROOT / "tests/lab/lab"), "fault", fault, "--cluster", CLUSTER.name], check=True)
+
+
+def interrupted(run: subprocess.Popen[str], timeout: float = 60) -> str:
+    """What a run has printed by its end after Ctrl-C."""
+    os.killpg(run.pid, signal.SIGINT)
+    try:
+        return run.communicate(timeout=timeout)[0]
+    except subprocess.TimeoutExpired:
+        os.killpg(run.pid, signal.SIGKILL)
+        raise AssertionError(f"still running {timeout} s after Ctrl-C:\n{run.communicate()[0]}") from None
 
 
 def until(check: t.Callable[[], t.Any], timeout: float = 60, pause: float = 0.02) -> t.Any:

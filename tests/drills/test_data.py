@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import pathlib
@@ -10,7 +11,7 @@ import sys
 import time
 
 import pytest
-from drill import CLUSTER, NAMESPACE, ROOT
+from drill import CLUSTER, NAMESPACE, ROOT, interrupted, until
 from postgres_server import PASSWORD, program, temporary_server
 
 STATE = "SELECT 'o', orders::text FROM orders UNION ALL SELECT 'i', order_items::text FROM order_items ORDER BY 1, 2"
@@ -134,6 +135,58 @@ def test_writes_stop_what_is_approved_is_repaired_and_everything_goes_back(corru
     while float(sql(corrupted, LAST_WRITE)) > 5:
         assert time.monotonic() < deadline, "orders arrive again"
         time.sleep(1)
+
+
+@pytest.fixture
+def held(corrupted):
+    """A transaction of somebody else, that lasts as long as the context: SQL -> context."""
+    @contextlib.contextmanager
+    def hold(statement):
+        # A closed standard input does not end a pod's psql that sleeps.
+        corrupted.kubectl("exec", "deploy/postgres", "--", "sh", "-c",
+                          f"PGAPPNAME=holder psql -h /tmp -U postgres -Xqc 'BEGIN; {statement}; SELECT pg_sleep(600)' shop >/dev/null 2>&1 &")
+        until(lambda: sql(corrupted, "SELECT pid FROM pg_stat_activity WHERE application_name = 'holder' AND wait_event = 'PgSleep'"))
+        try:
+            yield
+        finally:
+            sql(corrupted, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'holder'")
+    return hold
+
+
+def test_an_interrupt_of_check_and_dump_leaves_nothing_half_done_and_the_next_run_goes_on(corrupted, held, runbook, incident_id):
+    run = runbook.start("incident/data_inconsistency.yml", incident_id=incident_id, data_inconsistency_lock_timeout=120)
+    evidence_directory = runbook.incidents / incident_id / CLUSTER.name / "evidence"
+    until((evidence_directory / "writes.json").exists, timeout=180)
+    with held("LOCK TABLE order_items IN ACCESS EXCLUSIVE MODE"):
+        until(lambda: sql(corrupted, "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'LOCK TABLE%'"))
+        output = interrupted(run)
+    assert f"incident_id={incident_id}" in output and "Traceback" not in output
+    assert list(evidence_directory.glob("database_dump/*")) + list(evidence_directory.glob("database_dump/.*")) == []
+    until(lambda: not sql(corrupted, "SELECT pid FROM pg_stat_activity WHERE application_name IN ('sre.runbooks', 'pg_dump')"))
+    done = runbook.run("incident/data_inconsistency.yml", incident_id=incident_id)
+    assert done.returncode == 0 and "contained" in done.stdout
+    assert len(list(evidence_directory.glob("database_dump/*.dump"))) == 1
+
+
+def test_an_interrupt_of_a_repair_leaves_whole_batches_and_the_next_run_goes_on(corrupted, runbook, incident_id):
+    asked = {"namespace": NAMESPACE, "incident_id": incident_id, "incidents_dir": str(runbook.incidents)}
+    plan = runbook.module("sre.runbooks.data_repair", asked)["result"]
+    # The repair waits at one row, once what came before is committed; the dry run before it waits there, too.
+    sql(corrupted, """CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(15); RETURN NEW; END $$;
+                      CREATE TRIGGER wait BEFORE UPDATE ON orders FOR EACH ROW WHEN (NEW.id = 8) EXECUTE FUNCTION wait()""")
+    approved = {"incident_id": incident_id, "data_inconsistency_approved_repair": plan["plan_hash"], "data_inconsistency_batch_size": 3}
+    run = runbook.start("incident/data_inconsistency.yml", **approved)
+    committed = "SELECT relname FROM pg_class WHERE relnamespace = to_regnamespace('runbooks_backup') AND relname LIKE '%_batches'"
+    until(lambda: sql(corrupted, committed), timeout=240, pause=0.2)
+    broken_off = interrupted(run)
+    assert f"incident_id={incident_id}" in broken_off and "Traceback" not in broken_off
+    until(lambda: not sql(corrupted, "SELECT pid FROM pg_stat_activity WHERE application_name = 'sre.runbooks'"))
+    again = runbook.module("sre.runbooks.data_repair", asked)["result"]
+    assert again["plan_hash"] == plan["plan_hash"] and "were dealt with before it was broken off" in " ".join(again["says"])
+    sql(corrupted, "DROP TRIGGER wait ON orders")
+    done = runbook.run("incident/data_inconsistency.yml", **approved)
+    assert done.returncode == 0 and "batches of an earlier run" in flat(done)
+    assert runbook.module("sre.runbooks.data_repair", {**asked, "mode": "reverse"})["result"]["written"] == plan["total"]
 
 
 def test_check_mode_writes_nothing_to_the_database(corrupted, runbook, now):

@@ -7,11 +7,10 @@ import json
 import os
 import signal
 import socket
-import subprocess
 import threading
 
 import pytest
-from drill import NAMESPACE, until
+from drill import NAMESPACE, interrupted, until
 
 RUNBOOKS = f"system:serviceaccount:{NAMESPACE}:runbooks"
 
@@ -61,23 +60,13 @@ def test_killed_right_after_the_ledger_write(healed, runbook, incident_id, stuck
 def test_interrupted_between_capture_and_mitigation(healed, runbook, incident_id, stuck_writes):
     run = runbook.start("incident/memory_leak.yml", incident_id=incident_id, runbooks_force=True)
     until(lambda: any(item["kind"] == "heap_dump" for item in runbook.manifest(incident_id)), timeout=120)
-    os.killpg(run.pid, signal.SIGINT)
-    output = _ended(run, timeout=60)
-    assert f"incident_id={incident_id}" in output
+    assert f"incident_id={incident_id}" in interrupted(run)
     stuck_writes()
 
     done = runbook.memory_leak(incident_id=incident_id, runbooks_force=True)
     assert done.returncode == 0
     assert "has a verified heap dump already" in done.stdout
     assert [change["state"] for key, change in healed.record(incident_id).items() if key.startswith("change.")] == ["done"]
-
-
-def _ended(run, timeout):
-    try:
-        return run.communicate(timeout=timeout)[0]
-    except subprocess.TimeoutExpired:
-        os.killpg(run.pid, signal.SIGKILL)
-        pytest.fail(f"still running {timeout} s after Ctrl-C:\n{run.communicate()[0]}")
 
 
 def _intended(shop, incident_id):

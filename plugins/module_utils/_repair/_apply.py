@@ -85,6 +85,20 @@ class Applied:
     skipped_count: int = 0
 
 
+@dataclasses.dataclass(frozen=True)
+class Begun:
+    """What an incident's repair has committed and not reversed.
+
+    :param plan: its hash, empty when there is nothing.
+    :param positions: of its batches in the plan.
+    :param rows: that these batches are about.
+    """
+
+    plan: str = ""
+    positions: frozenset[int] = frozenset()
+    rows: int = 0
+
+
 class Repair:
     """The repair of one incident.
 
@@ -109,29 +123,29 @@ class Repair:
         with self._connection.cursor() as cursor:
             cursor.execute(_CREATE.format(**self._parts))
 
-    def begun(self) -> tuple[str, set[int]]:
-        """Hash of the plan whose batches were committed and not reversed, and their positions in it; empty when there are none."""
+    def begun(self) -> Begun:
+        """The batches that were committed and not reversed."""
         with self._connection.cursor() as cursor:
             cursor.execute("SELECT to_regclass(%s) IS NOT NULL", (self._parts["batches"],))
             if not cursor.fetchone()[0]:
-                return "", set()
-            cursor.execute("SELECT plan, position FROM {batches} WHERE reversed_at IS NULL".format(**self._parts))
+                return Begun()
+            cursor.execute("SELECT plan, position, planned FROM {batches} WHERE reversed_at IS NULL".format(**self._parts))
             found = cursor.fetchall()
-        return (found[0][0] if found else ""), {position for _plan, position in found}
+        return Begun(found[0][0] if found else "", frozenset(row[1] for row in found), sum(row[2] for row in found))
 
     def apply(self, plan: Plan, size: int, commit: bool, tell: t.Callable[[str], None]) -> Applied:
         """Write the plan's operations that no committed batch has written.
 
         :param commit: each batch; False leaves everything in one transaction that the caller ends.
         """
-        begun, finished = self.begun()
-        if begun and begun != plan.hash:
-            raise Refused(f"This incident has begun to apply plan {begun}, so plan {plan.hash} would mix with it.",
-                          f"Reverse plan {begun} first, or, if it is finished, repair what came later under another incident_id.")
+        begun = self.begun()
+        if begun.plan and begun.plan != plan.hash:
+            raise Refused(f"This incident has begun to apply plan {begun.plan}, so plan {plan.hash} would mix with it.",
+                          f"Reverse plan {begun.plan} first, or, if it is finished, repair what came later under another incident_id.")
         self.prepare()
-        result = Applied(resumed=len(finished))
+        result = Applied(resumed=len(begun.positions))
         for position, batch in plan.batches(size):
-            if position in finished:
+            if position in begun.positions:
                 continue
             written = self._write(position, batch, plan.hash)
             if commit:
@@ -139,7 +153,7 @@ class Repair:
             result.batches += 1
             result.written += len(written)
             self._note_skipped(result, batch, written)
-            tell(f"{result.written} of {plan.total or '?'} rows written in {result.batches} batches")
+            tell(f"{result.written} of {plan.total - begun.rows} rows written in {result.batches} batches")
         return result
 
     def reversal(self) -> str:

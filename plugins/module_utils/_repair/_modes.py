@@ -65,6 +65,13 @@ class Work:
         write_private(self.directory / CONSTRAINTS, proposed)
         return plan
 
+    def current(self) -> Plan:
+        """The plan that this incident has begun and not finished, else a new one."""
+        with self.session("look for a repair that was begun", read_only=True) as connection:
+            begun = self.repair(connection).begun()
+        known = _plan.load(self.directory, begun.plan) if begun.plan else None
+        return dataclasses.replace(known, begun=begun.rows) if known and begun.rows < known.total else self.plan()
+
     def files(self, plan: str) -> list[pathlib.Path]:
         """What there is of a plan on the controller, by its hash."""
         paths = [self.directory / plan / name for name in (_plan.RECONCILIATION, _plan.OPERATIONS, _apply.REVERSE)]
@@ -72,18 +79,21 @@ class Work:
 
 
 def _planned(work: Work) -> Result:
-    plan = work.plan()
+    plan = work.current()
     return {"outcome": "planned" if plan.total else "nothing", **_plan_json(plan), "says": _plan_says(work, plan)}
 
 
 def _tried(work: Work) -> Result:
-    plan = work.plan()
+    plan = work.current()
     with work.session("try the repair", read_only=False) as connection:
-        result = work.repair(connection).apply(plan, work.task.params["batch_size"], False, work.task.progress)
+        repair = work.repair(connection)
+        # What was repaired stays finished: then there is nothing to try, only to judge.
+        finished = repair.begun().plan not in ("", plan.hash)
+        result = Applied() if finished else repair.apply(plan, work.task.params["batch_size"], False, work.task.progress)
         left = _remaining.violations(connection, work.rules(), work.audit)
         connection.rollback()
     broken = sum(left.violations.values())
-    says = [f"tried and taken back: {result.written} of {plan.total} rows; {broken or 'no'} rows would still break a rule"]
+    says = [f"tried and taken back: {result.written} of {plan.total - plan.begun} rows; {broken or 'no'} rows would still break a rule"]
     return {"outcome": "tried", **_plan_json(plan), **_applied_json(result), **dataclasses.asdict(left),
             "says": [*says, *_skipped_says(result), *left.errors]}
 
@@ -94,7 +104,7 @@ def _applied(work: Work) -> Result:
         raise InvalidInput("data_repair with mode apply needs approved_plan.", "Plan first; the plan's hash is what is approved.")
     with work.session("repair", read_only=False) as connection:
         repair = work.repair(connection)
-        begun, _positions = repair.begun()
+        begun = repair.begun().plan
         connection.rollback()
         plan = _continued(work, begun) if begun == approved else work.plan()
         if plan.hash != approved:
@@ -112,7 +122,7 @@ def _applied(work: Work) -> Result:
 def _reversed(work: Work) -> Result:
     with work.session("reverse the repair", read_only=False) as connection:
         repair = work.repair(connection)
-        begun, _positions = repair.begun()
+        begun = repair.begun().plan
         result = repair.reverse() if begun else Applied()
         connection.commit()
     return {"changed": result.written > 0, "outcome": "reversed" if begun else "nothing", **_plan_json(Plan(work.directory, begun)),
@@ -147,6 +157,8 @@ def _plan_says(work: Work, plan: Plan) -> list[str]:
         return ["every row is as the audit log says: nothing to repair"]
     shown = ", ".join(f"{number} {kind}s of {table}" for table, kinds in plan.counts.items() for kind, number in kinds.items())
     lines = [f"repair plan {plan.hash}: {shown or 'no operation'}"]
+    if plan.begun:
+        lines.append(f"{plan.begun} of its {plan.total} rows were dealt with before it was broken off; it goes on when it is approved again")
     if plan.undecided_count:
         lines.append(f"{plan.undecided_count} missing rows whose audit entry does not say all of them")
     if plan.total and not work.task.check_mode:

@@ -36,6 +36,7 @@ class Plan:
     :param hash: names exactly these operations; empty when there are none.
     :param counts: table -> kind -> operations.
     :param undecided: the first of the rows that the audit log names but does not decide about; ``undecided_count`` of them in all.
+    :param begun: rows of it that an earlier run has dealt with.
     :param directory: where its files are; gone again when there are no operations.
     """
 
@@ -44,6 +45,7 @@ class Plan:
     counts: dict[str, dict[str, int]] = dataclasses.field(default_factory=dict)
     undecided: list[Undecided] = dataclasses.field(default_factory=list)
     undecided_count: int = 0
+    begun: int = 0
 
     @property
     def total(self) -> int:
@@ -117,7 +119,11 @@ def load(directory: pathlib.Path, hash_: str) -> Plan | None:
     with open(path, newline="", encoding="utf-8") as file:
         if _hash(file) != hash_:
             return None
-    return Plan(directory, hash_)
+    plan = Plan(directory, hash_)
+    for one in plan.operations():
+        kinds = plan.counts.setdefault(one.table, {})
+        kinds[one.kind] = kinds.get(one.kind, 0) + 1
+    return plan
 
 
 def _decided(plan: Plan, found: t.Iterable[Operation | Undecided]) -> t.Iterator[Operation]:
