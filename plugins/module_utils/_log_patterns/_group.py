@@ -9,18 +9,25 @@ import collections
 import re
 import typing as t
 
+from ansible_collections.sre.runbooks.plugins.module_utils._redact import REMOVED
+
 WILD = "<*>"
-#: a place with fewer different words than this is text (open, close), not a value
-FEWEST_VALUES = 3
+#: a place with fewer different words than this is text (opened, closed), not a value; words with a capital are names that the
+#: program gives (states, classes, methods) more often than values, so it takes more of them
+FEWEST_VALUES, FEWEST_NAMES = 3, 8
 #: a pattern in which a smaller share of the words is the same says nothing, so it is told apart further
-LEAST_CONSTANT = 0.6
+LEAST_CONSTANT = 0.7
 #: words of a record that are looked at
 MOST_WORDS = 120
 
 _SEPARATORS = re.compile(r"[\s=:,;()\[\]{}\"'|<>]+")
-_MASKS = [(re.compile(pattern), by) for pattern, by in (
+#: statuses of HTTP are kept as their class; \1 and \2 stand for it until numbers are masked
+_STATUS = {"4": "\1", "5": "\2"}
+_MASKS: list[tuple[re.Pattern[str], t.Any]] = [(re.compile(pattern), by) for pattern, by in (
+    (re.escape(REMOVED), "\0"),
     (r"\b(?:[a-z][a-z0-9+]*://[^\s\"']+|[\w-]+(?:\.[\w-]+)+:\d+(?=[\s,;)\]]|$))", "\0"),  # addresses
-    (r"\"[^\"]*\"|(?<![\w])'[^']*'", "\0"),  # quoted
+    (r'(?<=HTTP/\d\.\d" )([45])\d\d\b', lambda found: _STATUS[found[1]]),
+    (r"\"(?!(?:GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS) )[^\"]*\"|(?<![\w])'[^']*'", "\0"),  # quoted, but for a request
     (r"(?<=[\w.\]])=\s?[^\s,;)\]}]*", "= \0 "),  # key=value
     (r"[^\s=:,;()\[\]{}\"'|<>]*\d[^\s=:,;()\[\]{}\"'|<>]*", "\0"),  # anything with a digit
     (r"(?<=\0) ?(?:[kKMGT]?i?[bB]|bytes?|%|[mun]?s|secs?|seconds?|mins?|minutes?|hours?|days?)\b", ""),  # units of numbers
@@ -35,7 +42,7 @@ def words(text: str) -> Words:
     for pattern, by in _MASKS:
         text = pattern.sub(by, text)
     found: list[str] = []
-    for word in _SEPARATORS.split(text):
+    for word in _SEPARATORS.split(text.replace("\1", "4xx").replace("\2", "5xx")):
         if "\0" in word:
             word = WILD
         if word and not (word == WILD and found and found[-1] == WILD):
@@ -56,11 +63,8 @@ def group(texts: t.Sequence[Words]) -> list[Words]:
     while undecided:
         members = undecided.pop()
         columns = [set(column) for column in zip(*(texts[index] for index in members), strict=True)]
-        varying = [(len(values), place) for place, values in enumerate(columns) if len(values) > 1]
-        masked = sum(values == {WILD} for values in columns)
-        constant = len(columns) - masked - len(varying)
-        if varying and (min(varying)[0] < FEWEST_VALUES or constant < LEAST_CONSTANT * (len(columns) - masked)):
-            place = min(varying)[1]
+        place = _text_place(columns)
+        if place is not None:
             parts: dict[str, list[int]] = collections.defaultdict(list)
             for index in members:
                 parts[texts[index][place]].append(index)
@@ -70,3 +74,20 @@ def group(texts: t.Sequence[Words]) -> list[Words]:
         for index in members:
             patterns[index] = pattern
     return patterns
+
+
+def _text_place(columns: t.Sequence[set[str]]) -> int | None:
+    """The place by whose words texts are different events, None where they are one event."""
+    varying = [place for place, values in enumerate(columns) if len(values) > 1]
+    if not varying:
+        return None
+    place = min(varying, key=lambda place: len(columns[place]) / _enough(columns[place]))
+    if len(columns[place]) < _enough(columns[place]):
+        return place
+    masked = sum(values == {WILD} for values in columns)
+    constant = len(columns) - masked - len(varying)
+    return min(varying, key=lambda place: len(columns[place])) if constant < LEAST_CONSTANT * (len(columns) - masked) else None
+
+
+def _enough(values: t.Iterable[str]) -> int:
+    return FEWEST_NAMES if all(word[0].isupper() for word in values if word != WILD) else FEWEST_VALUES

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+import typing as t
 
 from ansible_collections.sre.runbooks.plugins.module_utils._log_patterns import _times
 
@@ -17,7 +18,7 @@ _UPPER, _LOWER = "|".join(_LEVELS), "|".join(_LEVELS).lower()
 _LEVEL = re.compile(rf"(?<![\w/.-])({_UPPER})(?![\w/-])|(?<![\w/.-])({_LOWER})(?=[\]:|]|\s*$| )")
 _LETTER = re.compile(r"(?:\d[ /]|^)([TDVIWEF])(?:[/ ]|\d{4} )")
 _LETTERS = {"T": "trace", "V": "trace", "D": "debug", "I": "info", "W": "warning", "E": "error", "F": "critical"}
-_TROUBLE = re.compile(r"\w(?:Exception|Error)\b|\b(?:Exception|Error)\b|^Traceback \(|\b[Ff]ailed\b|\bpanic:")
+_TROUBLE = re.compile(r"\w(?:Exception|Error)\b|\b(?:Exception|Error)\b|^Traceback \(|\b[Ff]ailed\b|\bpanic:|HTTP/[\d.]+\" 5\d\d\b")
 _THROWN = re.compile(r"^(?:Traceback \(|Caused by: |[\w.$]+(?:Exception|Error)(?::|$))", re.MULTILINE)
 #: from the least to the most grave
 LEVELS = ("", "trace", "debug", "info", "warning", "error", "critical")
@@ -25,9 +26,13 @@ _LEAST_OF_THROWN = "warning"
 
 _STAMP = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.(?:\d+(?:Z|[+-]\d\d:\d\d) std(?:out|err) [FP] |\d{9}(?:Z|[+-]\d\d:\d\d) )", re.MULTILINE)
 _HOST = re.compile(r"\s*\S+\s+(?=[\w.()/-]+(?:\[\d+\])?:)")
-#: what stands between the time and the text: a level, a number, something in brackets
-_FIELD = re.compile(rf"[\s\-|,:*\])]*(?:[\[(<]?\b(?P<level>{_UPPER}|{_LOWER}|{_LOWER.title()}|[TDVIWEF](?=[ /]))\b[\])>]?"
-                    r"|\[(?:[^\[\]]|\[[^\[\]]*\])*\](?:/[^\s\]]*\])?|(?P<number>[\d#.]+)(?=[\s|:*]))(?=[\s\-|,:/]|$)")
+_GAP, _BRACKETS = r"[\s\-|,:*\])]*", r"\[(?:[^\[\]]|\[[^\[\]]*\])*\](?:/\S*\])?"
+#: what stands between the time and the text: numbers and brackets before a level, the level, brackets behind it
+_FIELDS = re.compile(rf"(?:{_GAP}(?:{_BRACKETS}|[\w.#/-]*\d[\w.#/-]*)(?=[\s|:]))*?"
+                     rf"{_GAP}[\[(<]?\b(?P<level>{_UPPER}|{_LOWER}|{_LOWER.title()}|[TDVIWEF](?=[ /]))\b[\])>]?(?=[\s\-|,:/]|$)"
+                     rf"(?:{_GAP}{_BRACKETS}(?=[\s:-]))*")
+
+_COMPONENT = re.compile(r"[\s\-|:\])]*((?:[\w.$@/()<>#-]+(?:\[\d+\])?(?=[:\]] )|\S+(?: \S+)?(?= - )))[:\]]? ?-? ")
 
 
 def level(text: str) -> str:
@@ -45,14 +50,26 @@ def told(text: str) -> str:
     return _STAMP.sub("", text)
 
 
-def message(line: str) -> str:
-    """The line without its time, host, process and thread, which say nothing about the event; its level and component stay."""
+class Message(t.NamedTuple):
+    """A record's first line without time, host, process and thread, which say nothing about the event.
+
+    :param level: as it was written, empty where it is not in the header.
+    :param component: what may be the name of the writing program, class or file.
+    """
+
+    level: str
+    component: str
+    text: str
+
+
+def message(line: str) -> Message:
+    """Take the header off."""
     for form in _times.FORMS:
         found = form.search(line, 0, _times.HEADER)
         if found and not any(_is_prose(word) for word in line[:found.start()].split()):
             line = line[found.end():]
-            return _without_fields(_HOST.sub("", line, count=1) if form is _times.SYSLOG and _HOST.match(line) else line)
-    return line
+            return _split(_HOST.sub("", line, count=1) if form is _times.SYSLOG else line)
+    return Message("", "", line)
 
 
 def _is_prose(word: str) -> bool:
@@ -60,9 +77,9 @@ def _is_prose(word: str) -> bool:
     return sum(map(str.isalpha, word)) > 1 and not any(map(str.isdigit, word))
 
 
-def _without_fields(text: str) -> str:
-    kept = []
-    while (found := _FIELD.match(text)) and not (kept and found["number"]):  # a number behind the level is of the text
-        kept += [found["level"]] if found["level"] else []
-        text = text[found.end():]
-    return " ".join([*kept, text])
+def _split(text: str) -> Message:
+    fields = _FIELDS.match(text)
+    level_as_written = fields["level"] if fields else ""
+    text = text[fields.end():] if fields else text
+    component = _COMPONENT.match(text)
+    return Message(level_as_written, component[1], text[component.end():]) if component else Message(level_as_written, "", text)

@@ -22,24 +22,30 @@ from ansible_collections.sre.runbooks.plugins.module_utils._log_patterns._sides 
 BASELINE = 3600.0
 #: characters of an example, and examples of a pattern
 LONGEST_EXAMPLE, EXAMPLES = 500, 3
+#: from this share of the shapes on, what looks like the name of a component is one
+NAMED = 0.95
 
 _FRAME = re.compile(r"\s*(?:at \S|File \"|#\d|goroutine \d)")
 _FRAME_NUMBER = re.compile(r"0x[0-9a-f]+|@[0-9a-f]{4,}|\d+")
 _THROWN = re.compile(r"((?:Caused by: |Suppressed: )?[\w.$]+(?:Exception|Error)): .*")
 _MORE = re.compile(r"\s*\.\.\. \d* ?(?:more|common frames)")
-_UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ufffd]+")
+_UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffd]+")
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass
 class _Told:
-    """What one shape says, secrets removed."""
+    """What one shape says, secrets removed.
+
+    :param frames: of a stack; without one, all lines are text.
+    """
 
     key: int
     shape: Shape
     text: str
-    words: _group.Words
     level: str
     frames: tuple[str, ...]
+    message: _header.Message
+    words: _group.Words = ()
 
 
 class Miner:
@@ -79,6 +85,7 @@ class Miner:
     def result(self) -> Json:
         """Patterns by how much they grew, errors first, and what a person should read; ``numbers`` has the pattern of every record."""
         told = [_tell(key, shape) for key, shape in self._shapes.shapes.items()]
+        _put_into_words(told)
         before, since = self._minutes()
         grouped = [(_told_together(words, members), members) for words, members in _grouped(told)]
         for pattern, _members in grouped:
@@ -110,23 +117,45 @@ class Miner:
 
 
 def _tell(key: int, shape: Shape) -> _Told:
-    text = _redact.redact(_UNPRINTABLE.sub("\ufffd", _header.told(shape.example))).rstrip()
-    first, *rest = text.split("\n")
+    raw = _UNPRINTABLE.sub("\ufffd", _header.told(shape.example).replace("\r", "")).rstrip()
+    text = _redact.redact(raw)
+    first, *rest = raw.split("\n")
     stack = any(map(_FRAME.match, rest))
-    frames = [_THROWN.sub(r"\1", _FRAME_NUMBER.sub("", line).strip()) for line in rest if line.strip() and not _MORE.match(line)]
-    words = _group.words(" ".join([_header.message(first), *([] if stack else rest)]))
-    return _Told(key, shape, text, words, _header.level(text), tuple(frames) if stack else ())
+    frames = [_THROWN.sub(r"\1", _FRAME_NUMBER.sub("", line).strip())
+              for line in text.split("\n")[1:] if line.strip() and not _MORE.match(line)]
+    message = _header.message(first)
+    return _Told(key, shape, text, _header.level(text), tuple(frames) if stack else (),
+                 message if stack else message._replace(text="\n".join([message.text, *rest])))
+
+
+def _put_into_words(told: t.Sequence[_Told]) -> None:
+    """The words by which records are told apart: without the component where nearly all name theirs, and without what was redacted."""
+    named = sum(bool(one.message.component) for one in told) > NAMED * len(told)
+    for one in told:
+        level, component, text = one.message
+        words = _group.words(f"{level} {text}" if named else f"{level} {component} {text}")
+        one.words = tuple(word if word in one.text else _group.WILD for word in words)
 
 
 def _told_together(words: _group.Words, members: t.Sequence[_Told]) -> Pattern:
     shapes = [told.shape for told in members]
     return Pattern(
-        template=" ".join(words), level=max((told.level for told in members), key=_header.LEVELS.index),
+        template=_template(words, members), level=max((told.level for told in members), key=_header.LEVELS.index),
         before=sum(shape.counts[0] for shape in shapes), since=sum(shape.counts[1] for shape in shapes),
         first_seen=_times.iso(min((shape.first for shape in shapes if shape.first is not None), default=None)),
         last_seen=_times.iso(max((shape.last for shape in shapes if shape.last is not None), default=None)),
         sources=sorted(set().union(*(shape.sources for shape in shapes))), frames=list(members[0].frames),
         examples=[told.text[:LONGEST_EXAMPLE] for told in members[:EXAMPLES]])
+
+
+def _template(words: _group.Words, members: t.Sequence[_Told]) -> str:
+    """The words, with the component behind the level where it was left out and all have the same."""
+    level, component, _text = members[0].message
+    if component in words or any(told.message.component != component for told in members):
+        return " ".join(words)
+    shown = [word for word in _group.words(component) if word in members[0].text]
+    at = 1 if level else 0
+    return " ".join([*words[:at], *shown, *words[at:]])
 
 
 def _grouped(told: t.Sequence[_Told]) -> t.Iterator[tuple[_group.Words, list[_Told]]]:

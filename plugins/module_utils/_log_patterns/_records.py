@@ -91,6 +91,12 @@ def _after(block: t.Any, at: t.Any, state: t.Any) -> t.Any:
 
 
 @kernel
+def _bad_status(block: t.Any, at: t.Any) -> t.Any:
+    """Whether that is a status of HTTP behind a request: ``HTTP/1.1" 503``."""
+    return (block[at] == 52 or block[at] == 53) and block[at - 1] == 32 and _is(block, at - 10, b"HTTP/")
+
+
+@kernel
 def last_record(block: t.Any, at: t.Any) -> t.Any:
     """Where the last record begins.
 
@@ -140,7 +146,9 @@ def count_shapes(block: t.Any, kind_of: t.Any, most: t.Any, table: t.Any, spans:
                     continue
                 if inside:
                     value = digit and not frame  # the words of a frame are its meaning: only their digits are left out
-                    if not (value and valued):
+                    if value and block[at - 6] == 34 and _bad_status(block, at - 4):
+                        record = (record ^ np.uint64(block[at - 4])) * wild
+                    elif not (value and valued):
                         record = (record ^ (wild if value else word)) * wild
                         record ^= record >> np.uint64(29)
                     word, digit, inside, valued, empty = basis, False, False, value, False
