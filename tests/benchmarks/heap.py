@@ -66,7 +66,7 @@ def compare(megabytes: int) -> None:
     runs = {"ours: interpreter and imports only": start, "ours: histogram": ours(dump, "--histogram"), "ours: everything": ours(dump),
             "ours: everything, first run on a machine": cold}
     if shutil.which("hprof-slurp"):
-        runs["hprof-slurp: histogram"] = measure(["hprof-slurp", "-i", str(dump)])
+        runs["hprof-slurp: histogram"] = measure(["hprof-slurp", str(dump)])
     reference.forget(dump)
     runs["VisualVM's library: everything"] = measure(reference.visualvm_command(dump, "all"))
     reference.forget(dump)

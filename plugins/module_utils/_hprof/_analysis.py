@@ -16,7 +16,7 @@ from ansible_collections.sre.runbooks.plugins.module_utils._errors import Invali
 from ansible_collections.sre.runbooks.plugins.module_utils._hprof import (
     _collections, _dominators, _graph, _growth, _layout, _loaders, _model, _numbers, _records, _roots, _savings, _scan, _source,
     _strings, _suspects, _threads)
-from ansible_collections.sre.runbooks.plugins.module_utils._hprof._arena import Arena, available_memory
+from ansible_collections.sre.runbooks.plugins.module_utils._hprof._arena import Arena, available_memory, give_back_what_is_freed
 from ansible_collections.sre.runbooks.plugins.module_utils._hprof._heap import Heap
 from ansible_collections.sre.runbooks.plugins.module_utils._hprof._layout import Classes
 from ansible_collections.sre.runbooks.plugins.module_utils._hprof._model import HeapAnalysis
@@ -57,19 +57,27 @@ class Steps:
 def histogram(path: str, progress: Tell = lambda line: None) -> HeapAnalysis:
     """The class histogram only: one walk, nothing written to disk, also of a pipe that is still being filled."""
     steps = _begin(path, progress)
+    with steps.step("reading the histogram"):
+        if _source.can_be_mapped(path):
+            with _source.mapped(path, None) as mapping:
+                scan = _scan.of_mapping(mapping, path)
+                return _result(scan, Classes(scan), len(mapping.data), "", steps)
+        stream = _source.Stream(path)
+        try:
+            scan, size = _scan.of_stream(stream, _every_gigabyte(progress))
+        finally:
+            stream.close()
+        return _result(scan, Classes(scan), size, stream.compression, steps)
+
+
+def _every_gigabyte(progress: Tell) -> t.Callable[[int], None]:
     told = [0]
 
     def tell(count: int) -> None:
         if count - told[0] >= 1 << 30:
             told[0] = count
             progress(f"{count >> 20} MiB read")
-    with steps.step("reading the histogram"):
-        stream = _source.Stream(path)
-        try:
-            scan, size = _scan.of_stream(stream, tell)
-        finally:
-            stream.close()
-        return _result(scan, Classes(scan), size, stream.compression, steps)
+    return tell
 
 
 def analyse(path: str, progress: Tell = lambda line: None, scratch: str | None = None, references: str = "strong") -> HeapAnalysis:
@@ -127,6 +135,7 @@ def _begin(path: str, progress: Tell) -> Steps:
     require_compiler()
     if not compiled_before(__file__):
         progress("first run on this machine: the analysis is being compiled, about 10 s more than later runs")
+    give_back_what_is_freed()
     return Steps(progress)
 
 
@@ -149,15 +158,29 @@ def _result(scan: Scan, classes: Classes, size: int, compression: str, steps: St
 def _build(mapping: _source.Mapping, classes: Classes, steps: Steps, scratch: str | None, weak_is_strong: bool,
            result: HeapAnalysis) -> Heap:
     """Graph, dominators and retained sizes."""
-    data, scan = mapping.data, classes.scan
-    segments = np.array(scan.segments, np.int64).reshape(-1, 2)
+    scan = classes.scan
     needed = int(scan.state[_records.OBJECTS]) * _PER_OBJECT + int(scan.state[_records.REFERENCES]) * _PER_REFERENCE
     arena = Arena(scratch, needed > available_memory() * 0.7)
     if arena.on_disk:
         result.warnings.append(f"About {needed >> 20} MiB are needed and less are free: large tables are on disk, which is slower.")
+    graph, roots = _read(mapping, classes, steps, weak_is_strong, arena)
+    with steps.step("searching what is reachable"):
+        reached = _dominators.search(graph.objects.begin, graph.objects.end, graph.targets, roots.objects, arena)
+    with steps.step("finding the dominators"):
+        sources = _dominators.predecessors(reached, graph.objects.begin, graph.objects.end, graph.targets, roots.objects, arena)
+        graph.forget_references()
+        dominator = _dominators.dominators(reached, sources, arena)
+    with steps.step("adding up retained sizes"):
+        tree = Tree(dominator, reached.object, graph.objects.units, arena)
+    return Heap(mapping, graph, roots, reached, sources, tree)
+
+
+def _read(mapping: _source.Mapping, classes: Classes, steps: Steps, weak_is_strong: bool, arena: Arena) -> tuple[_graph.Graph, _roots.Roots]:
+    """The graph as the dump has it."""
+    segments = np.array(classes.scan.segments, np.int64).reshape(-1, 2)
     with steps.step("numbering the objects"):
-        numbers, count = _numbers.build(data, segments, scan)
-        objects = _graph.read_objects(data, segments, classes, numbers, count, arena)
+        numbers, count = _numbers.build(mapping, segments, classes.scan)
+        objects = _graph.read_objects(mapping, segments, classes, numbers, count, arena)
 
     def number(key: int) -> int:
         return int(_numbers.number_of(numbers, key)) if key else -1
@@ -168,18 +191,9 @@ def _build(mapping: _source.Mapping, classes: Classes, steps: Steps, scratch: st
         roots = _roots.gather(classes, number, permanent)
         shape = _graph.shapes(classes, weak_is_strong, roots.classes)
         locals_of = {thread: [local.object for local in found] for thread, found in roots.locals_of.items()}
-        graph = _graph.build(data, segments, classes, numbers, objects, shape, locals_of, arena)
-        mapping.let_go()
+        graph = _graph.build(mapping, segments, classes, numbers, objects, shape, locals_of, arena)
     _layout.units_of(objects.class_of, objects.units, classes.fixed, classes.element, classes.layout.alignment_bytes)
-    with steps.step("searching what is reachable"):
-        reached = _dominators.search(objects.begin, objects.end, graph.targets, roots.objects, arena)
-    with steps.step("finding the dominators"):
-        sources = _dominators.predecessors(reached, objects.begin, objects.end, graph.targets, roots.objects, arena)
-        graph.targets = None
-        dominator = _dominators.dominators(reached, sources, arena)
-    with steps.step("adding up retained sizes"):
-        tree = Tree(dominator, reached.object, objects.units, arena)
-    return Heap(data, graph, roots, reached, sources, tree)
+    return graph, roots
 
 
 def _fill(result: HeapAnalysis, heap: Heap, steps: Steps) -> None:
@@ -194,6 +208,7 @@ def _fill(result: HeapAnalysis, heap: Heap, steps: Steps) -> None:
     for name, attribute, find in _DETAILS:
         with steps.step(name):
             setattr(result, attribute, find(heap))
+            heap.mapping.let_go()
     with steps.step("comparing texts"):
         result.duplicate_strings, result.totals.duplicate_string_bytes = _strings.duplicates(heap)
     with steps.step("ways to save memory"):

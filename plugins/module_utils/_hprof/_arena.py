@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import mmap
 import pathlib
 import tempfile
@@ -13,6 +15,7 @@ import typing as t
 from ansible_collections.sre.runbooks.plugins.module_utils._compiled import np
 
 _SMALL = 1 << 20
+_MMAP_THRESHOLD = -3
 
 
 class Arena:
@@ -38,6 +41,12 @@ class Arena:
         array = self.empty(count, kind)
         array[:] = 0
         return array
+
+
+def give_back_what_is_freed() -> None:
+    """Let the C library return large arrays to the system at once: glibc keeps tens of megabytes of the ones it has seen before."""
+    with contextlib.suppress(AttributeError):  # another C library
+        ctypes.CDLL(None).mallopt(_MMAP_THRESHOLD, _SMALL)
 
 
 def available_memory() -> int:

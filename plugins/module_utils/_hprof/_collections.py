@@ -46,7 +46,11 @@ def largest(heap: Heap) -> list[Collection]:
     big = np.flatnonzero(heap.tree.retained[1:] >= max(int(heap.tree.retained[0]) // _LEAST_SHARE, 128)) + 1
     rows = heap.graph.objects.class_of[heap.reached.object[big]]
     chosen = heap.tree.largest(big[np.isin(rows, list(kinds))], _COLLECTIONS)
-    return [_describe(heap, int(heap.reached.object[v]), kinds) for v in chosen[:_COLLECTIONS]]
+    found = []
+    for v in chosen[:_COLLECTIONS]:
+        found.append(_describe(heap, int(heap.reached.object[v]), kinds))
+        heap.mapping.let_go()
+    return found
 
 
 def kind_of(heap: Heap, row: int) -> _Kind | None:

@@ -169,8 +169,9 @@ def _semi_nca(count: int, dominator: t.Any, source_begin: t.Any, source: t.Any, 
 
 def dominators(reached: Reached, sources: Predecessors, arena: Arena) -> t.Any:
     """The immediate dominator of each vertex; ``reached.parent`` is used up."""
-    count = reached.count
+    count, parent = reached.count, reached.parent
+    reached.parent = np.zeros(0, np.int32)
     link = arena.empty(2 * (count + 1), np.int32).reshape(count + 1, 2)
     semi, stack = arena.empty(count + 1, np.int32), arena.empty(count + 1, np.int32)
-    _semi_nca(count, reached.parent, sources.begin, sources.source, sources.is_root, semi, link, stack)
-    return reached.parent
+    _semi_nca(count, parent, sources.begin, sources.source, sources.is_root, semi, link, stack)
+    return parent

@@ -17,6 +17,7 @@ from ansible_collections.sre.runbooks.plugins.module_utils._hprof._layout import
 from ansible_collections.sre.runbooks.plugins.module_utils._hprof._numbers import Numbers, number_of
 from ansible_collections.sre.runbooks.plugins.module_utils._hprof._records import (
     ARRAY, CLASS, INSTANCE, PRIMITIVES, PRIMITIVES_WITHOUT_DATA, record_end)
+from ansible_collections.sre.runbooks.plugins.module_utils._hprof._source import Mapping
 from ansible_collections.sre.runbooks.plugins.module_utils._compiled import np
 
 #: kinds of java.lang.ref.Reference, strongest first; 0 is none
@@ -74,6 +75,11 @@ class Graph:
     referents: t.Any
     shapes: Shapes
 
+    def forget_references(self) -> None:
+        """Once they have been turned around nobody asks for them any more."""
+        none = np.zeros(0, np.uint32)
+        self.targets, self.objects = none, self.objects._replace(begin=none, end=none)
+
 
 def shapes(classes: Classes, weak_is_strong: bool, kept_anyway: set[int]) -> Shapes:
     """Gather what each class's objects refer to.
@@ -108,17 +114,19 @@ def shapes(classes: Classes, weak_is_strong: bool, kept_anyway: set[int]) -> Sha
                   classes.is_array & (np.arange(count) >= _records.FIRST_CLASS))
 
 
-def read_objects(data: t.Any, segments: t.Any, classes: Classes, numbers: Numbers, count: int, arena: Arena) -> Objects:
+def read_objects(mapping: Mapping, segments: t.Any, classes: Classes, numbers: Numbers, count: int, arena: Arena) -> Objects:
     """Read each object's class, length and place."""
     scan = classes.scan
-    place = arena.empty(count, np.uint32 if len(data) < 1 << 32 else np.int64)
+    place = arena.empty(count, np.uint32 if len(mapping.data) < 1 << 32 else np.int64)
     objects = Objects(arena.zeros(count, np.int32), arena.empty(count, np.uint32), place, arena.zeros(count + 1, np.uint32),
                       arena.empty(count, np.uint32))
-    _enter_objects(data, segments, scan.id_bytes, _records.root_bytes(scan.id_bytes), numbers, scan.table, len(classes.names), objects)
+    for window in mapping.windows(segments):
+        _enter_objects(mapping.data, window, scan.id_bytes, _records.root_bytes(scan.id_bytes), numbers, scan.table, len(classes.names),
+                       objects)
     return objects
 
 
-def build(data: t.Any, segments: t.Any, classes: Classes, numbers: Numbers, objects: Objects, shape: Shapes,
+def build(mapping: Mapping, segments: t.Any, classes: Classes, numbers: Numbers, objects: Objects, shape: Shapes,
           locals_of: dict[int, list[int]], arena: Arena) -> Graph:
     """Read all references.
 
@@ -136,9 +144,10 @@ def build(data: t.Any, segments: t.Any, classes: Classes, numbers: Numbers, obje
     targets = arena.empty(int(_running_sum(objects.begin)) + 1, np.int32)
     objects.end[:] = objects.begin[:-1]
     weak = int(scan.tally[:len(shape.kind), _records.COUNT][shape.kind > 0].sum())
-    referents = np.zeros((weak, 2), np.int32)
-    found = _enter_references(data, segments, scan.id_bytes, _records.root_bytes(scan.id_bytes), numbers, shape, objects, targets,
-                              referents)
+    referents, found = np.zeros((weak, 2), np.int32), 0
+    for window in mapping.windows(segments):
+        found += _enter_references(mapping.data, window, scan.id_bytes, _records.root_bytes(scan.id_bytes), numbers, shape, objects, targets,
+                                   referents[found:])
     for thread, numbers_of in locals_of.items():
         end = int(objects.end[thread])
         known = numbers_of[:int(objects.begin[thread + 1]) - end]

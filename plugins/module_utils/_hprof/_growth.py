@@ -8,7 +8,6 @@ from __future__ import annotations
 import dataclasses
 import re
 
-from ansible_collections.sre.runbooks.plugins.module_utils._heap import _histogram
 from ansible_collections.sre.runbooks.plugins.module_utils._hprof._model import (
     Collection, GrowingCollection, Growth, GrowthRow, HistogramRow)
 from ansible_collections.sre.runbooks.plugins.module_utils._hprof._scan import nice_name
@@ -60,6 +59,7 @@ def _growing(before: list[Collection], after: list[Collection], more: dict[str, 
 
 def of_text(text: str) -> list[HistogramRow]:
     """The rows of ``jcmd GC.class_histogram`` or ``jmap -histo``."""
+    from ansible_collections.sre.runbooks.plugins.module_utils._heap import _histogram  # brings the client of a cluster with it
     return [HistogramRow(nice_name(row.name), row.instances, row.bytes) for row in _histogram.parse(text)]
 
 

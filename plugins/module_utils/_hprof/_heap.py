@@ -13,10 +13,11 @@ from ansible_collections.sre.runbooks.plugins.module_utils._hprof._classes impor
 from ansible_collections.sre.runbooks.plugins.module_utils._hprof._dominators import Predecessors, Reached
 from ansible_collections.sre.runbooks.plugins.module_utils._hprof._graph import Graph
 from ansible_collections.sre.runbooks.plugins.module_utils._hprof._kernel import OBJECT, TYPE_BYTES
-from ansible_collections.sre.runbooks.plugins.module_utils._hprof._layout import CLASS_OF_CLASSES, Classes
+from ansible_collections.sre.runbooks.plugins.module_utils._hprof._layout import CLASS_OF_CLASSES
 from ansible_collections.sre.runbooks.plugins.module_utils._hprof._numbers import number_of
 from ansible_collections.sre.runbooks.plugins.module_utils._hprof._records import ARRAY, PRIMITIVES
 from ansible_collections.sre.runbooks.plugins.module_utils._hprof._roots import Roots
+from ansible_collections.sre.runbooks.plugins.module_utils._hprof._source import Mapping
 from ansible_collections.sre.runbooks.plugins.module_utils._hprof._stacks import frames
 from ansible_collections.sre.runbooks.plugins.module_utils._hprof._tree import Tree
 from ansible_collections.sre.runbooks.plugins.module_utils._compiled import np
@@ -30,7 +31,7 @@ _ARRAY_TYPES = {4: ">i1", 5: ">u2", 6: ">f4", 7: ">f8", 8: ">i1", 9: ">i2", 10: 
 class Heap:
     """Everything that is known of a dump's objects."""
 
-    data: t.Any
+    mapping: Mapping
     graph: Graph
     roots: Roots
     reached: Reached
@@ -38,7 +39,7 @@ class Heap:
     tree: Tree
 
     def __post_init__(self) -> None:
-        self.classes: Classes = self.graph.classes
+        self.data, self.classes = self.mapping.data, self.graph.classes
         self._id_bytes = self.classes.scan.id_bytes
         self._id_type = f">i{self._id_bytes}" if self._id_bytes == 8 else ">u4"
         self._rows = len(self.classes.names)
@@ -174,7 +175,7 @@ class Heap:
         if depth:
             floor = node.retained_bytes // 200
             node.children = [self.node(child, depth - 1, width) for child in self.tree.largest_children(vertex, width)
-                             if self.tree.retained[child] * 8 >= floor]
+                             if int(self.tree.retained[child]) * 8 >= floor]
         return node
 
     def _number_at(self, offset: int, size: int) -> int:

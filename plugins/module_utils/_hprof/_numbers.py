@@ -11,6 +11,7 @@ from ansible_collections.sre.runbooks.plugins.module_utils._hprof._kernel import
 from ansible_collections.sre.runbooks.plugins.module_utils._hprof._records import (
     ARRAY, CLASS, HIGHEST, ID_BITS, INSTANCE, LOWEST, OBJECTS, PRIMITIVES, PRIMITIVES_WITHOUT_DATA, record_end, root_bytes)
 from ansible_collections.sre.runbooks.plugins.module_utils._hprof._scan import Scan
+from ansible_collections.sre.runbooks.plugins.module_utils._hprof._source import Mapping
 from ansible_collections.sre.runbooks.plugins.module_utils._compiled import np
 
 #: a bitmap may take as much as this many bytes for each object
@@ -86,7 +87,7 @@ def _rank(bits: t.Any, ranks: t.Any) -> int:
     return total
 
 
-def build(data: t.Any, segments: t.Any, scan: Scan) -> tuple[Numbers, int]:
+def build(mapping: Mapping, segments: t.Any, scan: Scan) -> tuple[Numbers, int]:
     """Number all objects; returns how many there are too."""
     state, none, ranks = scan.state, np.zeros(0, np.int64), np.zeros(0, np.int32)
     lowest, highest, objects = int(state[LOWEST]), int(state[HIGHEST]), int(state[OBJECTS])
@@ -96,9 +97,11 @@ def build(data: t.Any, segments: t.Any, scan: Scan) -> tuple[Numbers, int]:
     sizes = root_bytes(scan.id_bytes)
     if words * 12 <= max(objects * _BITMAP_PER_OBJECT, 1 << 22):
         numbers = Numbers(np.zeros(words, np.int64), np.zeros(words, np.int32), none, lowest, highest, shift)
-        _mark(data, segments, scan.id_bytes, sizes, numbers, none)
+        for window in mapping.windows(segments):
+            _mark(mapping.data, window, scan.id_bytes, sizes, numbers, none)
         return numbers, int(_rank(numbers.bits, numbers.ranks))
-    ids = np.empty(objects, np.int64)
-    _mark(data, segments, scan.id_bytes, sizes, Numbers(none, ranks, none, lowest, highest, shift), ids)
+    ids, count = np.empty(objects, np.int64), 0
+    for window in mapping.windows(segments):
+        count += _mark(mapping.data, window, scan.id_bytes, sizes, Numbers(none, ranks, none, lowest, highest, shift), ids[count:])
     ids = np.unique(ids)
     return Numbers(none, ranks, ids, lowest, highest, shift), len(ids)

@@ -245,7 +245,11 @@ def of_mapping(mapping: _source.Mapping, path: str) -> Scan:
     data = mapping.data
     format_, id_bytes, milliseconds, begin = _source.header(bytes(data[:64]), path)
     scan = Scan(path, id_bytes, format_, milliseconds)
-    p = scan.feed(data, begin, len(data), 0)
+    p, end = begin, begin
+    while end < len(data) and not scan.problem:
+        end = min(max(end, p) + _source.WINDOW, len(data))
+        p = scan.feed(data, p, end, 0)
+        mapping.let_go()
     scan.finish(len(data) - p, len(data), mapping.problem)
     return scan
 

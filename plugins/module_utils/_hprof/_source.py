@@ -29,6 +29,8 @@ except ImportError:
 
 GZIP, ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 BLOCK, PACKED = 4 << 20, 1 << 18
+#: bytes of a mapped dump that a walk has in memory at a time, about
+WINDOW = 8 << 20
 
 
 class Stream:
@@ -41,8 +43,7 @@ class Stream:
         self.path, self.problem = path, ""
         try:
             self._file = open(path, "rb")
-            head = self._file.read(4)
-            self._file.seek(0)
+            head = self._file.peek(4)[:4]
         except OSError as error:
             raise InvalidInput(f"Cannot read {path}: {error.strerror}.", "Name a heap dump that this user may read.") from error
         if not head:
@@ -86,6 +87,15 @@ class Stream:
         self._file.close()
 
 
+def can_be_mapped(path: str) -> bool:
+    """Whether the dump lies there as it is: a file, and not compressed."""
+    if not pathlib.Path(path).is_file():
+        return False
+    stream = Stream(path)
+    stream.close()
+    return not stream.compression
+
+
 @contextlib.contextmanager
 def mapped(path: str, scratch: str | None) -> t.Iterator[Mapping]:
     """The whole dump under one array; a compressed one is unpacked to a nameless file in ``scratch`` first."""
@@ -112,6 +122,13 @@ class Mapping:
     def let_go(self) -> None:
         """Give the memory back: the pages stay in the system's cache as long as there is room."""
         self._map.madvise(mmap.MADV_DONTNEED)
+
+    def windows(self, segments: t.Any) -> t.Iterator[t.Any]:
+        """The segments, some at a time; what was read of the last ones is let go."""
+        numbers = (segments[:, 0] - segments[0, 0]) // WINDOW
+        for window in np.split(segments, np.flatnonzero(np.diff(numbers)) + 1):
+            yield window
+            self.let_go()
 
 
 def _unpacked(stream: Stream, scratch: str | None) -> t.BinaryIO:

@@ -10,7 +10,7 @@ import typing as t
 from ansible_collections.sre.runbooks.plugins.module_utils._compiled import np
 from ansible_collections.sre.runbooks.plugins.module_utils._hprof._graph import Objects
 from ansible_collections.sre.runbooks.plugins.module_utils._hprof._heap import Heap
-from ansible_collections.sre.runbooks.plugins.module_utils._hprof._kernel import identifier, kernel, load8, load32, value_bytes
+from ansible_collections.sre.runbooks.plugins.module_utils._hprof._kernel import identifier, kernel, load8, load32, load64, value_bytes
 from ansible_collections.sre.runbooks.plugins.module_utils._hprof._model import DuplicateString
 from ansible_collections.sre.runbooks.plugins.module_utils._hprof._numbers import Numbers, number_of
 from ansible_collections.sre.runbooks.plugins.module_utils._hprof._records import COUNT, PRIMITIVES
@@ -18,6 +18,8 @@ from ansible_collections.sre.runbooks.plugins.module_utils._hprof._records impor
 _TEXTS = 25
 _GOLDEN = -7046029254386353131
 _LONGEST = 4096
+#: objects whose texts are looked at before the dump is let go
+_AT_A_TIME = 1 << 17
 
 
 def duplicates(heap: Heap) -> tuple[list[DuplicateString], int]:
@@ -29,10 +31,13 @@ def duplicates(heap: Heap) -> tuple[list[DuplicateString], int]:
     if not strings:
         return [], 0
     row, offset = next(iter(offsets.items()))
-    slots = 1 << (2 * strings).bit_length()
+    slots = 1 << (strings + strings // 7).bit_length()
     keys, counts, examples = np.zeros(slots, np.int64), np.zeros(slots, np.int32), np.zeros(slots, np.int32)
     seen = np.zeros(len(heap.graph.objects.units), np.bool_)
-    _count_texts(heap.data, heap.graph.objects, heap.graph.numbers, classes.scan.id_bytes, row, offset, seen, keys, counts, examples)
+    for first in range(0, len(seen), _AT_A_TIME):
+        _count_texts(heap.data, heap.graph.objects, heap.graph.numbers, classes.scan.id_bytes, row, offset, first,
+                     min(first + _AT_A_TIME, len(seen)), seen, keys, counts, examples)
+        heap.mapping.let_go()
     many = np.flatnonzero(counts > 1)
     counts, examples = counts[many], examples[many]
     values = np.empty(len(many), np.int32)
@@ -51,11 +56,11 @@ def _values(data: t.Any, objects: Objects, numbers: Numbers, id_bytes: int, offs
 
 
 @kernel
-def _count_texts(data: t.Any, objects: Objects, numbers: Numbers, id_bytes: int, row: int, offset: int, seen: t.Any, keys: t.Any,
-                 counts: t.Any, examples: t.Any) -> None:
+def _count_texts(data: t.Any, objects: Objects, numbers: Numbers, id_bytes: int, row: int, offset: int, first: int, end: int,
+                 seen: t.Any, keys: t.Any, counts: t.Any, examples: t.Any) -> None:
     """Count each text by a hash of its bytes; of very long ones the beginning and the length."""
     mask = keys.shape[0] - 1
-    for o in range(objects.class_of.shape[0]):
+    for o in range(first, end):
         if objects.class_of[o] != row:
             continue
         value = number_of(numbers, identifier(data, np.int64(objects.place[o]) + 9 + 2 * id_bytes + offset, id_bytes))
@@ -67,8 +72,14 @@ def _count_texts(data: t.Any, objects: Objects, numbers: Numbers, id_bytes: int,
             continue
         length = load32(data, place + 5 + id_bytes) * value_bytes(load8(data, place + 9 + id_bytes), id_bytes)
         hashed = length * _GOLDEN + 1
-        for i in range(place + 10 + id_bytes, place + 10 + id_bytes + (length if length < _LONGEST else _LONGEST)):
-            hashed = (hashed ^ load8(data, i)) * 1099511628211
+        p, last = place + 10 + id_bytes, place + 10 + id_bytes + (length if length < _LONGEST else _LONGEST)
+        while p + 8 <= last:
+            hashed = (hashed ^ load64(data, p)) * _GOLDEN
+            hashed ^= (hashed >> 32) & 0xFFFFFFFF
+            p += 8
+        while p < last:
+            hashed = (hashed ^ load8(data, p)) * 1099511628211
+            p += 1
         hashed = hashed if hashed != 0 else 1
         slot = (hashed ^ (hashed >> 29)) & mask
         while keys[slot] != 0 and keys[slot] != hashed:

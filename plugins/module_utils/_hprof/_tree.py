@@ -19,9 +19,9 @@ class Tree:
     """
 
     def __init__(self, dominator: t.Any, object_: t.Any, units: t.Any, arena: Arena) -> None:
-        self.dominator = dominator
         vertices = len(dominator)
-        self.retained = arena.zeros(vertices, np.int64)
+        # Half the memory, for all heaps below 16 GB.
+        self.retained = arena.zeros(vertices, np.int32 if int(units.sum(dtype=np.int64)) < 1 << 31 else np.int64)
         _retain(dominator, object_, units, self.retained)
         self.child_begin, self._children = arena.zeros(vertices + 1, np.uint32), arena.empty(vertices, np.int32)
         _sort_children(dominator, self.child_begin, self._children)
@@ -57,7 +57,7 @@ class Tree:
 
     def _stacks(self, count: int) -> list[t.Any]:
         """Room for a walk as deep as the tree may be; the system gives memory only for what is used."""
-        return [np.empty(len(self.dominator), np.int32) for _each in range(count)]
+        return [np.empty(len(self.retained), np.int32) for _each in range(count)]
 
 
 @kernel

@@ -5,9 +5,11 @@
 from __future__ import annotations
 
 import gzip
+import os
 import pathlib
 import random
 import sys
+import threading
 
 import networkx
 import numpy as np
@@ -100,6 +102,18 @@ def test_a_histogram_from_the_stream_equals_the_mapped_one(tmp_path):
     assert [(row.class_name, row.instances, row.shallow_bytes) for row in streamed.histogram] == [
         (row.class_name, row.instances, row.shallow_bytes) for row in plain.histogram]
     assert streamed.outcome == "histogram"
+
+
+def test_a_histogram_comes_from_a_pipe_too(tmp_path):
+    plain, pipe = analysed(tmp_path, cache()), tmp_path / "pipe"
+    for data in (cache(), gzip.compress(cache())):
+        os.mkfifo(pipe)
+        writer = threading.Thread(target=pipe.write_bytes, args=(data,))
+        writer.start()
+        streamed = _analysis.histogram(str(pipe))
+        writer.join()
+        pipe.unlink()
+        assert [(row.class_name, row.shallow_bytes) for row in streamed.histogram] == [(row.class_name, row.shallow_bytes) for row in plain.histogram]
 
 
 def test_wherever_a_dump_is_cut_it_says_so_and_gives_what_it_can(tmp_path):
@@ -195,10 +209,11 @@ def _compare_with_networkx(dice: random.Random) -> None:
     arena, objects = Arena(None, False), np.array(roots, np.int32)
     reached = _dominators.search(begin, begin[1:], targets, objects, arena)
     sources = _dominators.predecessors(reached, begin, begin[1:], targets, objects, arena)
-    tree = Tree(_dominators.dominators(reached, sources, arena), reached.object, np.ones(count, np.uint32), arena)
+    dominator = _dominators.dominators(reached, sources, arena)
+    tree = Tree(dominator, reached.object, np.ones(count, np.uint32), arena)
     graph = networkx.DiGraph([*edges, *(("root", root) for root in roots)])
     expected = networkx.immediate_dominators(graph, "root")
-    found = {int(reached.object[v]): "root" if tree.dominator[v] == 0 else int(reached.object[tree.dominator[v]])
+    found = {int(reached.object[v]): "root" if dominator[v] == 0 else int(reached.object[dominator[v]])
              for v in range(1, reached.count + 1)}
     assert found == {node: above for node, above in expected.items() if node != "root"}
     below = networkx.DiGraph([(above, node) for node, above in found.items()])
