@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
+import datetime
+import json
 import time
 
+import drill
 import pytest
-from drill import CLUSTER, ROOT
+from labkit import pki
 
 KNOWN = {"auth_degradation_smoke_user": "alice", "auth_degradation_smoke_password": "wonderland", "auth_degradation_sustained_seconds": 3}
 PLAYBOOK = "incident/auth_degradation.yml"
@@ -16,7 +17,7 @@ PLAYBOOK = "incident/auth_degradation.yml"
 @pytest.fixture(name="fault")
 def fixture_fault(healed):
     def cause(name):
-        subprocess.run([sys.executable, str(ROOT / "tests/lab/lab"), "fault", name, "--cluster", CLUSTER.name], check=True)
+        drill.cause(name)
         return healed
     yield cause
     healed.kubectl("delete", "lease", "runbooks-deployment-auth-service", "--ignore-not-found")
@@ -64,3 +65,55 @@ def test_the_smoke_test_passes_on_a_healthy_shop_and_shows_no_secret(shop, runbo
     assert wrong.returncode != 0
     assert "log-in: answered 401" in " ".join(wrong.stdout.split())
     assert "eyJ" not in good.stdout
+
+
+def patch(shop, **container):
+    """Change the container of auth-service."""
+    containers = [{"name": "auth-service", **container}]
+    shop.kubectl("patch", "deployment", "auth-service", "-p", json.dumps({"spec": {"template": {"spec": {"containers": containers}}}}))
+
+
+def test_a_rollback_to_an_image_that_is_not_there_ends_in_time_and_is_not_tried_again(fault, healed, runbook, incident_id):
+    patch(healed, image="shop/services:never-built")
+    drill.until(lambda: "never-built" in healed.kubectl("get", "rs", "-l", "app=auth-service", "-o", "yaml"))
+    patch(healed, image="shop/services:lab", env=[{"name": "PASSWORD_PEPPER", "value": "v2"}])
+    shop = fault("auth_bad_release")
+    bad = shop.get("deployment", "auth-service")["spec"]["template"]
+    done = runbook.run(PLAYBOOK, incident_id=incident_id, auth_degradation_rollout_timeout=60, **KNOWN)
+    flat = " ".join(done.stdout.split())
+    assert done.returncode != 0 and "ImagePull" in flat and "never-built" in flat
+    record = shop.record(incident_id)
+    assert (record["incident"]["cause"], record["incident"]["status"]) == ("bad_release", "not_mitigated")
+    assert record["change.0001"]["state"] == "undone"
+    assert shop.get("deployment", "auth-service")["spec"]["template"] == bad, "the old pods had not gone"
+
+    assert runbook.run(PLAYBOOK, incident_id=incident_id, **KNOWN).returncode == 0, "it goes to what ran before that"
+    assert shop.record(incident_id)["incident"]["status"] == "mitigated"
+
+
+@pytest.fixture(name="certificate")
+def fixture_certificate(healed, tmp_path):
+    """A certificate that ended a moment ago, mounted by the service."""
+    authority = pki.Authority(tmp_path / "pki", valid=-datetime.timedelta(minutes=1))
+    authority.issue("tls", "auth-service", hosts=["auth-service"])
+    path = authority.path("tls")
+    healed.kubectl("create", "secret", "tls", "auth-service-tls", f"--cert={path}.crt", f"--key={path}.key")
+    mount = {"volumes": [{"name": "tls", "secret": {"secretName": "auth-service-tls"}}],
+             "containers": [{"name": "auth-service", "volumeMounts": [{"name": "tls", "mountPath": "/etc/tls"}]}]}
+    healed.kubectl("patch", "deployment", "auth-service", "-p", json.dumps({"spec": {"template": {"spec": mount}}}))
+    healed.kubectl("rollout", "status", "deployment/auth-service", "--timeout=60s")
+    yield path.with_suffix(".crt").read_text()
+    healed.kubectl("delete", "secret", "auth-service-tls")
+
+
+def test_a_certificate_that_has_ended_is_named_before_the_release_that_brought_it(certificate, fault, healed, runbook, incident_id):
+    done = runbook.run(PLAYBOOK, incident_id=incident_id, runbooks_force=True, **KNOWN)
+    flat = " ".join(done.stdout.split())
+    assert done.returncode != 0
+    assert "likeliest cause: a certificate that the pods use has expired" in flat
+    assert "Renew tls.crt of Secret auth-service-tls, then run this again" in flat
+    assert changes(healed, incident_id) == []
+    report = next(runbook.incidents.rglob("report.md")).read_text()
+    assert "| tls.crt of Secret auth-service-tls |" in report
+    assert "spec.volumes[tls].secret.secretName" not in report and "volumes[tls].secret.secretName: none -> auth-service-tls" in report
+    assert certificate.splitlines()[1] not in "".join(path.read_text() for path in runbook.incidents.rglob("*") if path.is_file())

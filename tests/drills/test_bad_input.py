@@ -27,6 +27,22 @@ def test_refused_before_anything_happens(shop, runbook, now, variables, words):
     assert shop.writes(now) == []
 
 
+@pytest.mark.parametrize("name, variables, words", [
+    ("db_pool_exhaustion", {"db_pool_exhaustion_series": {"busy": "x"}}, "series names busy, which is nothing that is read of a pool"),
+    ("db_pool_exhaustion", {"db_pool_exhaustion_terminate": "all"}, "db_pool_exhaustion_terminate must be one or more of: blocking, idle, slow"),
+    ("auth_degradation", {"auth_degradation_mitigation": "scal"}, "value of auth_degradation_mitigation must be one of"),
+    ("auth_degradation", {"auth_degradation_mitigation": "rollback", "auth_degradation_revision": 9999}, "has no revision 9999"),
+    ("api_gateway_overload", {"api_gateway_overload_steps": {"slow_upstream": ["shead"]}}, "Got no match for: shead"),
+    ("api_gateway_overload", {"api_gateway_overload_preset": "ngnix"}, "value of api_gateway_overload_preset must be one of"),
+])
+def test_other_runbooks_refuse_what_cannot_be(healed, runbook, incident_id, now, name, variables, words):
+    done = runbook.run(f"incident/{name}.yml", runbooks_force=True, incident_id=incident_id, **variables)
+    assert done.returncode != 0
+    assert words in " ".join(done.stdout.split())
+    assert "Traceback" not in done.stdout
+    assert not [write for write in healed.writes(now) if "configmaps" not in write and "leases" not in write]
+
+
 def test_a_token_that_is_not_accepted(shop, runbook, now):
     done = runbook.memory_leak(runbooks_host=shop.cluster.server, runbooks_token="expired",
                                runbooks_ca_cert=str(shop.cluster.pki.path("ca.crt")))

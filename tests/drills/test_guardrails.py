@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from drill import until
 
 FAST = {"runbooks_force": True, "memory_leak_heap_dump": False}
 
@@ -12,12 +13,12 @@ FAST = {"runbooks_force": True, "memory_leak_heap_dump": False}
 @pytest.fixture
 def refused(healed, runbook, incident_id):
     """Run, and hold that it was refused with these words and changed nothing of the workload."""
-    def run(words: str, **variables):
-        before = healed.get("deployment", "api-server")["metadata"]["generation"]
-        done = runbook.memory_leak(incident_id=incident_id, **{**FAST, **variables})
+    def run(words: str, playbook: str = "memory_leak", workload: str = "api-server", **variables):
+        before = healed.get("deployment", workload)["metadata"]["generation"]
+        done = runbook.run(f"incident/{playbook}.yml", incident_id=incident_id, **{**FAST, **variables})
         assert done.returncode != 0
         assert words in " ".join(done.stdout.split())
-        assert healed.get("deployment", "api-server")["metadata"]["generation"] == before
+        assert healed.get("deployment", workload)["metadata"]["generation"] == before
         assert not [key for key in healed.record(incident_id) if key.startswith("change.")]
         assert healed.record(incident_id)["incident"]["status"] == "failed"
     return run
@@ -32,6 +33,22 @@ def test_a_disruption_budget_that_the_rollout_would_break(healed, refused):
 def test_a_paused_deployment(healed, refused):
     healed.kubectl("rollout", "pause", "deployment/api-server")
     refused("its rollouts are paused", memory_leak_adjust_memory="never")
+
+
+def test_a_restart_of_another_runbook_is_held_to_the_same(healed, refused):
+    restart = {"playbook": "auth_degradation", "workload": "auth-service", "auth_degradation_mitigation": "restart", "auth_degradation_window": 1}
+    healed.kubectl("rollout", "pause", "deployment/auth-service")
+    refused("its rollouts are paused", **restart)
+    healed.kubectl("rollout", "resume", "deployment/auth-service")
+    healed.kubectl("create", "pdb", "auth-service", "--selector=app=auth-service", "--min-available=2")
+    healed.kubectl("patch", "deployment", "auth-service", "-p", json.dumps(
+        {"spec": {"strategy": {"rollingUpdate": {"maxUnavailable": 1, "maxSurge": 0}}}}))
+    try:
+        until(lambda: healed.get("pdb", "auth-service").get("status", {}).get("desiredHealthy") == 2, pause=0.5)
+        refused("PodDisruptionBudget auth-service asks for 2", **restart)
+    finally:
+        healed.kubectl("delete", "pdb", "auth-service")
+        healed.kubectl("delete", "lease", "runbooks-deployment-auth-service", "--ignore-not-found")
 
 
 def test_a_quota_without_room(healed, refused):

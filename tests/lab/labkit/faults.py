@@ -118,6 +118,15 @@ def auth_login_burst(kubectl: Kubectl) -> None:
     _more(kubectl, "auth-service", "auth_rate_limit_hits_total", {}, "the rate limit is hit")
 
 
+def auth_overload(kubectl: Kubectl) -> None:
+    """More log-ins and validations than two small pods have CPU for; they have been that small for a while."""
+    _set_limits(kubectl, "auth-service", cpu="10m")
+    kubectl("-n", NAMESPACE, "rollout", "restart", "deployment/auth-service")
+    shop.wait(kubectl)
+    _crowd(kubectl, REQUESTS_PER_SECOND=15, VALIDATIONS_PER_SECOND=60, CROWD="true")
+    _more(kubectl, "auth-service", "auth_jwt_validation_seconds_sum", {}, "validations take seconds")
+
+
 def gateway_overload(kubectl: Kubectl) -> None:
     """A crawler sends more than the gateway has CPU for, all to a fast route."""
     _small_gateway(kubectl, cpu="25m")
@@ -136,6 +145,15 @@ def gateway_slow_upstream(kubectl: Kubectl) -> None:
     """Searches take longer than the gateway waits for api-server, and hold its slots meanwhile."""
     _crowd(kubectl, SEARCHES_PER_SECOND=8, SEARCH_SECONDS=6, CROWD="true")
     _more(kubectl, "api-gateway", "gateway_request_seconds_count", {"status": "502"}, "api-server does not answer in time")
+
+
+def gateway_queue(kubectl: Kubectl) -> None:
+    """More and more searches, each faster than the gateway's patience: they queue for its few slots long before they fail."""
+    _patch(kubectl, "configmap/api-gateway-config", {"data": {"QUEUE_SIZE": "500"}})
+    _set_env(kubectl, "api-gateway", GATEWAY_CONCURRENCY=8)
+    for searches in range(8, 56, 8):
+        _crowd(kubectl, SEARCHES_PER_SECOND=searches, SEARCH_SECONDS=2, CROWD="true")
+        time.sleep(3)
 
 
 def gateway_retry_storm(kubectl: Kubectl) -> None:
@@ -157,8 +175,8 @@ def data_corrupted(kubectl: Kubectl) -> None:
 FAULTS: dict[str, t.Callable[[Kubectl], None]] = {fault.__name__: fault for fault in (
     memory_leak, memory_growth,
     pool_leak, slow_query, idle_in_transaction, lock_held, db_pool_too_small,
-    auth_bad_release, auth_slow_release, auth_rotated_secret, auth_redis_refusing, auth_login_burst,
-    gateway_overload, gateway_undersized, gateway_slow_upstream, gateway_retry_storm,
+    auth_bad_release, auth_slow_release, auth_rotated_secret, auth_redis_refusing, auth_login_burst, auth_overload,
+    gateway_overload, gateway_undersized, gateway_slow_upstream, gateway_queue, gateway_retry_storm,
     data_corrupted,
 )}
 
@@ -219,6 +237,11 @@ def _small_gateway(kubectl: Kubectl, cpu: str) -> None:
 
 def _set_env(kubectl: Kubectl, deployment: str, **env: object) -> None:
     kubectl("-n", NAMESPACE, "set", "env", f"deployment/{deployment}", *(f"{name}={value}" for name, value in env.items()))
+    shop.wait(kubectl)
+
+
+def _set_limits(kubectl: Kubectl, deployment: str, cpu: str) -> None:
+    kubectl("-n", NAMESPACE, "set", "resources", f"deployment/{deployment}", f"--limits=cpu={cpu}", f"--requests=cpu={cpu}")
     shop.wait(kubectl)
 
 

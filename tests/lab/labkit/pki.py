@@ -19,13 +19,13 @@ VALID = datetime.timedelta(days=3650)
 class Authority:
     """A CA that keeps its certificates and keys as PEM files in one directory."""
 
-    def __init__(self, directory: pathlib.Path) -> None:
-        self.directory = directory
+    def __init__(self, directory: pathlib.Path, valid: datetime.timedelta = VALID) -> None:
+        self.directory, self._valid = directory, valid
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._key = self._load_or_make_key("ca")
         self._name = _name("sre-runbooks-lab", [])
         if not self.path("ca.crt").exists():
-            builder = _builder(self._name, self._name, self._key.public_key())
+            builder = _builder(self._name, self._name, self._key.public_key(), self._valid)
             builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
             self._write("ca.crt", builder.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
 
@@ -38,7 +38,7 @@ class Authority:
         if self.path(f"{name}.crt").exists():
             return
         key = self._load_or_make_key(name)
-        builder = _builder(_name(common_name, groups), self._name, key.public_key())
+        builder = _builder(_name(common_name, groups), self._name, key.public_key(), self._valid)
         usages = [ExtendedKeyUsageOID.CLIENT_AUTH] + ([ExtendedKeyUsageOID.SERVER_AUTH] if hosts else [])
         builder = builder.add_extension(x509.ExtendedKeyUsage(usages), critical=False)
         if hosts:
@@ -65,11 +65,12 @@ class Authority:
             file.write(content)
 
 
-def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
+def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey,
+             valid: datetime.timedelta) -> x509.CertificateBuilder:
     now = datetime.datetime.now(datetime.timezone.utc)
     return (x509.CertificateBuilder().subject_name(subject).issuer_name(issuer).public_key(key)
             .serial_number(x509.random_serial_number())
-            .not_valid_before(now - datetime.timedelta(minutes=5)).not_valid_after(now + VALID))
+            .not_valid_before(now - datetime.timedelta(minutes=5)).not_valid_after(now + valid))
 
 
 def _name(common_name: str, groups: t.Sequence[str]) -> x509.Name:

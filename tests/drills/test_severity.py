@@ -1,0 +1,48 @@
+"""Severity as the cluster's own state makes it, and as a person says."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from drill import until
+
+RUNBOOK = "incident/auth_degradation.yml"
+QUICK = {"runbooks_force": True, "auth_degradation_mitigation": "none", "auth_degradation_window": 2}
+
+
+@pytest.fixture(name="declared")
+def fixture_declared(shop, runbook, incident_id):
+    """Declare an incident of authentication and leave it to a person; returns its head and the words of its time line."""
+    def declare(**variables):
+        done = runbook.run(RUNBOOK, incident_id=incident_id, **{**QUICK, **variables})
+        assert done.returncode != 0, "nothing is mitigated"
+        record = shop.record(incident_id)
+        return record["incident"], json.dumps(record)
+    yield declare
+    shop.kubectl("delete", "lease", "runbooks-deployment-auth-service", "--ignore-not-found")
+
+
+def test_nothing_over_its_threshold_is_p4_and_is_not_escalated(shop, declared):
+    head, words = declared()
+    assert head["severity"] == "P4" and not head["escalate_at"], words
+
+
+def test_one_feature_down_is_p3(healed, declared):
+    healed.kubectl("scale", "deployment/user-service", "--replicas=0")
+    until(lambda: "user-service" not in healed.kubectl("get", "pods", "-l", "app=user-service", "-o", "name"))
+    head, words = declared()
+    assert head["severity"] == "P3" and "the health check says degraded" in words
+
+
+def test_no_pod_is_p1_and_is_escalated_after_five_minutes(healed, declared):
+    healed.kubectl("scale", "deployment/auth-service", "--replicas=0")
+    healed.kubectl("wait", "--for=delete", "pods", "-l", "app=auth-service", "--timeout=60s")
+    head, words = declared()
+    assert head["severity"] == "P1" and "none of the target's" in words
+    assert head["respond_by"] == head["opened_at"]
+
+
+def test_a_person_knows_better(shop, declared):
+    head, _words = declared(auth_degradation_severity="P1")
+    assert head["severity"] == "P1" and head["escalate_at"]
