@@ -162,7 +162,7 @@ def run(task: Task) -> Result:
     """Check and dump at the same time."""
     p, cluster, store = task.params, task.cluster(), task.evidence()
     if p["rehearse"]:
-        return {"says": [_rehearsed(task)]}
+        return {"says": _rehearsed(task)}
     with _database.opened(cluster, p["namespace"], p["database"]) as database, _exported.exported_snapshot(database) as snapshot:
         found = gather(checked=lambda: check_snapshot(task, store, database, snapshot),
                        dumped=lambda: _dumped(task, store, database, snapshot) if store and p["dump"] else {})
@@ -170,13 +170,13 @@ def run(task: Task) -> Result:
     return {**checked, "dump": dumped, "says": [*checked["says"], *_says(dumped)]}
 
 
-def _rehearsed(task: Task) -> str:
+def _rehearsed(task: Task) -> list[str]:
     p = task.params
     if p["incident_id"] and EvidenceStore(p["incidents_dir"], p["incident_id"], p["cluster_name"]).verified(KIND):
-        return "the incident has a dump already"
+        return ["the incident has a dump already"]
     with _database.opened(task.cluster(), p["namespace"], p["database"]) as database:
-        tables = _dump.rehearse(database, pathlib.Path(p["incidents_dir"]).expanduser(), _options(p))
-    return f"{tables} tables can be dumped: programs, versions and room are as they must be"
+        found = _dump.rehearse(database, pathlib.Path(p["incidents_dir"]).expanduser(), _options(p))
+    return [f"{found.tables} tables can be dumped: there are programs and room", *([found.note] if found.note else [])]
 
 
 def _dumped(task: Task, store: EvidenceStore, database: Database, snapshot: Snapshot) -> Json:

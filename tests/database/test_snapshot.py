@@ -198,7 +198,11 @@ def test_no_room_is_seen_before_anything_is_written(postgres, dump, tmp_path, mo
 
 def test_what_a_dump_needs_is_looked_at_without_dumping(postgres, programs, tmp_path):
     options = _dump.Options(programs=str(programs))
-    assert _dump.rehearse(postgres.database(), tmp_path / "dumps", options) == 4 and not (tmp_path / "dumps").exists()
+    assert _dump.rehearse(postgres.database(), tmp_path / "dumps", options) == _dump.Rehearsal(4, "")
+    assert not (tmp_path / "dumps").exists()
+    major = postgres.connect().server_version // 10000
+    replace(programs / "pg_dump", f"echo 'pg_dump (PostgreSQL) {major}.0'")
+    assert "another server may not take its dump" in _dump.rehearse(postgres.database(), tmp_path / "dumps", options).note
     replace(programs / "pg_dump", "echo 'pg_dump (PostgreSQL) 9.6'")
     with pytest.raises(RunbookError, match="of version 9, the server of .*or go without a dump"):
         _dump.rehearse(postgres.database(), tmp_path / "dumps", options)

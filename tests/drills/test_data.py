@@ -12,7 +12,7 @@ import time
 
 import pytest
 from drill import CLUSTER, NAMESPACE, ROOT, interrupted, until
-from postgres_server import PASSWORD, program, temporary_server
+from postgres_server import PASSWORD
 
 STATE = "SELECT 'o', orders::text FROM orders UNION ALL SELECT 'i', order_items::text FROM order_items ORDER BY 1, 2"
 LAST_WRITE = "SELECT extract(epoch FROM clock_timestamp() - max(created_at)) FROM audit_log WHERE NOT checksum_mismatch"
@@ -58,36 +58,33 @@ def flat(done):
     return " ".join(done.stdout.split())
 
 
-@pytest.fixture(scope="module")
-def scratch():
-    """A server to restore dumps on."""
-    with temporary_server() as server:
-        yield server
-
-
-def reach(server, name):
-    return {"host": "127.0.0.1", "port": server.port, "user": "postgres", "password": PASSWORD, "name": name, "route": "direct"}
-
-
 def found(runbook, incident_id):
     """The keys of the rows that were exported, by rule."""
     directory = runbook.incidents / incident_id / CLUSTER.name / "evidence/consistency/check"
     return {path.stem: {int(row[0]) for row in list(csv.reader(path.open()))[1:]} for path in directory.glob("*.csv")}
 
 
-def test_every_planted_row_is_found_and_the_dump_has_what_was_seen(corrupted, runbook, incident_id, scratch):
+def psql(shop, database, script):
+    shop.kubectl("exec", "-i", "deploy/postgres", "--", "psql", "-h", "/tmp", "-U", "postgres", "-Xq", "-v", "ON_ERROR_STOP=1", "-f", "-", database,
+                 stdin=script)
+
+
+def test_every_planted_row_is_found_and_the_dump_has_what_was_seen(corrupted, runbook, incident_id):
+    restorer = {"host": "postgres", "user": "restorer", "password": PASSWORD}
+    sql(corrupted, f"CREATE ROLE restorer LOGIN CREATEDB PASSWORD '{PASSWORD}' IN ROLE pg_read_all_data")
     planted = {rule: {int(key) for key in sql(corrupted, query).split()} for rule, query in PLANTED.items()}
     done = runbook.run("incident/data_inconsistency.yml", incident_id=incident_id,
-                       data_inconsistency_restore_on=reach(scratch, "postgres"))
+                       data_inconsistency_restore_on={**restorer, "name": "postgres"})
     assert done.returncode == 0 and "a trial restore has the same" in flat(done)
     assert found(runbook, incident_id) == planted, "every planted row and none else, while orders were placed"
 
     [dump] = (runbook.incidents / incident_id / CLUSTER.name / "evidence/database_dump").glob("*.dump")
     subprocess.run(["sha256sum", "--quiet", "-c", "SHA256SUMS"], cwd=dump, check=True)
-    scratch.execute("CREATE DATABASE restored")
-    subprocess.run([program("pg_restore"), "-h", scratch.directory, "-p", str(scratch.port), "-U", "postgres", "--no-owner", "--no-privileges",
-                    "-d", "restored", dump], check=True)
-    checked = runbook.module("sre.runbooks.data_consistency_info", {"namespace": NAMESPACE, "database": reach(scratch, "restored")})["result"]
+    sql(corrupted, "CREATE DATABASE restored")
+    psql(corrupted, "restored", subprocess.run(
+        ["pg_restore", "--no-owner", "--no-privileges", "-f", "-", dump], check=True, capture_output=True, text=True).stdout)
+    checked = runbook.module("sre.runbooks.data_consistency_info", {
+        "namespace": NAMESPACE, "database": {**restorer, "name": "restored"}})["result"]
     assert {one["rule"]: one["count"] for one in checked["findings"]} == {rule: len(keys) for rule, keys in planted.items()}
 
     told = [done.stdout, *(path.read_text("utf-8", "ignore") for path in runbook.incidents.rglob("*") if path.is_file())]
@@ -122,8 +119,7 @@ def test_writes_stop_what_is_approved_is_repaired_and_everything_goes_back(corru
 
     [script] = (path for path in plan["files"] if path.endswith("reconcile.sql"))
     reversal = pathlib.Path(script).with_name("reverse.sql").read_text()
-    corrupted.kubectl("exec", "-i", "deploy/postgres", "--", "psql", "-h", "/tmp", "-U", "postgres", "-Xq", "-v", "ON_ERROR_STOP=1", "-f", "-", "shop",
-                      stdin=reversal)
+    psql(corrupted, "shop", reversal)
     assert sql(corrupted, STATE) == broken, "to the byte"
     assert runbook.module("sre.runbooks.data_repair", {**asked, "mode": "reverse"})["result"]["outcome"] == "nothing"
 

@@ -86,7 +86,7 @@ def dump(database: Database, snapshot: Snapshot, directory: pathlib.Path, option
 
     :raises RunbookError: no room, no program, another version, or pg_dump failed; nothing of it is left then.
     """
-    tables = rehearse(database, directory, options)
+    tables = rehearse(database, directory, options).tables
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     moment = datetime.datetime.now(datetime.timezone.utc).strftime("%Y%m%dT%H%M%SZ")
     path = directory / f"{database.credentials.name}-{moment}.dump"
@@ -109,8 +109,19 @@ def dump(database: Database, snapshot: Snapshot, directory: pathlib.Path, option
     return Dump(path, snapshot, size, files, found, time.monotonic() - started)
 
 
-def rehearse(database: Database, directory: pathlib.Path, options: Options) -> int:
-    """Programs, versions and room, before anything is written; how many tables there are.
+@dataclasses.dataclass(frozen=True)
+class Rehearsal:
+    """What a dump will be like.
+
+    :param note: what may be wrong with it, empty where nothing is.
+    """
+
+    tables: int
+    note: str
+
+
+def rehearse(database: Database, directory: pathlib.Path, options: Options) -> Rehearsal:
+    """Programs, versions and room, before anything is written.
 
     :raises RunbookError: a dump below ``directory`` would fail.
     """
@@ -119,11 +130,11 @@ def rehearse(database: Database, directory: pathlib.Path, options: Options) -> i
     with contextlib.closing(database.connect()) as connection, database.errors("look at the size"), connection.cursor() as cursor:
         cursor.execute(_TABLES)
         sizes = [size for _name, size in cursor.fetchall()]
-        server = connection.server_version // 10000
+        server = divmod(connection.server_version, 10000)
     said = subprocess.run([program, "--version"], capture_output=True, text=True, check=False).stdout
-    client = re.search(r"(\d+)\.", said)
-    if client and int(client[1]) < server:
-        raise RunbookError(f"Cluster {database.cluster_name}: {program} is of version {client[1]}, the server of {server}: pg_dump "
+    client = tuple(map(int, re.search(r"(\d+)\.(\d+)", said).groups()))
+    if client[0] < server[0]:
+        raise RunbookError(f"Cluster {database.cluster_name}: {program} is of version {client[0]}, the server of {server[0]}: pg_dump "
                            "refuses newer servers.",
                            "Install the client programs of the server's version, or go without a dump (data_inconsistency_dump: false).")
     there = next(path for path in (directory.absolute(), *directory.absolute().parents) if path.is_dir())
@@ -133,7 +144,10 @@ def rehearse(database: Database, directory: pathlib.Path, options: Options) -> i
                            f"are {sum(sizes) / 1e6:,.0f} MB, so a compressed dump may take {needed / 1e6:,.0f} MB. Nothing was written.",
                            "Free space, or set runbooks_incidents_dir to a directory with room, or go without a dump "
                            "(data_inconsistency_dump: false).")
-    return len(sizes)
+    # Fixes of the server's catalog may be unknown to an older pg_dump: what it writes then is only taken by such a server.
+    note = "" if client >= server else (f"pg_dump {client[0]}.{client[1]} is older than the server ({server[0]}.{server[1]}): another server may "
+                                        "not take its dump; install the newer client programs")
+    return Rehearsal(len(sizes), note)
 
 
 def row_counts(database: Database, snapshot: Snapshot | None = None) -> dict[str, int]:
