@@ -67,7 +67,7 @@ drill-%: venv ## One molecule drill, on a lab that is up: drill-memory_leak
 drills: venv ## The drills in Python: changes, interruptions, bad input; on a lab that is up
 	$(AS_ROOT) pytest -vv --durations=5 -m "not fleet and not alone" tests/drills
 
-drills-alone: venv ## The drills of change correlation, on a lab that was just brought up: not part of make test
+drills-alone: venv ## The drills of change correlation, on a cluster that was just brought up: LAB_CLUSTER=lab3
 	$(AS_ROOT) pytest -vv -m alone tests/drills
 
 fleet: venv ## The drills that need three clusters, one of them dead; brings up those that are missing
