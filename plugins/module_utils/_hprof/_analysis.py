@@ -89,6 +89,7 @@ def analyse(path: str, progress: Tell = lambda line: None, scratch: str | None =
         names, as other tools do.
     :raises RunbookError: it cannot be read, or is no heap dump.
     """
+    _source.check_scratch(scratch)
     steps = _begin(path, progress)
     with _source.mapped(path, scratch) as mapping:
         with steps.step("reading the histogram"):

@@ -35,7 +35,11 @@ def main() -> int:
         return 1
     sys.stdout.write("\n".join([*analysis.says, *(f"! {line}" for line in analysis.warnings)]) + "\n")
     for path, text in _texts(options, analysis):
-        pathlib.Path(path).write_text(text, "utf-8")
+        try:
+            pathlib.Path(path).write_text(text, "utf-8")
+        except OSError as error:
+            sys.stderr.write(f"Cannot write {path}: {error.strerror}.\n")
+            return 1
     return 0
 
 

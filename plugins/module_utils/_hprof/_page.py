@@ -199,7 +199,8 @@ def _table(columns: list[Column], rows: list[list[Cell]], anchor: str = "") -> s
 def _cell(cell: Cell, column: Column) -> str:
     if isinstance(cell, Bar):
         return f'<td class="bar" style="--part:{100 * min(max(cell.share, 0), 1):.1f}%">{_safe(cell.text)}</td>'
-    return f"<td{_class(column.kind)}>{_safe(cell)}</td>"
+    # Long names break after a dot rather than anywhere.
+    return f"<td{_class(column.kind)}>{_safe(cell) if column.kind else _safe(cell).replace('.', '.<wbr>')}</td>"
 
 
 def _class(name: str) -> str:

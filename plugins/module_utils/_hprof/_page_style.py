@@ -29,7 +29,7 @@ code, .mono { font: .92em ui-monospace, Consolas, "DejaVu Sans Mono", monospace;
 .tiles dd { margin: 0; font-size: 1.35rem; font-weight: 650; font-variant-numeric: tabular-nums; }
 .card { border: 1px solid var(--line); border-radius: 10px; padding: .4rem 1.2rem 1rem; margin: 1rem 0; }
 .areas li { margin: .3rem 0; } .areas code { font-weight: 650; }
-.wide { overflow-x: auto; } table { border-collapse: collapse; width: 100%; font-size: .92rem; }
+.wide { overflow-x: auto; } .wide + .wide { margin-top: 1.2rem; } table { border-collapse: collapse; width: 100%; font-size: .92rem; }
 th { text-align: left; color: var(--dim); font-weight: 600; border-bottom: 2px solid var(--line); position: sticky; top: 0; background: var(--back); }
 th, td { padding: .28rem .6rem; } td { border-bottom: 1px solid var(--line); overflow-wrap: anywhere; vertical-align: top; }
 td.n, th.n { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }

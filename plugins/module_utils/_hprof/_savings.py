@@ -23,7 +23,8 @@ _THREAD_LOCALS = "java.lang.ThreadLocal$ThreadLocalMap"
 
 def find(heap: Heap, analysis: HeapAnalysis) -> list[Saving]:
     """What there is to save, the largest first; ``analysis`` has everything else already."""
-    redeployed = [any(len(heap.classes.called(group.class_name)) > 1 for group in suspect.groups) for suspect in analysis.suspects]
+    redeployed = [any(len(heap.classes.called(group.class_name)) > 1 for group in suspect.groups if not group.class_name.endswith("[]"))
+                  for suspect in analysis.suspects]
     found = [_bound(suspect, again) for suspect, again in zip(analysis.suspects, redeployed, strict=True)]
     found += [_texts(analysis), _boxes(analysis), _lost_thread_locals(analysis), *_fullness.savings(heap)]
     if not any(redeployed):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import mmap
+import os
 import pathlib
 import tempfile
 import typing as t
@@ -94,6 +95,12 @@ def can_be_mapped(path: str) -> bool:
     stream = Stream(path)
     stream.close()
     return not stream.compression
+
+
+def check_scratch(scratch: str | None) -> None:
+    """Refuse a scratch directory that cannot be written to before anything is read."""
+    if scratch and not os.access(scratch, os.W_OK | os.X_OK):
+        raise InvalidInput(f"The scratch directory {scratch} does not exist, or cannot be written to.", "Name one with room for the whole dump.")
 
 
 @contextlib.contextmanager

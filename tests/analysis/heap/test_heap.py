@@ -183,7 +183,7 @@ class _Outside(html.parser.HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.loads += [value or "" for name, value in attrs if name in ("src", "srcset", "action") or (name == "href" and (value or "#")[0] != "#")]
-        self.open += [] if tag in ("meta", "input", "br") else [tag]
+        self.open += [] if tag in ("meta", "input", "br", "wbr") else [tag]
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         """``<path/>`` opens nothing."""

@@ -145,6 +145,11 @@ def test_what_is_no_dump_is_refused(tmp_path, data, word):
         analysed(tmp_path, data)
 
 
+def test_a_scratch_directory_that_is_not_there_is_refused_before_anything_is_read(tmp_path):
+    with pytest.raises(InvalidInput, match="scratch directory"):
+        analysed(tmp_path, cache(), scratch=str(tmp_path / "none"))
+
+
 def test_noise_inside_a_dump_ends_it_there(tmp_path):
     data, dice = bytearray(cache()), random.Random(7)
     for _each in range(200):
