@@ -9,8 +9,6 @@ import collections
 import re
 import typing as t
 
-from ansible_collections.sre.runbooks.plugins.module_utils._redact import REMOVED
-
 WILD = "<*>"
 #: a place with fewer different words than this is text (opened, closed), not a value; words with a capital are names that the
 #: program gives (states, classes, methods) more often than values, so it takes more of them
@@ -23,15 +21,16 @@ MOST_WORDS = 120
 _SEPARATORS = re.compile(r"[\s=:,;()\[\]{}\"'|<>]+")
 #: statuses of HTTP are kept as their class; \1 and \2 stand for it until numbers are masked
 _STATUS = {"4": "\1", "5": "\2"}
-_MASKS: list[tuple[re.Pattern[str], t.Any]] = [(re.compile(pattern), by) for pattern, by in (
-    (re.escape(REMOVED), "\0"),
-    (r"\b(?:[a-z][a-z0-9+]*://[^\s\"']+|[\w-]+(?:\.[\w-]+)+:\d+(?=[\s,;)\]]|$))", "\0"),  # addresses
-    (r'(?<=HTTP/\d\.\d" )([45])\d\d\b', lambda found: _STATUS[found[1]]),
-    (r"\"(?!(?:GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS) )[^\"]*\"|(?<![\w])'[^']*'", "\0"),  # quoted, but for a request
-    (r"(?<=[\w.\]])=\s?[^\s,;)\]}]*", "= \0 "),  # key=value
-    (r"[^\s=:,;()\[\]{}\"'|<>]*\d[^\s=:,;()\[\]{}\"'|<>]*", "\0"),  # anything with a digit
-    (r"(?<=\0) ?(?:[kKMGT]?i?[bB]|bytes?|%|[mun]?s|secs?|seconds?|mins?|minutes?|hours?|days?)\b", ""),  # units of numbers
-    (r"\b(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun|Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]{0,6}\b(?=,? +(?:\0|[A-Z][a-z][a-z] ))", "\0"),
+#: values by their form: what a text with one of them contains, the form, and what it becomes
+_MASKS: list[tuple[str, re.Pattern[str], t.Any]] = [(hint, re.compile(pattern), by) for hint, pattern, by in (
+    (":", r"\b(?:[a-z][a-z0-9+]*://[^\s\"']+|[\w-]+(?:\.[\w-]+)+:\d+(?=[\s,;)\]]|$))", "\0"),  # addresses
+    ("HTTP/", r'(?<=HTTP/\d\.\d" )([45])\d\d\b', lambda found: _STATUS[found[1]]),
+    ('"', r"\"(?!(?:GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS) )[^\"]*\"", "\0"),  # quoted, but for a request
+    ("'", r"(?<![\w])'[^']*'", "\0"),
+    ("=", r"(?<=[\w.\]])=\s?[^\s,;)\]}]*", "= \0 "),  # key=value
+    ("", r"[^\s=:,;()\[\]{}\"'|<>]*\d[^\s=:,;()\[\]{}\"'|<>]*", "\0"),  # anything with a digit
+    ("\0", r"(?<=\0) ?(?:[kKMGT]?i?[bB]|bytes?|%|[mun]?s|secs?|seconds?|mins?|minutes?|hours?|days?)\b", ""),  # units of numbers
+    ("\0", r"\b(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun|Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]{0,6}\b(?=,? +(?:\0|[A-Z][a-z][a-z] ))", "\0"),
 )]
 
 Words = tuple[str, ...]
@@ -39,8 +38,9 @@ Words = tuple[str, ...]
 
 def words(text: str) -> Words:
     """The words of a record's text, values masked; neighbouring values are one."""
-    for pattern, by in _MASKS:
-        text = pattern.sub(by, text)
+    for hint, pattern, by in _MASKS:
+        if hint in text:
+            text = pattern.sub(by, text)
     found: list[str] = []
     for word in _SEPARATORS.split(text.replace("\1", "4xx").replace("\2", "5xx")):
         if "\0" in word:

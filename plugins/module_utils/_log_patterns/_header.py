@@ -64,11 +64,10 @@ class Message(t.NamedTuple):
 
 def message(line: str) -> Message:
     """Take the header off."""
-    for form in _times.FORMS:
-        found = form.search(line, 0, _times.HEADER)
-        if found and not any(_is_prose(word) for word in line[:found.start()].split()):
+    for found in _times.found_in(line):
+        if not any(_is_prose(word) for word in line[:found.start()].split()):
             line = line[found.end():]
-            return _split(_HOST.sub("", line, count=1) if form is _times.SYSLOG else line)
+            return _split(_HOST.sub("", line, count=1) if found.re is _times.SYSLOG else line)
     return Message("", "", line)
 
 

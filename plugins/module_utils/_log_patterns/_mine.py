@@ -42,6 +42,7 @@ class _Told:
     key: int
     shape: Shape
     text: str
+    redacted: bool
     level: str
     frames: tuple[str, ...]
     message: _header.Message
@@ -117,15 +118,17 @@ class Miner:
 
 
 def _tell(key: int, shape: Shape) -> _Told:
-    raw = _UNPRINTABLE.sub("\ufffd", _header.told(shape.example).replace("\r", "")).rstrip()
+    raw = _header.told(shape.example).replace("\r", "").rstrip()
+    if not raw.isprintable():
+        raw = _UNPRINTABLE.sub("\ufffd", raw)
     text = _redact.redact(raw)
     first, *rest = raw.split("\n")
-    stack = any(map(_FRAME.match, rest))
-    frames = [_THROWN.sub(r"\1", _FRAME_NUMBER.sub("", line).strip())
-              for line in text.split("\n")[1:] if line.strip() and not _MORE.match(line)]
     message = _header.message(first)
-    return _Told(key, shape, text, _header.level(text), tuple(frames) if stack else (),
-                 message if stack else message._replace(text="\n".join([message.text, *rest])))
+    if not any(map(_FRAME.match, rest)):
+        return _Told(key, shape, text, text != raw, _header.level(text), (), message._replace(text="\n".join([message.text, *rest])))
+    frames = tuple(_THROWN.sub(r"\1", _FRAME_NUMBER.sub("", line).strip())
+                   for line in text.split("\n")[1:] if line.strip() and not _MORE.match(line))
+    return _Told(key, shape, text, text != raw, _header.level(text), frames, message)
 
 
 def _put_into_words(told: t.Sequence[_Told]) -> None:
@@ -134,7 +137,7 @@ def _put_into_words(told: t.Sequence[_Told]) -> None:
     for one in told:
         level, component, text = one.message
         words = _group.words(f"{level} {text}" if named else f"{level} {component} {text}")
-        one.words = tuple(word if word in one.text else _group.WILD for word in words)
+        one.words = tuple(word if word in one.text else _group.WILD for word in words) if one.redacted else words
 
 
 def _told_together(words: _group.Words, members: t.Sequence[_Told]) -> Pattern:

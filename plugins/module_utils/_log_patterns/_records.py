@@ -13,9 +13,11 @@ import typing as t
 
 from ansible_collections.sre.runbooks.plugins.module_utils._compiled import njit, np
 
-#: what a byte is to a shape: part of a word, a digit, between words, the end of a line
+#: what a byte is to a shape: a to f, a digit, any other part of a word, between words, the end of a line
 _GAPS = b" \t\r\v\f\0=:,;()[]{}\"'|<>"
-_DIGIT, _GAP, _END = 1, 2, 3
+_HEX, _DIGIT, _LETTER, _GAP, _END = 0, 1, 2, 4, 5
+#: letters of a hexadecimal number without digits, and the places at which numbers have been seen
+_LEAST_HEX, _PLACES = 4, 1 << 12
 #: what a record has been so far; NEW where a line begins another one
 _NEW, _PLAIN, _THROWN, _TRACEBACK, _GOROUTINE = -1, 0, 1, 2, 3
 #: bytes of "2026-11-24T03:00:00.123456789Z ", of "stdout F ", and of a zone that is not Z
@@ -27,7 +29,8 @@ kernel = njit(boundscheck=False)
 @functools.lru_cache(maxsize=None)
 def kinds() -> t.Any:
     """The kind of each byte."""
-    table = np.zeros(256, np.uint8)
+    table = np.full(256, _LETTER, np.uint8)
+    table[list(b"abcdefABCDEF")] = _HEX
     table[list(b"0123456789")] = _DIGIT
     table[list(_GAPS)] = _GAP
     table[10] = _END
@@ -116,52 +119,90 @@ def last_record(block: t.Any, at: t.Any) -> t.Any:
 
 
 @kernel
+def _with(record: t.Any, word: t.Any) -> t.Any:
+    record = (record ^ word) * np.uint64(0x9E3779B97F4A7C15)
+    return record ^ (record >> np.uint64(29))
+
+
+@kernel
+def _hash_text(block: t.Any, at: t.Any, kind_of: t.Any, record: t.Any, places: t.Any, note: t.Any) -> t.Any:
+    """The hash with the words of a line: values are alike, and neighbouring ones are one.
+
+    A value is a word with a digit, or one of only a to f where numbers have been seen.
+
+    :param places: of numbers, by the hash of what stands before them; note: whether to add those of this line.
+    :returns: the hash, where the line ends, whether it has words.
+    """
+    word, kinds_in, valued, start, some = np.uint64(0), np.uint8(0), False, at, False
+    while True:
+        byte = block[at]
+        kind = kind_of[byte]
+        at += 1
+        if kind < _GAP:
+            word = ((word << np.uint64(7)) | (word >> np.uint64(57))) ^ np.uint64(byte)
+            kinds_in |= kind
+            continue
+        if at - start > 1:
+            some = True
+            place = record & np.uint64(_PLACES - 1)
+            value = kinds_in & _DIGIT or kinds_in == _HEX and at - start > _LEAST_HEX and places[place] == record
+            if not value:
+                record = _with(record, word)
+            elif at - start == 4 and _bad_status(block, start):
+                record = _with(record, np.uint64(block[start]))
+            elif not valued:
+                if note:
+                    places[place] = record
+                record = _with(record, np.uint64(1))
+            valued = value
+            word, kinds_in = np.uint64(0), np.uint8(0)
+        if kind == _END:
+            return record, at, some
+        start = at
+
+
+@kernel
+def _hash_more(block: t.Any, at: t.Any, kind_of: t.Any, record: t.Any) -> t.Any:
+    """The hash with a line that belongs to a record: a frame's words are its meaning, so that only their digits are left out."""
+    word = np.uint64(0)
+    while True:
+        byte = block[at]
+        kind = kind_of[byte]
+        at += 1
+        if kind == _HEX or kind == _LETTER:
+            word = ((word << np.uint64(7)) | (word >> np.uint64(57))) ^ np.uint64(byte)
+        elif kind >= _GAP:
+            record = _with(record, word) if word else record
+            word = np.uint64(0)
+            if kind == _END:
+                return record, at
+
+
+@kernel
 def count_shapes(block: t.Any, kind_of: t.Any, most: t.Any, table: t.Any, spans: t.Any, labels: t.Any) -> t.Any:
-    """Hash each record by its words (FNV-1a), all words with a digit alike, and count it in an open-addressing table.
+    """Hash each record and count it in an open-addressing table.
 
     :param table: keys and counts of each slot; spans: beginning and end of its first record, beginning of its last one.
     :param labels: gets the key of every record, as far as it is long.
     :returns: records, and how many of them had no place in the table.
     """
-    prime, wild, basis = np.uint64(0x100000001B3), np.uint64(0x9E3779B97F4A7C15), np.uint64(0xCBF29CE484222325)
-    mask = np.uint64(table.shape[1] - 1)
+    basis, mask = np.uint64(0xCBF29CE484222325), np.uint64(table.shape[1] - 1)
+    places = np.zeros(_PLACES, np.uint64)
     size = block.shape[0]
     at, records, others, used = 0, 0, 0, 0
     while at < size:
         start = at
         at = _told(block, at)
         state = max(_PLAIN, _after(block, at, _PLAIN))
-        record, frame, empty = basis, False, True
-        while True:
-            word, digit, inside, valued = basis, False, False, False
-            while True:
-                byte = block[at]
-                at += 1
-                kind = kind_of[byte]
-                if kind < _GAP:
-                    digit |= kind == _DIGIT
-                    if not (frame and kind == _DIGIT):
-                        word = (word ^ np.uint64(byte)) * prime
-                    inside = True
-                    continue
-                if inside:
-                    value = digit and not frame  # the words of a frame are its meaning: only their digits are left out
-                    if value and block[at - 6] == 34 and _bad_status(block, at - 4):
-                        record = (record ^ np.uint64(block[at - 4])) * wild
-                    elif not (value and valued):
-                        record = (record ^ (wild if value else word)) * wild
-                        record ^= record >> np.uint64(29)
-                    word, digit, inside, valued, empty = basis, False, False, value, False
-                if kind == _END:
-                    break
-            if at >= size:
-                break
+        text = at
+        record, at, some = _hash_text(block, at, kind_of, basis, places, False)
+        while at < size:
             ahead = _told(block, at)
             state = _after(block, ahead, state)
             if state == _NEW:
                 break
-            at, frame = ahead, True
-        if empty:
+            record, at = _hash_more(block, ahead, kind_of, record)
+        if not some:
             continue
         key = record | np.uint64(1)
         if records < labels.shape[0]:
@@ -178,6 +219,7 @@ def count_shapes(block: t.Any, kind_of: t.Any, most: t.Any, table: t.Any, spans:
             table[0, slot] = key
             spans[0, slot] = start
             spans[1, slot] = at
+            _hash_text(block, text, kind_of, basis, places, True)
         table[1, slot] += np.uint64(1)
         spans[2, slot] = start
     return records, others

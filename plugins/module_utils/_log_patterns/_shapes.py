@@ -34,6 +34,7 @@ class Shape:
     :param counts: records before the incident, and since.
     :param sources: where it was seen.
     :param first: the earliest time at which it was seen, last: the latest.
+    :param newest: the beginning of the last record, until its time is read.
     """
 
     example: str
@@ -41,6 +42,7 @@ class Shape:
     sources: set[str] = dataclasses.field(default_factory=set)
     first: float | None = None
     last: float | None = None
+    newest: bytes = b""
 
     def saw(self, at: float | None) -> None:
         """Note when it was seen."""
@@ -87,6 +89,10 @@ class Shapes:
                     self._merge(source, *pending.popleft())
             while pending:
                 self._merge(source, *pending.popleft())
+        for shape in self.shapes.values():
+            if shape.newest:
+                shape.saw(_times.moment_at(shape.newest, 0, self.latest))
+                shape.newest = b""
 
     def _merge(self, source: str, since: int, part: bytes, counting: concurrent.futures.Future[_Counted]) -> None:
         counted = counting.result()
@@ -98,9 +104,11 @@ class Shapes:
                     continue
                 shape = self.shapes[key] = Shape(part[first:min(end, first + LONGEST_EXAMPLE)].decode("utf-8", "replace"))
             shape.counts[since] += count
-            shape.sources.add(source)
-            for start in {first, last}:
-                shape.saw(_times.moment_at(part, start, self.latest))
+            if source in shape.sources or last != first:
+                shape.newest = part[last:last + _times.HEADER]
+            if source not in shape.sources:
+                shape.sources.add(source)
+                shape.saw(_times.moment_at(part, first, self.latest))
         self.records += counted.records
         self.others[since] += counted.others
         self.labels.extend(counted.labels.tolist())
