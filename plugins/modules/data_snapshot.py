@@ -18,7 +18,7 @@ description:
     and, when asked, restores it on another server and compares the rows of every table.
   - The password goes to C(pg_dump) through its environment, so it stands in no command line. A dump cannot be redacted; its
     files are readable by their owner only.
-  - A dump that fails or is interrupted leaves nothing behind.
+  - A dump that fails leaves nothing behind, and what a killed one has left is removed by the next.
 author: sre.runbooks contributors (@sre-runbooks)
 extends_documentation_fragment:
   - sre.runbooks.attributes.info

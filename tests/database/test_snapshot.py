@@ -169,6 +169,15 @@ def test_an_interrupt_ends_pg_dump_and_leaves_nothing(postgres, programs, tmp_pa
     assert left(tmp_path) == [] and waiting(postgres) == []
 
 
+def test_what_a_killed_run_has_left_is_removed_by_the_next(postgres, dump, tmp_path):
+    abandoned = tmp_path / "dumps/.shop-20260101T000000Z.dump.partial"
+    abandoned.mkdir(parents=True)
+    (abandoned / "1.dat.gz").write_bytes(b"half")
+    with exported_snapshot(postgres.database()) as snapshot:
+        dumped = dump(snapshot)
+    assert left(tmp_path) == [dumped.path.name]
+
+
 def test_no_password_is_in_a_command_line(postgres, dump, programs, tmp_path):
     replace(programs / "pg_dump", f'echo "$@" >>{tmp_path}/said; exec {program("pg_dump")} "$@"')
     with exported_snapshot(postgres.database()) as snapshot:

@@ -10,7 +10,6 @@ import collections
 import csv
 import dataclasses
 import decimal
-import os
 import pathlib
 import re
 import shutil
@@ -165,7 +164,7 @@ def _export(rule: Rule, progress: Progress, state: State, options: Options, stor
     kind = "parquet" if wanted and possible else "csv"
     file = f"{EVIDENCE}/{name}/{rule.name}.{kind}"
     path = store.path(file)
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    partial = path.with_name(f".{path.name}.partial")
     try:
         if kind == "parquet":
             _write_parquet(partial, rule, progress, parts)

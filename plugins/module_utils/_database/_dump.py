@@ -88,6 +88,8 @@ def dump(database: Database, snapshot: Snapshot, directory: pathlib.Path, option
     """
     tables = rehearse(database, directory, options).tables
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for abandoned in directory.glob(".*.partial"):  # by a run that was killed
+        shutil.rmtree(abandoned, ignore_errors=True)
     moment = datetime.datetime.now(datetime.timezone.utc).strftime("%Y%m%dT%H%M%SZ")
     path = directory / f"{database.credentials.name}-{moment}.dump"
     partial = path.with_name(f".{path.name}.partial")
@@ -127,7 +129,8 @@ def rehearse(database: Database, directory: pathlib.Path, options: Options) -> R
     """
     options.program("pg_restore")
     program = options.program("pg_dump")
-    with contextlib.closing(database.connect()) as connection, database.errors("look at the size"), connection.cursor() as cursor:
+    with contextlib.closing(database.connect(lock_timeout=options.lock_timeout)) as connection, \
+            database.errors("look at the size"), connection.cursor() as cursor:
         cursor.execute(_TABLES)
         sizes = [size for _name, size in cursor.fetchall()]
         server = divmod(connection.server_version, 10000)

@@ -81,8 +81,9 @@ def make(connection: t.Any, audit: AuditLog, tables: t.Sequence[Table], director
     :param tables: parents before the tables that refer to them.
     :param directory: the plan gets a directory below it that is named by its hash: one that was begun is not overwritten.
     """
-    unfinished = directory / f".{os.getpid()}"
-    unfinished.mkdir(parents=True, exist_ok=True, mode=0o700)
+    unfinished = directory / ".unfinished"
+    shutil.rmtree(unfinished, ignore_errors=True)  # of a run that was killed
+    unfinished.mkdir(parents=True, mode=0o700)
     try:
         return _made(connection, audit, tables, unfinished, tell)
     finally:
