@@ -14,7 +14,8 @@ description:
     incident (O(since)) with the time before (O(baseline)). Errors come first, those that grew most before the others.
   - Understands plain, JSON and logfmt records, stack traces (grouped by their frames), and the usual forms of time and level.
     Plain and gzip files, cut ones as far as they go. Memory is bounded by the number of shapes, not by the size of the logs.
-  - Takes files of the host that runs the task (O(paths)), or the logs of a workload's pods. Reads only.
+  - Takes files of the host that runs the task (O(paths)), the logs that were saved as evidence of an incident (O(captured)), or those of a
+    workload's pods. Secrets are removed from what is shown. Reads only.
 author: sre.runbooks contributors (@sre-runbooks)
 extends_documentation_fragment:
   - sre.runbooks.attributes.info
@@ -26,18 +27,23 @@ options:
     type: list
     elements: path
     default: []
+  captured:
+    description: Read the logs that M(sre.runbooks.workload_logs) saved for O(incident_id), from before a restart. No cluster is asked.
+    type: bool
+    default: false
   namespace:
-    description: Namespace of the workload; needed without O(paths).
+    description: Namespace of the workload; needed without O(paths) and O(captured).
     type: str
   workload:
-    description: Deployment, or C(statefulset/NAME) or C(daemonset/NAME); needed without O(paths).
+    description: Deployment, or C(statefulset/NAME) or C(daemonset/NAME); needed without O(paths) and O(captured).
     type: str
   container:
     description: Container to read; by default the one named like the workload, or the first.
     type: str
   since:
     description:
-      - When the incident began, ISO 8601, or V(rollout) for the beginning of the workload's newest revision.
+      - When the incident began, ISO 8601; V(rollout) for the beginning of the workload's newest revision; V(errors), with O(paths) or
+        O(captured), for the moment from which the logs have clearly more errors.
       - Without it the records are counted, and nothing is compared.
     type: str
   baseline:
@@ -85,6 +91,11 @@ patterns:
   type: list
   elements: dict
   returned: success
+tables:
+  description: The errors that grew most, for a report.
+  type: list
+  elements: dict
+  returned: success
 records:
   description: Records that were read.
   type: int
@@ -117,11 +128,14 @@ from ansible_collections.sre.runbooks.plugins.module_utils._module import CONNEC
 from ansible_collections.sre.runbooks.plugins.module_utils._workload import Target
 
 ROLLOUT = "rollout"
+#: pods whose logs are in memory at the same time
+_AT_ONCE = 4
 
 ARGUMENT_SPEC = {
     **CONNECTION_SPEC,
     **EVIDENCE_SPEC,
     "paths": {"type": "list", "elements": "path", "default": []},
+    "captured": {"type": "bool", "default": False},
     "namespace": {"type": "str"},
     "workload": {"type": "str"},
     "container": {"type": "str"},
@@ -135,13 +149,17 @@ ARGUMENT_SPEC = {
 
 
 def run(task: Task) -> Result:
-    """Patterns of the files, or of the workload's pods."""
-    p = task.params
-    if not p["paths"] and not (p["namespace"] and p["workload"]):
+    """Patterns of the files, of the saved logs, or of the workload's pods."""
+    p, store = task.params, task.evidence()
+    if p["captured"] and not store:
+        raise InvalidInput("The saved logs of an incident are asked for, and incident_id is not given.", "Nothing was read.")
+    paths = [str(store.path(item.name)) for item in store.items("logs")] if p["captured"] and store else p["paths"]
+    if p["captured"] and not paths:
+        return {"patterns": [], "tables": [], "records": 0, "problems": [], "says": ["no logs were saved"]}
+    if not paths and not (p["namespace"] and p["workload"]):
         raise InvalidInput("There is nothing to read: neither paths nor namespace and workload are given.", "Nothing was sent.")
-    found = _files.patterns_of(p["paths"], p["since"] or "", p["baseline"], p["max_shapes"]) if p["paths"] else _of_pods(task)
+    found = _files.patterns_of(paths, p["since"] or "", p["baseline"], p["max_shapes"]) if paths else _of_pods(task)
     result: Result = {**found, "patterns": found["patterns"][:p["max_patterns"]]}
-    store = task.evidence()
     if store:
         store.save_json("log-patterns.json", "log_patterns", f"{len(found['patterns'])} patterns of {found['records']} records", found)
         result["evidence"] = [str(store.path("log-patterns.json"))]
@@ -149,20 +167,29 @@ def run(task: Task) -> Result:
 
 
 def _of_pods(task: Task) -> Json:
-    p, cluster = task.params, task.cluster()
+    p = task.params
     target = Target.parse(p["namespace"], p["workload"])
+    given = None if p["since"] == ROLLOUT else _files.seconds(p["since"] or "")
+    cluster = task.cluster()
     workload = _workload.read(cluster, target)
     container, pods = _workload.main_container(workload, p["container"]), _workload.pods(cluster, workload)
-    since = _last_rollout(_revisions.read(cluster, target, workload), pods) if p["since"] == ROLLOUT else p["since"] or ""
-    began = _files.seconds(since)
+    began = _files.seconds(_last_rollout(_revisions.read(cluster, target, workload), pods)) if p["since"] == ROLLOUT else given
     back = p["since_seconds"] if began is None else int(time.time() - began + p["baseline"]) + 1
     miner = _mine.Miner(began, time.time(), p["baseline"], p["max_shapes"])
-    for log in _logs.fetch(cluster, pods, container, back, p["max_bytes"]):
-        if log.error:
-            miner.problems.append(f"{log.pod}: no log: {log.error}")
-        else:
-            miner.add(log.pod, _read.of_text(log.text))
+    for first in range(0, len(pods), _AT_ONCE):
+        for log in _logs.fetch(cluster, pods[first:first + _AT_ONCE], container, back, p["max_bytes"]):
+            _add(miner, log, p["max_bytes"])
     return miner.result()
+
+
+def _add(miner: _mine.Miner, log: _logs.Log, most: int) -> None:
+    if log.error:
+        miner.problems.append(f"{log.pod}: no log: {log.error}")
+        return
+    blocks = list(_read.of_text(log.text))
+    miner.add(log.pod, blocks)
+    if sum(map(len, blocks)) >= most:
+        miner.problems.append(f"{log.pod}: the log is longer than max_bytes ({most}); its newest records are not read.")
 
 
 def _last_rollout(revisions: t.Sequence[_revisions.Revision], pods: t.Sequence[Json]) -> str:

@@ -10,17 +10,27 @@ import typing as t
 
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster import Json
 from ansible_collections.sre.runbooks.plugins.module_utils._errors import InvalidInput
+from ansible_collections.sre.runbooks.plugins.module_utils._log_patterns import _rise
 from ansible_collections.sre.runbooks.plugins.module_utils._log_patterns._mine import BASELINE, Miner
 from ansible_collections.sre.runbooks.plugins.module_utils._log_patterns._read import Blocks
 from ansible_collections.sre.runbooks.plugins.module_utils._log_patterns._shapes import MOST_SHAPES
+
+#: since the moment from which there are clearly more errors
+ERRORS = "errors"
 
 
 def patterns_of(paths: t.Sequence[str], since: str = "", baseline: float = BASELINE, most: int = MOST_SHAPES) -> Json:
     """All files' patterns together.
 
+    :param since: a time, or ERRORS for the moment from which there are clearly more errors.
     :raises InvalidInput: a file cannot be read, or since is no time.
     """
-    return mined(paths, seconds(since), baseline, most).result()
+    if since != ERRORS:
+        return mined(paths, seconds(since), baseline, most).result()
+    onset = _rise.onset([Blocks(path) for path in paths])
+    miner = mined(paths, onset.at.timestamp() if onset and onset.at else None, baseline, most)
+    miner.problems.insert(0, onset.how if onset else "errors did not rise, so that nothing is compared")
+    return miner.result()
 
 
 def numbered(path: str) -> tuple[Json, list[int]]:

@@ -79,6 +79,6 @@ def _is_prose(word: str) -> bool:
 def _split(text: str) -> Message:
     fields = _FIELDS.match(text)
     level_as_written = fields["level"] if fields else ""
-    text = text[fields.end():] if fields else text
+    text = text[fields.end():].lstrip(" \t|:-") if fields else text
     component = _COMPONENT.match(text)
     return Message(level_as_written, component[1], text[component.end():]) if component else Message(level_as_written, "", text)

@@ -99,7 +99,8 @@ class Miner:
             "since": _times.iso(self.since), "records": self._shapes.records, "shapes": len(told), "others": sum(self._shapes.others),
             "minutes_before": round(before, 1), "minutes_since": round(since, 1),
             "patterns": [pattern.to_json() for pattern in patterns], "problems": [*self.problems, *self._limits(before)]}
-        return {**found, "says": _pattern.says(found, patterns)}
+        table = _pattern.table(found, patterns)
+        return {**found, "tables": [table.to_json()] if table.rows else [], "says": _pattern.says(found, patterns)}
 
     def _limits(self, minutes_before: float) -> t.Iterator[str]:
         if any(self._shapes.others):

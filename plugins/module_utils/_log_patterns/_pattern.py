@@ -10,9 +10,12 @@ import math
 import typing as t
 
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster import Json
+from ansible_collections.sre.runbooks.plugins.module_utils._diagnosis import Table
 
 #: standard deviations from which on an error is named as grown, and other records as gone
 _GREW, _GONE = 2.0, -4.0
+#: patterns in a report
+_ROWS = 8
 
 
 @dataclasses.dataclass
@@ -72,7 +75,17 @@ def surprise(before: int, minutes_before: float, since: int, minutes_since: floa
     return math.copysign(math.sqrt(max(0.0, 2 * ratio)), since / minutes_since - before / minutes_before)
 
 
+def table(found: Json, patterns: t.Sequence[Pattern]) -> Table:
+    """The errors that grew most, for a report."""
+    compared = found["minutes_before"] >= 1
+    rows = [(_short(pattern), pattern.before if compared else "", pattern.since, "new" if pattern.new else f"{pattern.growth:.1f} ×" if compared else "",
+             pattern.first_seen, pattern.last_seen) for pattern in patterns if pattern.grave and pattern.since][:_ROWS]
+    since = f" since {found['since']}" if found["since"] else ""
+    return Table(f"Errors in the logs{since}", ("pattern", "before", "since", "growth", "first seen", "last seen"), rows)
+
+
 def says(found: Json, patterns: t.Sequence[Pattern]) -> list[str]:
+    """Lines for a person."""
     said = [f"{found['records']} records in {len(patterns)} patterns"]
     grave = [pattern for pattern in patterns if pattern.grave and pattern.since]
     compared = found["minutes_before"] >= 1

@@ -182,6 +182,90 @@ def test_refusals_say_what_to_do(tmp_path):
         _files.patterns_of([log(tmp_path, "x\n")], "yesterday")
 
 
+@pytest.mark.parametrize(("line", "text"), [
+    ("2026-11-24 03:00:00,123 INFO [main] shop.Orders: order 7 placed", "INFO order 7 placed"),
+    ("2026-11-24 03:00:00,123 - WARN  [Quorum[myid=1]/0:0:Peer@774] - slow", "WARN slow"),
+    ("[Tue Nov 24 03:00:00 2026] [error] [client 10.0.0.1] no such file", "error no such file"),
+    ("11-24 03:00:00.123  1702  2395 D WindowManager: focus lost", "D focus lost"),
+    ("Nov 24 03:00:00 node-a sshd(pam_unix)[199]: session opened", "session opened"),
+    ("2026-11-24 03:00:00,123 - shop.orders - order placed", "order placed"),
+    ("10.0.0.1 opened, at 2026-11-24 03:00:00", "10.0.0.1 opened, at 2026-11-24 03:00:00")])
+def test_a_header_is_taken_off_but_for_its_level(line, text):
+    message = _header.message(line)
+    assert " ".join(f"{message.level} {message.text}".split()) == text
+
+
+def test_the_same_event_of_two_components_threads_and_hosts_is_one_pattern(tmp_path):
+    lines = [f"Nov 24 0{hour}:00:00 {host} {program}[{hour}{hour}]: session of {hour} closed" for hour in range(1, 9)
+             for host in ("web-a", "db") for program in ("sshd", "cron")]
+    (pattern,) = _files.patterns_of([log(tmp_path, "\n".join(lines))])["patterns"]
+    assert (pattern["template"], pattern["since"]) == ("session of <*> closed", 32)
+
+
+def test_an_exception_on_the_next_line_belongs_to_the_record(tmp_path):
+    text = "".join(f"{line}\n{JAVA}\nCaused by: a.B: no {minute}\n\tat c.D(E.java:{minute})\n\t... {minute} more\n"
+                   for minute, line in enumerate(hours("INFO cannot place order {}").splitlines()))
+    (pattern,) = _files.patterns_of([log(tmp_path, text)], SINCE)["patterns"]
+    assert (pattern["template"], pattern["level"], pattern["before"]) == ("INFO cannot place order <*>", "error", 60)
+    assert pattern["frames"] == ["java.lang.IllegalStateException", "at shop.Pool.take(Pool.java:{})", "at shop.Orders.place(Orders.java:)",
+                                 "Caused by: a.B: no", "at c.D(E.java:)"]
+
+
+def test_a_panic_is_one_record(tmp_path):
+    panic = "panic: boom\n\ngoroutine {0} [running]:\nmain.f(0x{0})\n\t/app/main.go:{0} +0x1d\n\n"
+    (pattern,) = _files.patterns_of([log(tmp_path, "".join(panic.format(number) for number in range(10, 30)))])["patterns"]
+    assert (pattern["since"], pattern["level"], pattern["frames"][1]) == (20, "critical", "main.f()")
+
+
+def test_the_runtimes_own_log_files(tmp_path):
+    stamp = "2026-11-24T02:00:00.12345Z stderr F "
+    (pattern,) = _files.patterns_of([log(tmp_path, f"{stamp}ERROR no\n{stamp}  at a.B(c.js:1)\n" * 3)])["patterns"]
+    assert (pattern["template"], pattern["since"], pattern["frames"]) == ("ERROR no", 3, ["at a.B(c.js:)"])
+
+
+def test_a_hexadecimal_number_without_digits_is_a_value_where_numbers_stand(tmp_path):
+    found = _files.patterns_of([log(tmp_path, "read block 1f2e3d of x\nread block abcdef of x\nhas been added\n")])
+    assert found["shapes"] == 2
+
+
+def test_answers_of_a_server_that_failed_are_errors(tmp_path):
+    line = '10.0.0.1 - - [24/Nov/2026:03:00:00 +0000] "{0} /orders/7 HTTP/1.1" {1} 17\n'
+    text = "".join(line.format(*one) for one in (("GET", 200), ("GET", 503), ("GET", 502), ("POST", 200), ("GET", 404)) * 5)
+    found = {pattern["template"]: (pattern["level"], pattern["since"]) for pattern in _files.patterns_of([log(tmp_path, text)])["patterns"]}
+    assert sorted(found.values()) == [("", 5), ("", 5), ("", 5), ("error", 10)]
+
+
+def test_secrets_are_in_no_template_frame_or_example(tmp_path):
+    text = hours("ERROR login with password=open-sesame-{} refused", "ERROR Authorization: Bearer abcdefghijkl refused",
+                 "ERROR a.BException: token=swordfish\n\tat a.B(C.java:1)\nCaused by: a.CException: secret: swordfish")
+    found = json.dumps(_files.patterns_of([log(tmp_path, text)], SINCE))
+    assert "[REDACTED]" in found
+    assert not any(secret in found for secret in ("sesame", "abcdefghijkl", "swordfish"))
+
+
+def test_times_without_a_year_are_of_the_last_one_that_fits():
+    january = datetime.datetime(2026, 1, 2, tzinfo=datetime.timezone.utc).timestamp()
+    assert _times.iso(_times.moment("Dec 31 23:00:00 host a: up", january)) == "2025-12-31T23:00:00Z"
+    assert _times.iso(_times.moment("Jan  1 23:00:00 host a: up", january)) == "2026-01-01T23:00:00Z"
+
+
+def test_the_beginning_is_where_errors_rise(tmp_path):
+    found = _files.patterns_of([log(tmp_path, hours("INFO order {} placed") + hours("ERROR pool {} is empty", before=0))], _files.ERRORS)
+    assert found["since"] == SINCE and found["patterns"][0]["new"]
+    assert found["tables"][0]["rows"][0][:4] == ["ERROR pool <*> is empty", 0, 60, "new"]
+    calm = _files.patterns_of([log(tmp_path, hours("ERROR pool {} is empty"))], _files.ERRORS)
+    assert not calm["since"] and "errors did not rise, so that nothing is compared" in calm["says"]
+
+
+def test_every_record_can_have_the_number_of_its_pattern(tmp_path, monkeypatch, capsys):
+    path, numbers = log(tmp_path, "INFO a 1\nERROR b 2\n  more\nINFO a 3\n"), tmp_path / "numbers"
+    monkeypatch.setattr("sys.argv", ["logs", path, "--assign", str(numbers)])
+    assert command_line.main() == 0
+    assert numbers.read_text() == "2\n1\n2\n"
+    monkeypatch.setattr("sys.argv", ["logs", path, "--assign", str(numbers), "--since", SINCE])
+    assert command_line.main() == 1
+
+
 def test_the_command_line(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("sys.argv", ["logs", log(tmp_path, hours("ERROR {} failed")), "--since", SINCE])
     assert command_line.main() == 0
