@@ -12,7 +12,7 @@ CLUSTERS ?= 1
 SCENARIOS := $(notdir $(patsubst %/molecule.yml,%,$(wildcard extensions/molecule/*/molecule.yml)))
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint unit database analysis sanity docs package molecule drills drills-alone lab-up lab-down bench bench-consistency clean
+.PHONY: help venv demo test lint unit database analysis sanity docs package molecule drills drills-alone lab-up lab-down bench bench-consistency bench-heap bench-logs clean
 
 help: ## This list
 	@sed -nE 's/^([a-z%-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -83,6 +83,9 @@ bench-consistency: venv ## The check of order totals against the written playboo
 
 bench-heap: venv ## Reading heap dumps: ours, hprof-slurp, VisualVM, shark
 	.venv/bin/python tests/benchmarks/heap.py
+
+bench-logs: venv ## Log patterns against drain3, speed; with LOGHUB=DIR also accuracy on LogHub's labelled sets in that folder
+	PYTHONPATH=.build/collections .venv/bin/python tests/benchmarks/logs.py $(if $(LOGHUB),--sets $(LOGHUB))
 
 clean: ## Remove what make has created in this checkout (the lab stays)
 	rm -rf .ansible .build .venv tests/output

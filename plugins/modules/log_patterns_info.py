@@ -117,19 +117,9 @@ says:
   returned: success
 """
 
-import time
-import typing as t
-
-from ansible_collections.sre.runbooks.plugins.module_utils import _logs, _revisions, _workload
-from ansible_collections.sre.runbooks.plugins.module_utils._cluster import Json
 from ansible_collections.sre.runbooks.plugins.module_utils._errors import InvalidInput
-from ansible_collections.sre.runbooks.plugins.module_utils._log_patterns import _files, _mine, _read, _shapes
 from ansible_collections.sre.runbooks.plugins.module_utils._module import CONNECTION_SPEC, EVIDENCE_SPEC, Result, Task, run_module
 from ansible_collections.sre.runbooks.plugins.module_utils._workload import Target
-
-ROLLOUT = "rollout"
-#: pods whose logs are in memory at the same time
-_AT_ONCE = 4
 
 ARGUMENT_SPEC = {
     **CONNECTION_SPEC,
@@ -140,16 +130,17 @@ ARGUMENT_SPEC = {
     "workload": {"type": "str"},
     "container": {"type": "str"},
     "since": {"type": "str"},
-    "baseline": {"type": "float", "default": _mine.BASELINE},
+    "baseline": {"type": "float", "default": 3600.0},
     "since_seconds": {"type": "int", "default": 7200},
     "max_bytes": {"type": "int", "default": 64 << 20},
-    "max_shapes": {"type": "int", "default": _shapes.MOST_SHAPES},
+    "max_shapes": {"type": "int", "default": 1 << 17},
     "max_patterns": {"type": "int", "default": 50},
 }
 
 
 def run(task: Task) -> Result:
     """Patterns of the files, of the saved logs, or of the workload's pods."""
+    from ansible_collections.sre.runbooks.plugins.module_utils._log_patterns import _files, _mine, _pods
     p, store = task.params, task.evidence()
     if p["captured"] and not store:
         raise InvalidInput("The saved logs of an incident are asked for, and incident_id is not given.", "Nothing was read.")
@@ -158,49 +149,15 @@ def run(task: Task) -> Result:
         return {"patterns": [], "tables": [], "records": 0, "problems": [], "says": ["no logs were saved"]}
     if not paths and not (p["namespace"] and p["workload"]):
         raise InvalidInput("There is nothing to read: neither paths nor namespace and workload are given.", "Nothing was sent.")
-    found = _files.patterns_of(paths, p["since"] or "", p["baseline"], p["max_shapes"]) if paths else _of_pods(task)
+    _mine.announce(task.progress)
+    found = _files.patterns_of(paths, p["since"] or "", p["baseline"], p["max_shapes"]) if paths else _pods.patterns_of(
+        task.cluster(), Target.parse(p["namespace"], p["workload"]), p["container"], p["since"] or "", p["since_seconds"],
+        p["max_bytes"], p["baseline"], p["max_shapes"])
     result: Result = {**found, "patterns": found["patterns"][:p["max_patterns"]]}
     if store:
         store.save_json("log-patterns.json", "log_patterns", f"{len(found['patterns'])} patterns of {found['records']} records", found)
         result["evidence"] = [str(store.path("log-patterns.json"))]
     return result
-
-
-def _of_pods(task: Task) -> Json:
-    p = task.params
-    target = Target.parse(p["namespace"], p["workload"])
-    given = None if p["since"] == ROLLOUT else _files.seconds(p["since"] or "")
-    cluster = task.cluster()
-    workload = _workload.read(cluster, target)
-    container, pods = _workload.main_container(workload, p["container"]), _workload.pods(cluster, workload)
-    began = _files.seconds(_last_rollout(_revisions.read(cluster, target, workload), pods)) if p["since"] == ROLLOUT else given
-    back = p["since_seconds"] if began is None else int(time.time() - began + p["baseline"]) + 1
-    miner = _mine.Miner(began, time.time(), p["baseline"], p["max_shapes"])
-    for first in range(0, len(pods), _AT_ONCE):
-        for log in _logs.fetch(cluster, pods[first:first + _AT_ONCE], container, back, p["max_bytes"]):
-            _add(miner, log, p["max_bytes"])
-    return miner.result()
-
-
-def _add(miner: _mine.Miner, log: _logs.Log, most: int) -> None:
-    if log.error:
-        miner.problems.append(f"{log.pod}: no log: {log.error}")
-        return
-    blocks = list(_read.of_text(log.text))
-    miner.add(log.pod, blocks)
-    if sum(map(len, blocks)) >= most:
-        miner.problems.append(f"{log.pod}: the log is longer than max_bytes ({most}); its newest records are not read.")
-
-
-def _last_rollout(revisions: t.Sequence[_revisions.Revision], pods: t.Sequence[Json]) -> str:
-    """When the first pod of the newest revision came: the revision itself is older where it was rolled back to."""
-    if not revisions:
-        return ""
-    newest = revisions[-1]
-    own = [pod["metadata"]["creationTimestamp"] for pod in pods
-           if newest.name in (*(owner["name"] for owner in pod["metadata"].get("ownerReferences", [])),
-                              pod["metadata"].get("labels", {}).get("controller-revision-hash"))]
-    return min(own, default=newest.created_at)
 
 
 def main() -> None:

@@ -9,8 +9,8 @@ import argparse
 import json
 import pathlib
 import sys
+import typing as t
 
-from ansible_collections.sre.runbooks.plugins.module_utils import _compiled
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster import Json
 from ansible_collections.sre.runbooks.plugins.module_utils._errors import InvalidInput, RunbookError
 from ansible_collections.sre.runbooks.plugins.module_utils._log_patterns import _files, _mine
@@ -28,8 +28,7 @@ def main() -> int:
                         help="write the number of each record's pattern there, one a line, to be joined with the log; for one FILE, without --since")
     parser.add_argument("--json", action="store_true", help="all figures as JSON")
     options = parser.parse_args()
-    if not _compiled.compiled_before(_mine.__file__):
-        sys.stderr.write("First run: compiling for this machine, which takes some seconds.\n")
+    _mine.announce(lambda line: t.cast(None, sys.stderr.write(f"{line}\n")))
     try:
         found = _assigned(options) if options.assign else _files.patterns_of(options.files, options.since, options.baseline)
     except RunbookError as error:

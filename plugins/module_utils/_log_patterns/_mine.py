@@ -12,7 +12,7 @@ import typing as t
 
 from ansible_collections.sre.runbooks.plugins.module_utils import _redact
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster import Json
-from ansible_collections.sre.runbooks.plugins.module_utils._compiled import require_compiler
+from ansible_collections.sre.runbooks.plugins.module_utils._compiled import compiled_before, require_compiler
 from ansible_collections.sre.runbooks.plugins.module_utils._log_patterns import _group, _header, _pattern, _structured, _times
 from ansible_collections.sre.runbooks.plugins.module_utils._log_patterns._pattern import Pattern
 from ansible_collections.sre.runbooks.plugins.module_utils._log_patterns._shapes import MOST_SHAPES, Shape, Shapes
@@ -47,6 +47,12 @@ class _Told:
     frames: tuple[str, ...]
     message: _header.Message
     words: _group.Words = ()
+
+
+def announce(tell: t.Callable[[str], None]) -> None:
+    """Say it where this is the first run, which takes longer."""
+    if not compiled_before(__file__):
+        tell("first run on this machine: the analysis is being compiled, some seconds more than later runs")
 
 
 class Miner:
