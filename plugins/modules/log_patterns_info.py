@@ -42,8 +42,8 @@ options:
     type: str
   since:
     description:
-      - When the incident began, ISO 8601; V(rollout) for the beginning of the workload's newest revision; V(errors), with O(paths) or
-        O(captured), for the moment from which the logs have clearly more errors.
+      - When the incident began, ISO 8601; V(rollout) for the beginning of the workload's newest revision; V(errors) for the moment
+        from which the logs have clearly more errors.
       - Without it the records are counted, and nothing is compared.
     type: str
   baseline:

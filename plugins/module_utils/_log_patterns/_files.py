@@ -25,12 +25,17 @@ def patterns_of(paths: t.Sequence[str], since: str = "", baseline: float = BASEL
     :param since: a time, or ERRORS for the moment from which there are clearly more errors.
     :raises InvalidInput: a file cannot be read, or since is no time.
     """
-    if since != ERRORS:
-        return mined(paths, seconds(since), baseline, most).result()
-    onset = _rise.onset([Blocks(path) for path in paths])
-    miner = mined(paths, onset.at.timestamp() if onset and onset.at else None, baseline, most)
-    miner.problems.insert(0, onset.how if onset else "errors did not rise, so that nothing is compared")
+    files = [Blocks(path) for path in paths]
+    began, how = rise(files, max(file.latest for file in files)) if since == ERRORS else (seconds(since), "")
+    miner = mined(paths, began, baseline, most)
+    miner.how = how
     return miner.result()
+
+
+def rise(logs: t.Iterable[t.Iterable[bytes]], latest: float) -> tuple[float | None, str]:
+    """When errors began to rise, None where they did not, and how that is known."""
+    onset = _rise.onset(logs, latest)
+    return (onset.at.timestamp(), onset.how) if onset and onset.at else (None, "errors did not rise, so that nothing is compared")
 
 
 def numbered(path: str) -> tuple[Json, list[int]]:

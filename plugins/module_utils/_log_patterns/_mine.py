@@ -63,6 +63,7 @@ class Miner:
     :param baseline: seconds before since to compare with.
     :param most: shapes that are told apart.
     :param label: whether ``numbers`` is wanted.
+    :param how: how since is known, for a person.
     """
 
     def __init__(self, since: float | None, latest: float, baseline: float = BASELINE, most: int = MOST_SHAPES, label: bool = False) -> None:
@@ -70,6 +71,7 @@ class Miner:
         self.since, self.baseline, self.latest = since, baseline, latest
         self.problems: list[str] = []
         self.numbers: list[int] = []
+        self.how = ""
         self._shapes = Shapes(latest, most, label)
         self._first: float | None = None
         self._last: float | None = None
@@ -102,7 +104,7 @@ class Miner:
         number = {one.key: index for index, (_pattern_of, members) in enumerate(grouped, 1) for one in members}
         self.numbers = [number.get(key, 0) for key in self._shapes.labels]
         found: Json = {
-            "since": _times.iso(self.since), "records": self._shapes.records, "shapes": len(told), "others": sum(self._shapes.others),
+            "since": _times.iso(self.since), "how": self.how, "records": self._shapes.records, "shapes": len(told), "others": sum(self._shapes.others),
             "minutes_before": round(before, 1), "minutes_since": round(since, 1),
             "patterns": [pattern.to_json() for pattern in patterns], "problems": [*self.problems, *self._limits(before)]}
         table = _pattern.table(found, patterns)

@@ -24,20 +24,28 @@ def patterns_of(cluster: Cluster, target: Target, container: str | None, since: 
                 baseline: float, most: int) -> Json:
     """All pods' patterns together.
 
-    :param since: a time, or ROLLOUT.
+    :param since: a time, ROLLOUT, or ERRORS.
     :param since_seconds: how far back to read where since is empty.
     :param max_bytes: of each log; the newest records of a longer one are not read.
     """
-    began = None if since == ROLLOUT else _files.seconds(since)
+    began = None if since in (ROLLOUT, _files.ERRORS) else _files.seconds(since)
     workload = _workload.read(cluster, target)
     container, pods = _workload.main_container(workload, container), _workload.pods(cluster, workload)
     if since == ROLLOUT:
         began = _files.seconds(_last_rollout(_revisions.read(cluster, target, workload), pods))
     back = since_seconds if began is None else int(time.time() - began + baseline) + 1
+
+    def logs() -> t.Iterator[_logs.Log]:
+        for first in range(0, len(pods), _AT_ONCE):
+            yield from _logs.fetch(cluster, pods[first:first + _AT_ONCE], container, back, max_bytes)
+
+    how = ""
+    if since == _files.ERRORS:
+        began, how = _files.rise((_read.of_text(log.text) for log in logs()), time.time())
     miner = Miner(began, time.time(), baseline, most)
-    for first in range(0, len(pods), _AT_ONCE):
-        for log in _logs.fetch(cluster, pods[first:first + _AT_ONCE], container, back, max_bytes):
-            _add(miner, log, max_bytes)
+    miner.how = how
+    for log in logs():
+        _add(miner, log, max_bytes)
     return miner.result()
 
 

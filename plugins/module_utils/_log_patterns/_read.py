@@ -69,11 +69,15 @@ def _whole_records(pieces: t.Iterable[bytes]) -> t.Iterator[bytes]:
         data = b"".join(rest)
         cut = _last_record(data)
         if cut:
-            yield data[:cut]
+            yield _ended(data[:cut])
         rest, size = [data[cut:]], len(data) - cut
     data = b"".join(rest)
     if data:
-        yield data if data.endswith(b"\n") else data + b"\n"
+        yield _ended(data)
+
+
+def _ended(data: bytes) -> bytes:
+    return data if data.endswith(b"\n") else data + b"\n"
 
 
 def _last_record(data: bytes) -> int:

@@ -12,22 +12,25 @@ import typing as t
 
 from ansible_collections.sre.runbooks.plugins.module_utils._correlation import _onset
 from ansible_collections.sre.runbooks.plugins.module_utils._log_patterns import _structured, _times
-from ansible_collections.sre.runbooks.plugins.module_utils._log_patterns._read import Blocks
 
 #: errors whose times are read; the others are of the same minutes
 _MOST = 200_000
 _ERRORS = re.compile(_onset.ERRORS.encode())
 
 
-def onset(logs: t.Sequence[Blocks]) -> _onset.Onset | None:
-    """When errors began to rise in all logs together, None where they did not."""
+def onset(logs: t.Iterable[t.Iterable[bytes]], latest: float) -> _onset.Onset | None:
+    """When errors began to rise in all logs together, None where they did not.
+
+    :param logs: the blocks of each.
+    :param latest: no record is younger.
+    """
     errors: list[float] = []
     ends: list[float] = []
     for log in logs:
         for block in map(_structured.as_plain, log):
             last = block.rfind(b"\n", 0, len(block) - 1) + 1
-            ends += [at for start in (0, last) if (at := _times.moment_at(block, start, log.latest)) is not None]
-            errors += itertools.islice(_moments(block, log.latest), max(0, _MOST - len(errors)))
+            ends += [at for start in (0, last) if (at := _times.moment_at(block, start, latest)) is not None]
+            errors += itertools.islice(_moments(block, latest), max(0, _MOST - len(errors)))
     if not ends or not errors:
         return None
     times = [min(ends), *sorted(errors), max(ends)]
