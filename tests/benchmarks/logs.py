@@ -34,6 +34,8 @@ _MASKS = [(r"\b\d{1,3}(\.\d{1,3}){3}(:\d+)?\b", "IP"), (r"\b0x[0-9a-fA-F]+\b", "
           (r"(?<![A-Za-z0-9])[-+]?\d+(\.\d+)?(?![A-Za-z0-9])", "NUM")]
 _CHOICES = [(fewest, names, share) for fewest in (2, 3, 4, 5) for names in (5, 8, 16) for share in (0.6, 0.7, 0.8)]
 
+_PARAMETERS = ("FEWEST_VALUES", "FEWEST_NAMES", "LEAST_CONSTANT")
+_SHIPPED = tuple(getattr(_group, name) for name in _PARAMETERS)
 #: makes a record of a message, whatever it begins with
 _TIME = "2026-11-24T03:00:00Z"
 
@@ -56,7 +58,7 @@ def accuracy(folder: pathlib.Path) -> None:
     sets = {path.name.removesuffix("_2k.log_structured.csv"): _labelled(path) for path in sorted(folder.glob("*_structured.csv"))}
     raw = {name: (folder / f"{name}_2k.log").read_text(encoding="utf-8", errors="replace").splitlines() for name in sets}
     records = {name: [f"{_TIME} {message}" for message in messages] for name, (messages, _labels) in sets.items()}
-    scores = {choice: {name: right(_ours(records[name], *choice), labels) for name, (_messages, labels) in sets.items()} for choice in _CHOICES}
+    scores = {choice: {name: right(_ours(records[name], choice), labels) for name, (_messages, labels) in sets.items()} for choice in _CHOICES}
     print(f"{len(sets)} sets. Mean over them, for any of the {len(_CHOICES)} choices of our parameters: "
           + " to ".join(f"{of(statistics.mean(score.values()) for score in scores.values()):.3f}" for of in (min, max)) + ".\n")
     print("| set | ours, chosen by the other sets | as shipped | drain3, generic masks | drain3 | with headers: ours | drain3, generic masks |")
@@ -89,10 +91,10 @@ def _labelled(path: pathlib.Path) -> tuple[list[str], list[str]]:
     return [row["Content"] for row in rows], [row["EventId"] for row in rows]
 
 
-def _ours(lines: t.Sequence[str], *parameters: t.Any) -> Labels:
+def _ours(lines: t.Sequence[str], parameters: t.Sequence[float] = _SHIPPED) -> Labels:
     """The number of each line's pattern, as the command line's --assign writes it."""
-    names = ("FEWEST_VALUES", "FEWEST_NAMES", "LEAST_CONSTANT")
-    with mock.patch.multiple(_group, **dict(zip(names, parameters, strict=False))), tempfile.NamedTemporaryFile("w", encoding="utf-8") as file:
+    chosen = dict(zip(_PARAMETERS, parameters, strict=True))
+    with mock.patch.multiple(_group, **chosen), tempfile.NamedTemporaryFile("w", encoding="utf-8") as file:
         file.writelines(f"{line}\n" for line in lines)
         file.flush()
         return _files.numbered(file.name)[1]
