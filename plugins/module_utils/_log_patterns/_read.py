@@ -85,6 +85,9 @@ def _last_record(data: bytes) -> int:
     end = data.rfind(b"\n") + 1
     if not end:
         return len(data) if len(data) >= LONGEST_LINE else 0
-    least = data.rfind(b"\n", 0, max(0, end - LONGEST_RECORD)) + 1
-    begin = int(_records.last_record(np.frombuffer(data, np.uint8, end), least))
-    return begin if begin > least else end
+    for reach in (LONGEST_RECORD >> 6, LONGEST_RECORD):
+        least = data.rfind(b"\n", 0, max(0, end - reach)) + 1
+        begin = int(_records.last_record(np.frombuffer(data, np.uint8, end), least))
+        if begin > least:
+            return begin
+    return end

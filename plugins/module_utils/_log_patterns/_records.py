@@ -22,6 +22,8 @@ _LEAST_HEX, _PLACES = 4, 1 << 12
 _NEW, _PLAIN, _THROWN, _TRACEBACK, _GOROUTINE = -1, 0, 1, 2, 3
 #: bytes of "2026-11-24T03:00:00.123456789Z ", of "stdout F ", and of a zone that is not Z
 _STAMP, _STREAM, _ZONE = 31, 9, 6
+#: bytes of a date with the time of day
+_DATED = 19
 
 kernel = njit(boundscheck=False)
 
@@ -125,6 +127,13 @@ def _with(record: t.Any, word: t.Any) -> t.Any:
 
 
 @kernel
+def _dated(block: t.Any, at: t.Any) -> t.Any:
+    """Whether that is 2026-11-24 03:00:00, or with a T: the commonest beginning is not worth to be looked at byte by byte."""
+    return at + _DATED < block.shape[0] and block[at + 4] == 45 and block[at + 7] == 45 and block[at + 13] == 58 and block[at + 16] == 58 \
+        and 48 <= block[at] <= 57 and 48 <= block[at + 18] <= 57
+
+
+@kernel
 def _hash_text(block: t.Any, at: t.Any, kind_of: t.Any, record: t.Any, places: t.Any, note: t.Any) -> t.Any:
     """The hash with the words of a line: values are alike, and neighbouring ones are one.
 
@@ -134,6 +143,9 @@ def _hash_text(block: t.Any, at: t.Any, kind_of: t.Any, record: t.Any, places: t
     :returns: the hash, where the line ends, whether it has words.
     """
     word, kinds_in, valued, start, some = np.uint64(0), np.uint8(0), False, at, False
+    if _dated(block, at):
+        at += _DATED
+        record, valued, start, some = _with(record, np.uint64(1)), True, at, True
     while True:
         byte = block[at]
         kind = kind_of[byte]
@@ -179,22 +191,22 @@ def _hash_more(block: t.Any, at: t.Any, kind_of: t.Any, record: t.Any) -> t.Any:
 
 
 @kernel
-def count_shapes(block: t.Any, kind_of: t.Any, most: t.Any, table: t.Any, spans: t.Any, labels: t.Any) -> t.Any:
+def count_shapes(block: t.Any, kind_of: t.Any, slots: t.Any, shapes: t.Any, labels: t.Any) -> t.Any:
     """Hash each record and count it in an open-addressing table.
 
-    :param table: keys and counts of each slot; spans: beginning and end of its first record, beginning of its last one.
+    :param slots: the table: numbers of shapes, from 1.
+    :param shapes: for each its key, its count, where its first record begins and ends, and where its last one begins.
     :param labels: gets the key of every record, as far as it is long.
-    :returns: records, and how many of them had no place in the table.
+    :returns: records, shapes, and records that had no place among them.
     """
-    basis, mask = np.uint64(0xCBF29CE484222325), np.uint64(table.shape[1] - 1)
+    basis, mask = np.uint64(0xCBF29CE484222325), np.int64(slots.shape[0] - 1)
     places = np.zeros(_PLACES, np.uint64)
     size = block.shape[0]
-    at, records, others, used = 0, 0, 0, 0
+    at, records, used, others = 0, 0, 0, 0
     while at < size:
         start = at
-        at = _told(block, at)
+        at = text = _told(block, at)
         state = max(_PLAIN, _after(block, at, _PLAIN))
-        text = at
         record, at, some = _hash_text(block, at, kind_of, basis, places, False)
         while at < size:
             ahead = _told(block, at)
@@ -204,22 +216,22 @@ def count_shapes(block: t.Any, kind_of: t.Any, most: t.Any, table: t.Any, spans:
             record, at = _hash_more(block, ahead, kind_of, record)
         if not some:
             continue
-        key = record | np.uint64(1)
+        key = np.int64(record)
         if records < labels.shape[0]:
             labels[records] = key
         records += 1
-        slot = (key >> np.uint64(20)) & mask
-        while table[0, slot] != 0 and table[0, slot] != key:
-            slot = (slot + np.uint64(1)) & mask
-        if table[0, slot] == 0:
-            if used == most:
+        slot = (key >> 20) & mask
+        while slots[slot] != 0 and shapes[slots[slot] - 1, 0] != key:
+            slot = (slot + 1) & mask
+        if slots[slot] == 0:
+            if used == shapes.shape[0]:
                 others += 1
                 continue
+            shapes[used, 0], shapes[used, 2], shapes[used, 3] = key, start, at
             used += 1
-            table[0, slot] = key
-            spans[0, slot] = start
-            spans[1, slot] = at
+            slots[slot] = used
             _hash_text(block, text, kind_of, basis, places, True)
-        table[1, slot] += np.uint64(1)
-        spans[2, slot] = start
-    return records, others
+        number = slots[slot] - 1
+        shapes[number, 1] += 1
+        shapes[number, 4] = start
+    return records, used, others

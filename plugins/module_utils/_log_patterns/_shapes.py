@@ -54,7 +54,7 @@ class Shape:
 class _Counted(t.NamedTuple):
     """What is in one block: key, count, span of the first record and beginning of the last one of each shape, in order of the first."""
 
-    shapes: list[tuple[int, int, int, int, int]]
+    shapes: list[list[int]]
     records: int
     others: int
     labels: t.Any
@@ -115,11 +115,8 @@ class Shapes:
 
 
 def _count(part: bytes, most: int, label: bool) -> _Counted:
-    block = np.frombuffer(part, np.uint8)
-    slots = 1 << (2 * min(most, len(part) // 2 + 1) - 1).bit_length()
-    table, spans = np.zeros((2, slots), np.uint64), np.zeros((3, slots), np.int64)
-    labels = np.zeros(part.count(b"\n") if label else 0, np.uint64)
-    records, others = _records.count_shapes(block, _records.kinds(), most, table, spans, labels)
-    used = np.flatnonzero(table[0])
-    used = used[np.argsort(spans[0, used])]
-    return _Counted(list(zip(*(column[used].tolist() for column in (*table, *spans)), strict=True)), records, others, labels[:records])
+    most = min(most, len(part) // 2 + 1)
+    slots, shapes = np.zeros(1 << (2 * most - 1).bit_length(), np.int32), np.zeros((most, 5), np.int64)
+    labels = np.zeros(part.count(b"\n") if label else 0, np.int64)
+    records, used, others = _records.count_shapes(np.frombuffer(part, np.uint8), _records.kinds(), slots, shapes, labels)
+    return _Counted(shapes[:used].tolist(), records, others, labels[:records])
