@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import concurrent.futures
+import contextvars
 import types
 import typing as t
 
@@ -32,6 +34,12 @@ HOST_VARIABLES = {
 }
 
 
+def _interruptible(work: t.Callable[[], t.Any]) -> t.Any:
+    """Do something in a thread: Ctrl-C is handled in the main one, which would be deaf during a long call into C."""
+    with concurrent.futures.ThreadPoolExecutor(max_workers=1) as pool:
+        return pool.submit(contextvars.copy_context().run, work).result()
+
+
 class WorkerAction(ActionBase):
     """Runs ``module`` in the worker when the connection is local, else as an ordinary module."""
 
@@ -55,7 +63,7 @@ class WorkerAction(ActionBase):
         task = Task(validation.validated_parameters, bool(self._task.check_mode), self._progress(variables))
         result["changed"] = False
         try:
-            result.update(self.module.run(task))
+            result.update(_interruptible(lambda: self.module.run(task)))
         except RunbookError as error:
             result.update(failure(error))
         return result

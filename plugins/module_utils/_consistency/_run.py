@@ -31,10 +31,8 @@ except ImportError:
 HEARTBEAT, QUIET = 10.0, 2.0
 #: type oids of smallint, integer and bigint
 INTEGERS = (20, 21, 23)
-#: Parallel workers would each add up the whole table, and compiling costs more than it saves. A server that knows the last
-#: setting ends what nobody waits for.
-SESSION = {"max_parallel_workers_per_gather": "0", "jit": "off", "TimeZone": "UTC", "DateStyle": "ISO",
-           "client_connection_check_interval": "5000"}
+#: Parallel workers would each add up the whole table, and compiling costs more than it saves.
+SESSION = {"max_parallel_workers_per_gather": "0", "jit": "off", "TimeZone": "UTC", "DateStyle": "ISO"}
 
 REPLICA = "A replica ends what stands in the way of its primary's changes: set hot_standby_feedback on it."
 #: what the server says (SQLSTATE, or the class that it begins with), and what a person does about it; the first counts

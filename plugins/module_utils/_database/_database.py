@@ -25,6 +25,8 @@ except ImportError:
     pass
 
 APPLICATION = "sre.runbooks"
+#: from this version on a server ends a statement whose client was killed
+CHECKS_CLIENTS = 140000
 
 #: options of every module that reaches a database from the controller
 DATABASE_CONNECTION_SPEC: dict[str, dict[str, t.Any]] = {
@@ -94,7 +96,13 @@ class Database:
         # libpq splits the options at spaces and backslashes.
         options = " ".join(f"-c {name}={_escaped(value)}" for name, value in chosen.items())
         with self.errors("connect"):
-            return psycopg2.connect(**self._parameters(), password=self.credentials.password or None, options=options)
+            connection = psycopg2.connect(**self._parameters(), password=self.credentials.password or None, options=options)
+            if connection.server_version >= CHECKS_CLIENTS:
+                connection.autocommit = True
+                with connection.cursor() as cursor:
+                    cursor.execute("SET client_connection_check_interval = '5s'")
+                connection.autocommit = False
+            return connection
 
     def environment(self) -> dict[str, str]:
         """For libpq programs such as pg_dump: nothing of it belongs on their command line."""
