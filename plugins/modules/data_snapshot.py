@@ -175,7 +175,7 @@ def _rehearsed(task: Task) -> list[str]:
     if p["incident_id"] and EvidenceStore(p["incidents_dir"], p["incident_id"], p["cluster_name"]).verified(KIND):
         return ["the incident has a dump already"]
     with _database.opened(task.cluster(), p["namespace"], p["database"]) as database:
-        found = _dump.rehearse(database, pathlib.Path(p["incidents_dir"]).expanduser(), _options(p))
+        found = _dump.rehearse(database, pathlib.Path(p["incidents_dir"]), _options(p))
     return [f"{found.tables} tables can be dumped: there are programs and room", *([found.note] if found.note else [])]
 
 
