@@ -14,7 +14,7 @@ from ansible_collections.sre.runbooks.plugins.module_utils._log_patterns import 
 from ansible_collections.sre.runbooks.plugins.module_utils._text_file import TextFile
 
 #: bytes that are looked at together; a longer line is cut into lines, and a longer record into records
-BLOCK, LONGEST_LINE, LONGEST_RECORD = 8 << 20, 32 << 20, 1 << 20
+BLOCK, LONGEST_LINE, LONGEST_RECORD = 4 << 20, 32 << 20, 1 << 20
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 

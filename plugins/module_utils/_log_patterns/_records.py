@@ -142,35 +142,37 @@ def _hash_text(block: t.Any, at: t.Any, kind_of: t.Any, record: t.Any, places: t
     :param places: of numbers, by the hash of what stands before them; note: whether to add those of this line.
     :returns: the hash, where the line ends, whether it has words.
     """
-    word, kinds_in, valued, start, some = np.uint64(0), np.uint8(0), False, at, False
+    word, kinds_in, valued, some, one = np.uint64(0), np.uint8(0), False, False, np.uint64(1)
     if _dated(block, at):
         at += _DATED
-        record, valued, start, some = _with(record, np.uint64(1)), True, at, True
+        record, valued, some = _with(record, one), True, True
+    place = start = np.uint64(at)  # an index that cannot be negative is cheaper
     while True:
-        byte = block[at]
+        byte = block[place]
         kind = kind_of[byte]
-        at += 1
+        place += one
         if kind < _GAP:
             word = ((word << np.uint64(7)) | (word >> np.uint64(57))) ^ np.uint64(byte)
             kinds_in |= kind
             continue
-        if at - start > 1:
+        length = np.int64(place - start) - 1
+        if length > 0:
             some = True
-            place = record & np.uint64(_PLACES - 1)
-            value = kinds_in & _DIGIT or kinds_in == _HEX and at - start > _LEAST_HEX and places[place] == record
+            known = record & np.uint64(_PLACES - 1)
+            value = kinds_in & _DIGIT or kinds_in == _HEX and length >= _LEAST_HEX and places[known] == record
             if not value:
                 record = _with(record, word)
-            elif at - start == 4 and _bad_status(block, start):
+            elif length == 3 and _bad_status(block, np.int64(start)):
                 record = _with(record, np.uint64(block[start]))
             elif not valued:
                 if note:
-                    places[place] = record
-                record = _with(record, np.uint64(1))
+                    places[known] = record
+                record = _with(record, one)
             valued = value
             word, kinds_in = np.uint64(0), np.uint8(0)
         if kind == _END:
-            return record, at, some
-        start = at
+            return record, np.int64(place), some
+        start = place
 
 
 @kernel

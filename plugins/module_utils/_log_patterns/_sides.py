@@ -11,7 +11,7 @@ import typing as t
 from ansible_collections.sre.runbooks.plugins.module_utils._log_patterns import _times
 
 #: places of a block at which the time is read
-_PROBES = 64
+_PROBES = 32
 #: lines without a time in a row, such as a stack's, behind which one is looked for
 _LINES_WITHOUT_TIME = 50
 #: seconds by which threads may overtake each other
@@ -40,7 +40,7 @@ class Sides:
             yield 1, block
             return
         if self._ascending(probes):
-            begin, middle = self._offset(block, self.since - self.baseline), self._offset(block, self.since)
+            begin, middle = (self._offset(block, at, probes) for at in (self.since - self.baseline, self.since))
             parts = ((0, block[begin:middle]), (1, block[middle:]))
         else:
             parts = self._line_by_line(block)
@@ -75,10 +75,12 @@ class Sides:
                 return False
         return True
 
-    def _offset(self, block: bytes, at: float) -> int:
+    def _offset(self, block: bytes, at: float, probes: t.Sequence[float]) -> int:
         """Where the first line of that time or later begins."""
-        if at <= (self.first or at):
+        if at <= probes[0]:
             return 0
+        if at > max(probes):
+            return len(block)
 
         def later(offset: int) -> bool:
             start = block.rfind(b"\n", 0, offset) + 1

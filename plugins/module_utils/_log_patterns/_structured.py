@@ -17,7 +17,7 @@ _MESSAGE = ("message", "msg", "event", "log", "short_message")
 _THROWN = ("stack_trace", "stacktrace", "stack", "exception", "exc_info", "error", "err")
 _NUMBERS = {10: "TRACE", 20: "DEBUG", 30: "INFO", 40: "WARN", 50: "ERROR", 60: "FATAL"}
 _PAIR = re.compile(r'(?<![\w.@-])([A-Za-z_@][\w.@-]*)=("(?:[^"\\]|\\.)*"|[^\s"]*)')
-_SAMPLE = 50
+_SAMPLE = 20
 #: the time that the kubelet gives to each line, or the container runtime with its stream
 _STAMP = re.compile(rb"(?:\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+(?:Z|[+-]\d\d:\d\d) (?:std(?:out|err) [FP] )?)?")
 
@@ -26,7 +26,7 @@ Reader = t.Callable[[str], dict[str, t.Any] | None]
 
 def as_plain(block: bytes) -> bytes:
     """The block with JSON and logfmt records as plain ones; as it is when most of its lines are neither."""
-    head = [line for line in itertools.islice(block[:1 << 18].split(b"\n"), _SAMPLE) if line]
+    head = [line for line in itertools.islice(block[:1 << 16].split(b"\n"), _SAMPLE) if line]
     for reader in (_json, _logfmt):
         if head and sum(_fields(line, reader) is not None for line in head) * 2 > len(head):
             return b"\n".join(_plain(line, reader) for line in block.split(b"\n"))
