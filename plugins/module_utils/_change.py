@@ -14,10 +14,11 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from ansible_collections.sre.runbooks.plugins.module_utils import _fields, _postgres_roles, _workload
+from ansible_collections.sre.runbooks.plugins.module_utils import _fields, _history, _postgres_roles, _workload
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster import (
     FIELD_MANAGER, JSON_PATCH, Cluster, Json, api_version)
 from ansible_collections.sre.runbooks.plugins.module_utils._errors import ClusterError, Drift
+from ansible_collections.sre.runbooks.plugins.module_utils._redact import redact_object
 from ansible_collections.sre.runbooks.plugins.module_utils._workload import Target
 
 try:
@@ -35,6 +36,15 @@ class Field:
     path: str
     before: t.Any
     after: t.Any
+
+    def shown(self) -> list[tuple[str, t.Any, t.Any]]:
+        """Path, before and after for a person: of a document only what differs, and no secret, which the ledger needs for undo."""
+        if isinstance(self.before, dict) and isinstance(self.after, dict):
+            return [(f"{self.path}.{row['path']}", row["before"], row["after"]) for row in _history.differences(self.before, self.after)]
+        last = _fields.parse(self.path)[-1]
+        name = last if isinstance(last, str) else last.value
+        before, after = (redact_object({"name": name, "value": value})["value"] for value in (self.before, self.after))
+        return [(self.path, before, after)]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,8 +99,8 @@ class Change:
         """The change in Ansible's diff format."""
         header = f"{self.target} ({self.action})"
         return {"before_header": header, "after_header": header,
-                "before": _render((field.path, field.before) for field in self.fields),
-                "after": _render((field.path, field.after) for field in self.fields)}
+                "before": _render((path, before) for field in self.fields for path, before, _after in field.shown()),
+                "after": _render((path, after) for field in self.fields for path, _before, after in field.shown())}
 
     def apply(self, cluster: Cluster) -> None:
         """Set the fields, if they still are as planned."""

@@ -11,6 +11,7 @@ import typing as t
 
 from ansible_collections.sre.runbooks.plugins.module_utils._evidence import Item
 from ansible_collections.sre.runbooks.plugins.module_utils._incident import Incident
+from ansible_collections.sre.runbooks.plugins.module_utils._redact import redact
 
 Json = t.Dict[str, t.Any]
 
@@ -107,9 +108,9 @@ def _cause(diagnosis: Json) -> str:
 
 
 def _changes(incident: Incident) -> str:
-    rows = [(str(entry.number), entry.change.summary, f"`{field.path}`", _value(field.before), _value(field.after),
+    rows = [(str(entry.number), redact(entry.change.summary), f"`{path}`", _value(before), _value(after),
              f"{entry.state} {entry.at}", "temporary" if entry.change.temporary else "stays")
-            for entry in incident.ledger() for field in entry.change.fields]
+            for entry in incident.ledger() for field in entry.change.fields for path, before, after in field.shown()]
     return _table(("#", "change", "field", "before", "after", "state", ""), rows) if rows else "None."
 
 

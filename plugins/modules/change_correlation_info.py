@@ -13,8 +13,8 @@ description:
   - Reads rollouts, ConfigMaps, Secrets (only their metadata), Services, scaling, autoscalers, nodes, events, pods that ended, and the
     records of runbooks, and puts what changed in one time line with the signals.
   - Ranks the changes by how long before the onset they were made and by how their object is connected with the ailing workload, each
-    with the evidence for and against it. Who needs whom is read from addresses in environment and ConfigMaps, from Services, from
-    the labels of metrics and from addresses in logs.
+    with the evidence for and against it. What the incident O(incident_id) itself has changed is no candidate. Who needs whom is
+    read from addresses in environment and ConfigMaps, from Services, from the labels of metrics and from addresses in logs.
   - The onset is given, or estimated from the logs of the workload and of those that call it. What may not be read is named in
     RV(not_seen), and is no error. Reads only.
 author: sre.runbooks contributors (@sre-runbooks)
@@ -96,7 +96,7 @@ not_seen:
   elements: dict
   returned: success
 tables:
-  description: The time line, for a report.
+  description: The changes that rank highest, for a report.
   type: list
   elements: dict
   returned: success
@@ -144,7 +144,7 @@ def run(task: Task) -> Result:
         Target.parse(p["namespace"], p["workload"]), _moment("onset", p["onset"]) if p["onset"] else None,
         datetime.timedelta(seconds=p["window_seconds"]), _pattern(p["error_pattern"] or _onset.ERRORS),
         [(_moment("signals", signal["at"]), signal["text"]) for signal in p["signals"]], p["container"],
-        p["metrics_port"], p["metrics_path"])
+        p["metrics_port"], p["metrics_path"], p["incident_id"] or "")
     cluster = task.cluster()
     _workload.read(cluster, question.target)
     result: Result = _analysis.answer(cluster, question, datetime.datetime.now(datetime.timezone.utc))

@@ -144,9 +144,9 @@ def run(task: Task) -> Result:
     p, store = task.params, task.evidence()
     if p["captured"] and not store:
         raise InvalidInput("The saved logs of an incident are asked for, and incident_id is not given.", "Nothing was read.")
-    paths = [str(store.path(item.name)) for item in store.items("logs")] if p["captured"] and store else p["paths"]
+    paths = [str(store.path(item.name)) for item in store.items("logs") if item.bytes] if p["captured"] and store else p["paths"]
     if p["captured"] and not paths:
-        return {"patterns": [], "tables": [], "records": 0, "problems": [], "says": ["no logs were saved"]}
+        return {"patterns": [], "tables": [], "records": 0, "problems": [], "says": ["no lines of logs were saved"]}
     if not paths and not (p["namespace"] and p["workload"]):
         raise InvalidInput("There is nothing to read: neither paths nor namespace and workload are given.", "Nothing was sent.")
     _mine.announce(task.progress)

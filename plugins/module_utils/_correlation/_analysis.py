@@ -39,6 +39,7 @@ class Question:
     :param errors: what lines of a log count as errors.
     :param signals: what was measured: moment and words, for the time line.
     :param metrics_port: port of pods' metrics, 0 for none; ``metrics_path`` is their path.
+    :param incident: that asks, if one does: its own changes are no candidates.
     """
 
     target: Target
@@ -49,6 +50,7 @@ class Question:
     container: str | None = None
     metrics_port: int = 0
     metrics_path: str = "/metrics"
+    incident: str = ""
 
 
 def answer(cluster: Cluster, question: Question, now: datetime.datetime) -> Json:
@@ -75,14 +77,14 @@ def result(question: Question, seen: Seen, graph: Graph, onset: Onset, now: date
     """
     ailing = named(question.target.kind, question.target.name)
     moment = onset.at or now
-    found = _changes.changes(seen, moment - question.window, now)
+    found = _changes.changes(seen, moment - question.window, now, question.incident)
     ranked = _rank.candidates(found, moment, onset.at is not None, graph, ailing)
     rows = _timeline(found, question.signals, onset, graph, ailing)
     clear = bool(ranked) and ranked[0].score >= CLEAR
     unseen = [{"kind": kind, "reason": reason} for kind, reason in sorted(seen.not_seen.items())]
     return {"cause": ranked[0].name if clear else "undetermined", "candidates": [candidate.to_json() for candidate in ranked],
             "onset": {"at": _text(onset.at) if onset.at else "", "how": onset.how}, "timeline": rows, "graph": graph.edges(),
-            "not_seen": unseen, "tables": [table.to_json() for table in _tables(rows) if table.rows],
+            "not_seen": unseen, "tables": [table.to_json() for table in _tables(ranked) if table.rows],
             "says": _says(onset, ranked, clear, len(found), question.window, seen.not_seen)}
 
 
@@ -160,9 +162,10 @@ def _timeline(found: t.Sequence[Change], signals: t.Sequence[Line], onset: Onset
     return [{"at": _text(at), **row} for at, row in sorted(rows, key=lambda entry: entry[0])]
 
 
-def _tables(rows: t.Sequence[Json]) -> list[Table]:
-    return [Table("Time line", ("time", "kind", "object", "what", "by"),
-                  [(row["at"], row["kind"], row["object"], row["what"], row["by"]) for row in rows])]
+def _tables(ranked: t.Sequence[Candidate]) -> list[Table]:
+    return [Table("What changed before", ("score", "change", "for it", "against it"),
+                  [(candidate.score, candidate.title, "; ".join(candidate.evidence_for), "; ".join(candidate.evidence_against))
+                   for candidate in ranked[:SHOWN] if candidate.score > 0])]
 
 
 def _says(onset: Onset, ranked: t.Sequence[Candidate], clear: bool, count: int, window: datetime.timedelta,

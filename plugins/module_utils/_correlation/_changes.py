@@ -12,7 +12,7 @@ import re
 import typing as t
 
 from ansible_collections.sre.runbooks.plugins.module_utils import _history, _incident, _revisions
-from ansible_collections.sre.runbooks.plugins.module_utils._cluster import Json
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster import FIELD_MANAGER, Json
 from ansible_collections.sre.runbooks.plugins.module_utils._correlation._seen import (
     NODE_EVENTS, WORKLOADS, Seen, moment, named, workload_of)
 from ansible_collections.sre.runbooks.plugins.module_utils._redact import redact
@@ -59,11 +59,24 @@ class Change:
     born: bool = False
 
 
-def changes(seen: Seen, begin: datetime.datetime, end: datetime.datetime) -> list[Change]:
-    """Everything that changed in a window, in order of time."""
-    rollouts = list(_rollouts(seen))
-    found = [*rollouts, *_written(seen), *_scalings(seen, rollouts), *_bounds(seen), *_events(seen, begin), *_nodes(seen), *_pods(seen), *_ours(seen)]
+def changes(seen: Seen, begin: datetime.datetime, end: datetime.datetime, incident: str = "") -> list[Change]:
+    """Everything that changed in a window, in order of time.
+
+    :param incident: whose own changes are answers to what ails, so they are no candidates.
+    """
+    rollouts, ours = list(_rollouts(seen)), list(_ours(seen, incident))
+    found = [*rollouts, *_written(seen), *_scalings(seen, rollouts), *_bounds(seen), *_events(seen, begin), *_nodes(seen), *_pods(seen)]
+    found = [*ours, *(_attributed(change, ours) for change in found)]
     return sorted({change for change in found if begin <= change.at <= end}, key=lambda change: (change.at, change.object))
+
+
+def _attributed(change: Change, ours: t.Sequence[Change]) -> Change:
+    """What a runbook's ledger tells of is the runbook's, even where the controller's events do not say so."""
+    if change.by in ("", FIELD_MANAGER):
+        for entry in ours:
+            if entry.object == change.object and abs(entry.at - change.at) <= SAME_WRITE:
+                return dataclasses.replace(change, by=FIELD_MANAGER, symptom=change.symptom or entry.symptom)
+    return change
 
 
 def _rollouts(seen: Seen) -> t.Iterator[Change]:
@@ -234,7 +247,7 @@ def _pods(seen: Seen) -> t.Iterator[Change]:
                                  f"{container.get('restartCount', 0)} restarts", "kubelet")
 
 
-def _ours(seen: Seen) -> t.Iterator[Change]:
+def _ours(seen: Seen, asking: str) -> t.Iterator[Change]:
     """What runbooks did and noted, from their records."""
     for _kind, item in seen.of("ConfigMap"):
         if _incident.LABEL not in item["metadata"].get("labels", {}):
@@ -245,7 +258,7 @@ def _ours(seen: Seen) -> t.Iterator[Change]:
             if key.startswith("change.") and entry["state"] in (_incident.DONE, _incident.UNDONE):
                 target, undone = entry["change"]["target"], entry["state"] == _incident.UNDONE
                 yield Change(t.cast(datetime.datetime, moment(entry["at"])), OURS, named(target["kind"], target["name"]),
-                             redact(f"{incident}: {'taken back: ' if undone else ''}{entry['change']['summary']}"), "sre.runbooks")
+                             redact(f"{incident}: {'taken back: ' if undone else ''}{entry['change']['summary']}"), FIELD_MANAGER, incident == asking)
             elif key.startswith("event."):
                 yield Change(t.cast(datetime.datetime, moment(entry["at"])), OURS, f"incident/{incident}",
                              redact(f"{entry['phase']}: {entry['text'][:200]}"), entry.get("by", ""), True)

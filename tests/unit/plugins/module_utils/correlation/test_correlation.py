@@ -357,3 +357,16 @@ def test_a_kind_that_may_not_be_read_is_not_an_error_and_a_cluster_that_is_gone_
     assert denied.metadata == ["Secret"], "Secrets are read as metadata only"
     with pytest.raises(ClusterError):
         _seen.gather(Fake(500), "shop")
+
+
+def test_what_the_asking_incident_has_changed_itself_is_no_candidate():
+    entry = {"state": "done", "at": at("03:20:00"), "change": {"summary": "roll back", "target": {"kind": "Deployment", "name": "api", "namespace": "shop"}}}
+    record = {"metadata": {"name": "incident-inc-1", "creationTimestamp": OLD, "labels": {"runbooks.sre/incident": "INC-1"}},
+              "data": {"change.0001": json.dumps(entry)}}
+    objects = {"Deployment": [deployment("api")], "ConfigMap": [record],
+               "ReplicaSet": [replica_set("api", 1, OLD), replica_set("api", 2, at("03:10:00"), image="shop:2"),
+                              replica_set("api", 3, at("03:20:03"), image="shop:3")]}
+    seen = Seen(objects, {})
+    asked, others = (_changes.changes(seen, time("03:00:00"), NOW, incident) for incident in ("INC-1", "INC-2"))
+    assert [(change.kind, change.symptom) for change in asked] == [("rollout", False), ("runbook", True), ("rollout", True)]
+    assert [(change.by, change.symptom) for change in others] == [("", False), ("sre.runbooks", False), ("sre.runbooks", False)]
