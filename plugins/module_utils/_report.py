@@ -18,7 +18,7 @@ Json = t.Dict[str, t.Any]
 OUTCOMES = {
     "mitigated": "Mitigated: the signals are back under their thresholds and stayed there.",
     "contained": "Contained: no further harm is done; what is left to do needs a person's decision.",
-    "not_mitigated": "Not mitigated: the signals are still over their thresholds.",
+    "not_mitigated": "Not mitigated: nothing that was done was enough. A person must look at what stands below.",
     "unknown": "Unknown: the signals could not be measured after the change.",
     "cooldown": "Nothing changed: the same mitigation was made a moment ago. Escalate.",
     "planned": "Check mode: this is what would be done.",
