@@ -25,7 +25,7 @@ _STATUS = {"4": "\1", "5": "\2"}
 _MASKS: list[tuple[str, re.Pattern[str], t.Any]] = [(hint, re.compile(pattern), by) for hint, pattern, by in (
     (":", r"\b(?:[a-z][a-z0-9+]*://[^\s\"']+|[\w-]+(?:\.[\w-]+)+:\d+(?=[\s,;)\]]|$))", "\0"),  # addresses
     ("HTTP/", r'(?<=HTTP/\d\.\d" )([45])\d\d\b', lambda found: _STATUS[found[1]]),
-    ('"', r"\"(?!(?:GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS) )[^\"]*\"", "\0"),  # quoted, but for a request
+    ('"', r"([=:]\s?)\"[^\"]*\"|\"[^\"\s]*\"", "\\1\0"),  # quoted, but for sentences: klog's messages, requests
     ("'", r"(?<![\w])'[^']*'", "\0"),
     ("=", r"(?<=[\w.\]])=\s?[^\s,;)\]}]*", "= \0 "),  # key=value
     ("", r"[^\s=:,;()\[\]{}\"'|<>]*\d[^\s=:,;()\[\]{}\"'|<>]*", "\0"),  # anything with a digit

@@ -111,6 +111,8 @@ class Miner:
         return {**found, "tables": [table.to_json()] if table.rows else [], "says": _pattern.says(found, patterns)}
 
     def _limits(self, minutes_before: float) -> t.Iterator[str]:
+        if any("\ufffd" in shape.example for shape in self._shapes.shapes.values()):
+            yield "Some records have bytes that are not UTF-8; they are shown as \ufffd."
         if any(self._shapes.others):
             yield f"{sum(self._shapes.others)} records of more than {self._shapes.most} shapes are counted but not told apart."
         if self.since is not None and self._first is not None and minutes_before < 1:

@@ -40,6 +40,7 @@ def by_template(found):
     ("took 12 ms for order-7", "took <*> for <*>"),
     ("user=root from 10.0.0.1:443, retry in 3 seconds", "user <*> from <*> retry in <*>"),
     ('GET "/orders/7" by api.example.com:8443', "GET <*> by <*>"),
+    ('"Error syncing" key="a b" took: "1 s"', "Error syncing key <*> took <*>"),
     ("connected at Fri Jun 17 07:07:00 2005", "connected at <*>")])
 def test_values_are_masked_by_their_form(text, words):
     assert " ".join(_group.words(text)) == words
