@@ -149,7 +149,7 @@ def run(task: Task) -> Result:
         return {"patterns": [], "tables": [], "records": 0, "problems": [], "says": ["no lines of logs were saved"]}
     if not paths and not (p["namespace"] and p["workload"]):
         raise InvalidInput("There is nothing to read: neither paths nor namespace and workload are given.", "Nothing was sent.")
-    _mine.announce(task.progress)
+    _mine.prepare(task.progress)
     found = _files.patterns_of(paths, p["since"] or "", p["baseline"], p["max_shapes"]) if paths else _pods.patterns_of(
         task.cluster(), Target.parse(p["namespace"], p["workload"]), p["container"], p["since"] or "", p["since_seconds"],
         p["max_bytes"], p["baseline"], p["max_shapes"])

@@ -28,8 +28,8 @@ def main() -> int:
                         help="write the number of each record's pattern there, one a line, to be joined with the log; for one FILE, without --since")
     parser.add_argument("--json", action="store_true", help="all figures as JSON")
     options = parser.parse_args()
-    _mine.announce(lambda line: t.cast(None, sys.stderr.write(f"{line}\n")))
     try:
+        _mine.prepare(lambda line: t.cast(None, sys.stderr.write(f"{line}\n")))
         found = _assigned(options) if options.assign else _files.patterns_of(options.files, options.since, options.baseline)
     except RunbookError as error:
         sys.stderr.write(f"{error}\n")

@@ -49,8 +49,9 @@ class _Told:
     words: _group.Words = ()
 
 
-def announce(tell: t.Callable[[str], None]) -> None:
-    """Say it where this is the first run, which takes longer."""
+def prepare(tell: t.Callable[[str], None]) -> None:
+    """Refuse where the compiler is missing, and say it where this is the first run, which takes longer."""
+    require_compiler()
     if not compiled_before(__file__):
         tell("first run on this machine: the analysis is being compiled, some seconds more than later runs")
 
@@ -67,7 +68,6 @@ class Miner:
     """
 
     def __init__(self, since: float | None, latest: float, baseline: float = BASELINE, most: int = MOST_SHAPES, label: bool = False) -> None:
-        require_compiler()
         self.since, self.baseline, self.latest = since, baseline, latest
         self.problems: list[str] = []
         self.numbers: list[int] = []
