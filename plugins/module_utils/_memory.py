@@ -154,14 +154,21 @@ def _facts(pod: Json, container: str) -> Json:
     limits = _workload.container_spec(pod, container).get("resources", {}).get("limits", {})
     ends = [state["terminated"] for state in (status.get("lastState", {}), status.get("state", {}))
             if "terminated" in state]
-    evicted = pod["status"].get("reason") == "Evicted"
     return {
         "pod": pod["metadata"]["name"], "ready": _workload.ready(pod), "restarts": status.get("restartCount", 0),
         "started_at": status.get("state", {}).get("running", {}).get("startedAt"),
         "ooms": [end["finishedAt"] for end in ends if end.get("reason") == "OOMKilled"],
-        "evicted_at": pod["status"].get("startTime", pod["metadata"]["creationTimestamp"]) if evicted else None,
+        "evicted_at": evicted_at(pod),
         "limit": float(parse_quantity(limits["memory"])) if "memory" in limits else None,
     }
+
+
+def evicted_at(pod: Json) -> str | None:
+    """When the node evicted the pod, None if it did not: its last condition changed then, at least that it is no longer ready."""
+    if pod["status"].get("reason") != "Evicted":
+        return None
+    changed = [condition["lastTransitionTime"] for condition in pod["status"].get("conditions", []) if condition.get("lastTransitionTime")]
+    return max(changed, default=pod["status"].get("startTime", pod["metadata"]["creationTimestamp"]))
 
 
 def _heap(scraped: Samples | None, series: t.Mapping[str, list[Series]]) -> Json:

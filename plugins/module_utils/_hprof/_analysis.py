@@ -166,9 +166,9 @@ def _build(mapping: _source.Mapping, classes: Classes, steps: Steps, scratch: st
         result.warnings.append(f"About {needed >> 20} MiB are needed and less are free: large tables are on disk, which is slower.")
     graph, roots = _read(mapping, classes, steps, weak_is_strong, arena)
     with steps.step("searching what is reachable"):
-        reached = _dominators.search(graph.objects.begin, graph.objects.end, graph.targets, roots.objects, arena)
+        reached = _dominators.search(graph.objects.begin, graph.targets, roots.objects, arena)
     with steps.step("finding the dominators"):
-        sources = _dominators.predecessors(reached, graph.objects.begin, graph.objects.end, graph.targets, roots.objects, arena)
+        sources = _dominators.predecessors(reached, graph.objects.begin, graph.targets, roots.objects, arena)
         graph.forget_references()
         dominator = _dominators.dominators(reached, sources, arena)
     with steps.step("adding up retained sizes"):

@@ -12,8 +12,12 @@ import dataclasses
 import typing as t
 
 from ansible_collections.sre.runbooks.plugins.module_utils._hprof._arena import Arena
-from ansible_collections.sre.runbooks.plugins.module_utils._hprof._kernel import kernel
+from ansible_collections.sre.runbooks.plugins.module_utils._hprof._kernel import kernel, prefetch
 from ansible_collections.sre.runbooks.plugins.module_utils._compiled import np
+
+
+#: how many vertices, and references, ahead memory that is read in no order is asked for
+_AHEAD, _FAR_AHEAD = 6, 24
 
 
 @dataclasses.dataclass
@@ -42,8 +46,7 @@ class Predecessors:
 
 
 @kernel
-def _search(begin: t.Any, end: t.Any, targets: t.Any, roots: t.Any, vertex: t.Any, object_: t.Any, parent: t.Any, stack: t.Any,
-            cursor: t.Any) -> int:
+def _search(begin: t.Any, targets: t.Any, roots: t.Any, vertex: t.Any, object_: t.Any, parent: t.Any, stack: t.Any, cursor: t.Any) -> int:
     count = 0
     for r in range(roots.shape[0]):
         o = np.int64(roots[r])
@@ -55,7 +58,7 @@ def _search(begin: t.Any, end: t.Any, targets: t.Any, roots: t.Any, vertex: t.An
         stack[0], cursor[0] = o, begin[o]
         while depth >= 0:
             o = np.int64(stack[depth])
-            k, stop, v = np.int64(cursor[depth]), np.int64(end[o]), vertex[o]
+            k, stop, v = np.int64(cursor[depth]), np.int64(begin[o + 1]), vertex[o]
             deeper = False
             while k < stop:
                 target = np.int64(targets[k])
@@ -64,7 +67,7 @@ def _search(begin: t.Any, end: t.Any, targets: t.Any, roots: t.Any, vertex: t.An
                     count += 1
                     vertex[target], object_[count], parent[count] = count, target, v
                     first = begin[target]
-                    if first == end[target]:
+                    if first == begin[target + 1]:
                         continue
                     cursor[depth] = k
                     depth += 1
@@ -76,52 +79,57 @@ def _search(begin: t.Any, end: t.Any, targets: t.Any, roots: t.Any, vertex: t.An
     return count
 
 
-def search(begin: t.Any, end: t.Any, targets: t.Any, roots: t.Any, arena: Arena) -> Reached:
-    """Find all that the roots reach."""
-    objects = len(end)
+def search(begin: t.Any, targets: t.Any, roots: t.Any, arena: Arena) -> Reached:
+    """Find all that the roots reach; the targets of object o are ``targets[begin[o]:begin[o + 1]]``."""
+    objects = len(begin) - 1
     vertex = arena.zeros(objects, np.int32)
     object_, parent, stack = (arena.empty(objects + 1, np.int32) for _each in range(3))
     cursor = arena.empty(objects + 1, np.uint32)
     object_[0] = parent[0] = 0
-    count = int(_search(begin, end, targets, roots, vertex, object_, parent, stack, cursor))
+    count = int(_search(begin, targets, roots, vertex, object_, parent, stack, cursor))
     return Reached(count, vertex, object_[:count + 1], parent[:count + 1])
 
 
 @kernel
-def _count_sources(count: int, object_: t.Any, vertex: t.Any, begin: t.Any, end: t.Any, targets: t.Any, source_begin: t.Any) -> int:
+def _count_sources(vertex: t.Any, begin: t.Any, targets: t.Any, source_begin: t.Any) -> int:
     """Count who refers to each vertex; on the way, the targets of what was reached become vertices."""
-    for v in range(1, count + 1):
-        o = object_[v]
-        for k in range(begin[o], end[o]):
-            target = vertex[targets[k]]
-            targets[k] = target
-            source_begin[target + 1] += 1
+    last = targets.shape[0] - 1
+    for o in range(vertex.shape[0]):
+        if vertex[o] != 0:
+            for k in range(begin[o], begin[o + 1]):
+                prefetch(vertex, np.int64(targets[min(k + _FAR_AHEAD, last)]))
+                target = vertex[targets[k]]
+                targets[k] = target
+                source_begin[target + 1] += 1
     total = np.int64(0)
-    for v in range(count + 2):
+    for v in range(source_begin.shape[0]):
         total += source_begin[v]
         source_begin[v] = total
     return total
 
 
 @kernel
-def _fill_sources(count: int, object_: t.Any, begin: t.Any, end: t.Any, targets: t.Any, source_begin: t.Any, source: t.Any) -> None:
-    for v in range(1, count + 1):
-        o = object_[v]
-        for k in range(begin[o], end[o]):
-            target = targets[k]
-            source[source_begin[target]] = v
-            source_begin[target] += 1
-    for v in range(count + 1, 0, -1):
+def _fill_sources(vertex: t.Any, begin: t.Any, targets: t.Any, source_begin: t.Any, source: t.Any) -> None:
+    last = targets.shape[0] - 1
+    for o in range(vertex.shape[0]):
+        v = vertex[o]
+        if v != 0:
+            for k in range(begin[o], begin[o + 1]):
+                prefetch(source_begin, np.int64(targets[min(k + _FAR_AHEAD, last)]))
+                target = targets[k]
+                source[source_begin[target]] = v
+                source_begin[target] += 1
+    for v in range(source_begin.shape[0] - 1, 0, -1):
         source_begin[v] = source_begin[v - 1]
     source_begin[0] = 0
 
 
-def predecessors(reached: Reached, begin: t.Any, end: t.Any, targets: t.Any, roots: t.Any, arena: Arena) -> Predecessors:
+def predecessors(reached: Reached, begin: t.Any, targets: t.Any, roots: t.Any, arena: Arena) -> Predecessors:
     """Turn the references around; ``targets`` is used up."""
     source_begin = arena.zeros(reached.count + 2, np.uint32)
-    total = int(_count_sources(reached.count, reached.object, reached.vertex, begin, end, targets, source_begin))
+    total = int(_count_sources(reached.vertex, begin, targets, source_begin))
     source = arena.empty(total, np.int32)
-    _fill_sources(reached.count, reached.object, begin, end, targets, source_begin, source)
+    _fill_sources(reached.vertex, begin, targets, source_begin, source)
     is_root = np.zeros(reached.count + 1, np.bool_)
     is_root[reached.vertex[roots]] = True
     return Predecessors(source_begin, source, is_root)
@@ -137,6 +145,11 @@ def _semi_nca(count: int, dominator: t.Any, source_begin: t.Any, source: t.Any, 
     for v in range(count + 1):
         link[v, 0], link[v, 1] = dominator[v], v
     for w in range(count, 0, -1):
+        if w > 2 * _AHEAD:
+            for k in range(source_begin[w - 2 * _AHEAD], source_begin[w - 2 * _AHEAD + 1]):
+                prefetch(link, 2 * np.int64(source[k]))
+            for k in range(source_begin[w - _AHEAD], source_begin[w - _AHEAD + 1]):
+                prefetch(link, 2 * np.int64(link[source[k], 0]))
         least = dominator[w]
         if is_root[w]:
             least = 0

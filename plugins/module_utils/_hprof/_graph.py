@@ -51,7 +51,8 @@ class Shapes(t.NamedTuple):
 
 
 class Objects(t.NamedTuple):
-    """One entry for each object: row of its class, length or size, offset in the dump, where its references begin, and end."""
+    """One entry for each object: row of its class, length or size, offset in the dump, where its references begin, and end (only
+    while they are read: then they end where the next one's begin)."""
 
     class_of: t.Any
     units: t.Any
@@ -78,7 +79,7 @@ class Graph:
     def forget_references(self) -> None:
         """Once they have been turned around nobody asks for them any more."""
         none = np.zeros(0, np.uint32)
-        self.targets, self.objects = none, self.objects._replace(begin=none, end=none)
+        self.targets, self.objects = none, self.objects._replace(begin=none)
 
 
 def shapes(classes: Classes, weak_is_strong: bool, kept_anyway: set[int]) -> Shapes:
@@ -153,7 +154,24 @@ def build(mapping: Mapping, segments: t.Any, classes: Classes, numbers: Numbers,
         known = numbers_of[:int(objects.begin[thread + 1]) - end]
         targets[end:end + len(known)] = known
         objects.end[thread] += len(known)
-    return Graph(classes, numbers, objects, targets, referents[:found], shape)
+    used = _compact(objects, targets)
+    objects = objects._replace(end=np.zeros(0, np.uint32))
+    return Graph(classes, numbers, objects, targets[:used + 1], referents[:found], shape)
+
+
+@kernel
+def _compact(objects: Objects, targets: t.Any) -> int:
+    """Close the gaps that null and unknown references left, so that an object's targets end where the next one's begin."""
+    w, first = np.int64(0), np.int64(objects.begin[0])
+    for o in range(objects.end.shape[0]):
+        k, end = first, np.int64(objects.end[o])
+        first, objects.begin[o] = np.int64(objects.begin[o + 1]), w
+        while k < end:
+            targets[w] = targets[k]
+            w += 1
+            k += 1
+    objects.begin[objects.end.shape[0]] = w
+    return w
 
 
 @kernel

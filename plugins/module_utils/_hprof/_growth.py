@@ -10,9 +10,12 @@ import re
 
 from ansible_collections.sre.runbooks.plugins.module_utils._hprof._model import (
     Collection, GrowingCollection, Growth, GrowthRow, HistogramRow)
+from ansible_collections.sre.runbooks.plugins.module_utils._hprof._paths import PLATFORM
 from ansible_collections.sre.runbooks.plugins.module_utils._hprof._scan import nice_name
 
 _ROWS = 50
+#: from so many entries on, more objects of the JDK's own classes may well lie in a collection of such
+_MANY = 1000
 #: lambdas are numbered as they come up, which differs from run to run
 _NUMBER = re.compile(r"(?<=\$\$Lambda)\$?\d*$")
 
@@ -52,7 +55,8 @@ def _growing(before: list[Collection], after: list[Collection], more: dict[str, 
         key = one.held_by, one.class_name
         content = _NUMBER.sub("", one.value_types[0].class_name) if one.value_types else ""
         grown, known = more.get(content, 0), earlier.get(key)
-        if key not in found and (one.entries > known if known is not None else 0 < grown <= one.entries):
+        may_hold = 0 < grown <= one.entries and (one.entries >= _MANY or not PLATFORM.match(content))
+        if key not in found and (one.entries > known if known is not None else may_hold):
             found[key] = GrowingCollection(one.held_by, one.class_name, one.entries, known, one.retained_bytes, content, grown)
     return list(found.values())
 

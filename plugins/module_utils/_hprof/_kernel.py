@@ -21,6 +21,7 @@ OBJECT = 2
 
 if numba is not None:
     from llvmlite import ir
+    from numba.core import cgutils
     from numba.extending import intrinsic
 
     def _loader(bits: int) -> t.Any:
@@ -45,9 +46,22 @@ if numba is not None:
             return builder.ctpop(arguments[0])
         return numba.types.int64(numba.types.int64), generate
 
+    @intrinsic
+    def prefetch(typing_context: t.Any, array: t.Any, place: t.Any) -> t.Any:
+        """Ask for the element at that place of the flat array, so that it is there when it is needed: nothing waits for it."""
+        def generate(context: t.Any, builder: t.Any, signature: t.Any, arguments: t.Any) -> t.Any:
+            base = context.make_array(signature.args[0])(context, builder, arguments[0]).data
+            address = builder.bitcast(builder.gep(base, [arguments[1]]), ir.IntType(8).as_pointer())
+            number = ir.IntType(32)
+            function = cgutils.get_or_insert_function(builder.module, ir.FunctionType(ir.VoidType(), [address.type, number, number, number]),
+                                                      "llvm.prefetch.p0")
+            builder.call(function, [address, number(0), number(3), number(1)])
+            return context.get_dummy_value()
+        return numba.types.void(array, numba.types.int64), generate
+
     load8, load16, load32, load64 = map(_loader, (8, 16, 32, 64))
 else:
-    load8 = load16 = load32 = load64 = popcount = None
+    load8 = load16 = load32 = load64 = popcount = prefetch = None
 
 
 @kernel

@@ -95,3 +95,13 @@ def test_a_heap_that_may_outgrow_its_limit_is_no_cause_while_nothing_presses():
 def test_a_leak_is_never_answered_with_more_memory():
     best = diagnose([pod(heap_max=640 * MIB)], [LEAKING])[0]
     assert best.recommendation == "restart"
+
+
+@pytest.mark.parametrize(("status", "expected"), [
+    ({"phase": "Running", "startTime": "2026-11-23T01:00:00Z"}, None),
+    ({"reason": "Evicted", "startTime": "2026-11-23T01:00:00Z"}, "2026-11-23T01:00:00Z"),
+    ({"reason": "Evicted", "startTime": "2026-11-23T01:00:00Z", "conditions": [
+        {"type": "PodScheduled", "lastTransitionTime": "2026-11-23T01:00:00Z"}, {"type": "Ready", "lastTransitionTime": "2026-11-23T03:00:09Z"}]},
+     "2026-11-23T03:00:09Z")])
+def test_an_eviction_is_dated_when_it_happened_not_when_the_pod_began(status, expected):
+    assert _memory.evicted_at({"metadata": {"creationTimestamp": "2026-11-23T00:59:00Z"}, "status": status}) == expected
