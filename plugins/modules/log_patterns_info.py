@@ -91,6 +91,14 @@ patterns:
   type: list
   elements: dict
   returned: success
+since:
+  description: The time that the records are compared at, empty where they are not compared.
+  type: str
+  returned: success
+how:
+  description: How that is known, where errors tell it.
+  type: str
+  returned: success
 tables:
   description: The errors that grew most, for a report.
   type: list

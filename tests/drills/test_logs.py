@@ -37,6 +37,16 @@ def test_the_new_error_is_first_and_its_secret_is_gone(shop, runbook, incident_i
     assert TOKEN not in done.stdout + saved and "[REDACTED]" in first["examples"][0]
 
 
+def test_saved_logs_tell_when_errors_rose_and_which(shop, runbook, incident_id, began):
+    saved = {"incident_id": incident_id, "incidents_dir": str(runbook.incidents)}
+    assert runbook.module("sre.runbooks.workload_logs", {**ASKED, **saved})["rc"] == 0
+    answer = runbook.module("sre.runbooks.log_patterns_info", {**saved, "captured": True, "since": "errors"})["result"]
+    assert answer["since"] and "rose from" in answer["how"]
+    assert "NumberFormatException" in answer["patterns"][0]["template"] and answer["patterns"][0]["since"] >= 30
+    assert answer["tables"][0]["rows"][0][0].startswith("ERROR api bad request")
+    assert TOKEN not in json.dumps(answer)
+
+
 def test_what_is_asked_wrongly_or_may_not_be_read_is_said(shop, runbook):
     bad = runbook.module("sre.runbooks.log_patterns_info", {**ASKED, "since": "yesterday"})
     assert bad["rc"] != 0 and "'yesterday' is no time" in bad["result"]["msg"]

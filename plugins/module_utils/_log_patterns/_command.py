@@ -20,7 +20,8 @@ def main() -> int:
     """Patterns of the files together, in words or as JSON."""
     parser = argparse.ArgumentParser(prog="python -m …_log_patterns", description="What logs say, as patterns, and what of it is new.")
     parser.add_argument("files", nargs="+", metavar="FILE", help="plain or gzip; one of each replica")
-    parser.add_argument("--since", metavar="TIME", default="", help="when the incident began, ISO 8601; without it nothing is compared")
+    parser.add_argument("--since", metavar="TIME", default="",
+                        help="when the incident began, ISO 8601, or 'errors' for when errors began to rise; without it nothing is compared")
     parser.add_argument("--baseline", type=float, default=_mine.BASELINE, metavar="SECONDS",
                         help="time before it to compare with (default %(default)s)")
     parser.add_argument("--top", type=int, default=20, metavar="N", help="patterns to show (default %(default)s)")
@@ -47,7 +48,10 @@ def _assigned(options: argparse.Namespace) -> Json:
     if options.since or len(options.files) != 1:
         raise InvalidInput("--assign numbers the records of one FILE, all of them.", "Leave out --since and the other files.")
     found, numbers = _files.numbered(options.files[0])
-    options.assign.write_text("".join(f"{number}\n" for number in numbers), encoding="utf-8")
+    try:
+        options.assign.write_text("".join(f"{number}\n" for number in numbers), encoding="utf-8")
+    except OSError as error:
+        raise InvalidInput(f"Cannot write {options.assign}: {error.strerror}.", "Name a file that this user may write.") from error
     return found
 
 

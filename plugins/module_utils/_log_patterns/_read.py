@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 import typing as t
 import zlib
 
@@ -41,15 +42,24 @@ class Blocks:
             self.problems.append(f"{self.path.name} does not look like text; what is readable in it is counted all the same.")
         opener: t.Any = gzip.open if packed else open
         with opener(self.path, "rb") as file:
-            yield from _whole_records(self._pieces(file))
+            yield from _whole_records(self._pieces(file)) if packed else self._pieces(file, _whole)
 
-    def _pieces(self, file: t.Any) -> t.Iterator[bytes]:
+    def _pieces(self, file: t.Any, read: t.Callable[[t.Any], bytes] = lambda file: file.read1(BLOCK)) -> t.Iterator[bytes]:
         """What can be read, in the pieces in which it comes: of a file that is cut short, all before the cut."""
         try:
-            while piece := file.read1(BLOCK):
+            while piece := read(file):
                 yield piece
         except (EOFError, OSError, zlib.error) as error:
             self.problems.append(f"{self.path.name} can be read only in part: {error}")
+
+
+def _whole(file: t.Any) -> bytes:
+    """The next records of a file that can go back to where the last one begins."""
+    piece: bytes = file.read(BLOCK)
+    cut = _last_record(piece) if len(piece) == BLOCK else 0
+    if cut:
+        file.seek(cut - len(piece), os.SEEK_CUR)
+    return _ended(piece[:cut or None]) if piece else piece
 
 
 def of_text(text: str) -> t.Iterator[bytes]:
