@@ -35,12 +35,12 @@ def test_refused_before_anything_happens(shop, runbook, now, variables, words):
     ("api_gateway_overload", {"api_gateway_overload_steps": {"slow_upstream": ["shead"]}}, "Got no match for: shead"),
     ("api_gateway_overload", {"api_gateway_overload_preset": "ngnix"}, "value of api_gateway_overload_preset must be one of"),
 ])
-def test_other_runbooks_refuse_what_cannot_be(healed, runbook, incident_id, now, name, variables, words):
+def test_other_runbooks_refuse_what_cannot_be(shop, runbook, incident_id, now, name, variables, words):
     done = runbook.run(f"incident/{name}.yml", runbooks_force=True, incident_id=incident_id, **variables)
     assert done.returncode != 0
     assert words in " ".join(done.stdout.split())
     assert "Traceback" not in done.stdout
-    assert not [write for write in healed.writes(now) if "configmaps" not in write and "leases" not in write]
+    assert not [write for write in shop.writes(now) if "configmaps" not in write and "leases" not in write]
 
 
 def test_a_token_that_is_not_accepted(shop, runbook, now):
