@@ -35,8 +35,8 @@ def test_an_interrupt_while_the_database_is_asked(postgres, tmp_path, module):
     with contextlib.closing(postgres.connect()) as holder, holder.cursor() as cursor:
         cursor.execute("LOCK TABLE order_items IN ACCESS EXCLUSIVE MODE")
         run = subprocess.Popen(
-            [pathlib.Path(sys.executable).with_name("ansible"), "localhost", "-i", "localhost,", "-c", "local", "-m", f"sre.runbooks.{module}",
-             "-a", json.dumps(arguments)],
+            ["env", "--default-signal=INT", pathlib.Path(sys.executable).with_name("ansible"), "localhost", "-i", "localhost,", "-c", "local",
+             "-m", f"sre.runbooks.{module}", "-a", json.dumps(arguments)],
             cwd=PLAYBOOKS, start_new_session=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         waiting = WAITING.format(postgres.name)
         until(lambda: postgres.server.execute(waiting))

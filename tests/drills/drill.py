@@ -67,7 +67,8 @@ class Runbook:
                  "memory_leak_sustained_seconds": 3, "memory_leak_observe_seconds": 2,
                  "memory_leak_histogram_interval": 1, **variables}
         return subprocess.Popen(
-            ["ansible-playbook", "-i", "../inventories/lab", "--limit", CLUSTER.name, playbook, *flags,
+            # A shell starts what is in the background with SIGINT ignored; a person's terminal does not.
+            ["env", "--default-signal=INT", "ansible-playbook", "-i", "../inventories/lab", "--limit", CLUSTER.name, playbook, *flags,
              "-e", json.dumps(extra)],
             cwd=ROOT / "playbooks", env=self._environment(), text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT, start_new_session=True)

@@ -152,11 +152,13 @@ def held(corrupted):
 def test_an_interrupt_of_check_and_dump_leaves_nothing_half_done_and_the_next_run_goes_on(corrupted, held, runbook, incident_id):
     run = runbook.start("incident/data_inconsistency.yml", incident_id=incident_id, data_inconsistency_lock_timeout=120)
     evidence_directory = runbook.incidents / incident_id / CLUSTER.name / "evidence"
-    until((evidence_directory / "writes.json").exists, timeout=180)
+    watching = "SELECT pid FROM pg_stat_activity WHERE query LIKE '%txid_snapshot_xmax%' AND pid <> pg_backend_pid()"
+    until(lambda: sql(corrupted, watching), timeout=180, pause=0.3)  # whether writes have stopped; check and dump come next
     with held("LOCK TABLE order_items IN ACCESS EXCLUSIVE MODE"):
         until(lambda: sql(corrupted, "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND application_name = 'sre.runbooks'"))
         output = interrupted(run)
     assert f"incident_id={incident_id}" in output and "Traceback" not in output
+    assert "stopped in scope" in " ".join(output.split())
     assert list(evidence_directory.glob("database_dump/*.dump")) == []
     until(lambda: not sql(corrupted, "SELECT pid FROM pg_stat_activity WHERE application_name IN ('sre.runbooks', 'pg_dump')"))
     done = runbook.run("incident/data_inconsistency.yml", incident_id=incident_id)

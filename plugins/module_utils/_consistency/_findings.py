@@ -44,7 +44,7 @@ class Distinct:
 
     BUCKETS = 256
 
-    def __init__(self, most: int = 12_000_000) -> None:
+    def __init__(self, most: int = 2_000_000) -> None:
         self.most, self.full = most, False
         self._buckets = [array.array("q") for _each in range(self.BUCKETS)]
         self._compact_at = [64] * self.BUCKETS
