@@ -27,6 +27,7 @@ import reference  # noqa: E402
 #: what a program has to keep for a dump of about one MB
 _LEAK_PER_MB, _GRAPH_PER_MB = 0.64, 0.54
 _SLURP, _VISUALVM = "hprof-slurp: histogram", "VisualVM's library: everything"
+_IMPORTS, _START = "ours: interpreter and imports only", "ours: histogram of a dump of 4 MB"
 _SUBJECT = "ansible_collections.sre.runbooks.plugins.module_utils._hprof._command"
 
 
@@ -77,7 +78,8 @@ def compare(megabytes: int) -> None:
         cold = ours(dump, XDG_CACHE_HOME=empty, NUMBA_CACHE_DIR=empty)
     ours(dump)  # compiles what is not kept yet
     start = best_of(3, lambda: measure([sys.executable, "-c", f"import {_SUBJECT}._analysis".replace("._command", "")]))
-    runs = {"ours: interpreter and imports only": start, "ours: histogram": best_of(3, lambda: ours(dump, "--histogram")),
+    tiny = dumps.make("StaticMap", 1).hprof
+    runs = {_IMPORTS: start, _START: best_of(3, lambda: ours(tiny, "--histogram")), "ours: histogram": best_of(3, lambda: ours(dump, "--histogram")),
             "ours: everything": ours(dump), "ours: everything, first run on a machine": cold}
     if shutil.which("hprof-slurp"):
         runs[_SLURP] = best_of(3, lambda: measure(["hprof-slurp", str(dump)]))
@@ -92,10 +94,11 @@ def compare(megabytes: int) -> None:
 def judge(runs: dict[str, Run], size: int) -> None:
     """The ratios that are promised."""
     whole, histogram, visualvm = runs["ours: everything"], runs["ours: histogram"], runs[_VISUALVM]
-    beyond = Run((histogram.seconds or 0) - (runs["ours: interpreter and imports only"].seconds or 0), histogram.peak)
     print("\n| | measured | wanted |\n| --- | --- | --- |")
-    if _SLURP in runs:
-        print(f"| histogram beyond interpreter and imports, to hprof-slurp | {ratio(beyond, runs[_SLURP])} | at most 1.0 |")
+    for name, start in (("interpreter and imports", _IMPORTS), ("what a dump of 4 MB takes", _START)):
+        beyond = Run((histogram.seconds or 0) - (runs[start].seconds or 0), histogram.peak)
+        if _SLURP in runs:
+            print(f"| histogram beyond {name}, to hprof-slurp | {ratio(beyond, runs[_SLURP])} | at most 1.0 |")
     print(f"| everything, VisualVM's library to ours | {ratio(visualvm, whole)} | at least 15 |\n"
           f"| peak memory of everything, to VisualVM's library | {whole.peak / visualvm.peak:.2f} | below 1 |\n"
           f"| peak memory of everything, to the dump | {whole.peak / size:.2f} | at most 2 |\n"
