@@ -15,6 +15,8 @@ WILD = "<*>"
 FEWEST_VALUES, FEWEST_NAMES = 3, 8
 #: a pattern in which a smaller share of the words is the same says nothing, so it is told apart further
 LEAST_CONSTANT = 0.7
+#: with more different words than this, and in more than every second text another one, a place is a value all the same
+MOST_TEXTS = 64
 #: words of a record that are looked at
 MOST_WORDS = 120
 
@@ -33,7 +35,7 @@ _MASKS: list[tuple[str, re.Pattern[str], t.Any]] = [(hint, re.compile(pattern), 
     ("\0", r"\b(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun|Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]{0,6}\b(?=,? +(?:\0|[A-Z][a-z][a-z] ))", "\0"),
 )]
 
-Words = tuple[str, ...]
+Words = t.Tuple[str, ...]
 
 
 def words(text: str) -> Words:
@@ -63,7 +65,7 @@ def group(texts: t.Sequence[Words]) -> list[Words]:
     while undecided:
         members = undecided.pop()
         columns = [set(column) for column in zip(*(texts[index] for index in members), strict=True)]
-        place = _text_place(columns)
+        place = _text_place(columns, len(members))
         if place is not None:
             parts: dict[str, list[int]] = collections.defaultdict(list)
             for index in members:
@@ -76,7 +78,7 @@ def group(texts: t.Sequence[Words]) -> list[Words]:
     return patterns
 
 
-def _text_place(columns: t.Sequence[set[str]]) -> int | None:
+def _text_place(columns: t.Sequence[set[str]], texts: int) -> int | None:
     """The place by whose words texts are different events, None where they are one event."""
     varying = [place for place, values in enumerate(columns) if len(values) > 1]
     if not varying:
@@ -86,7 +88,9 @@ def _text_place(columns: t.Sequence[set[str]]) -> int | None:
         return place
     masked = sum(values == {WILD} for values in columns)
     constant = len(columns) - masked - len(varying)
-    return min(varying, key=lambda place: len(columns[place])) if constant < LEAST_CONSTANT * (len(columns) - masked) else None
+    place = min(varying, key=lambda place: len(columns[place]))
+    only_values = constant and len(columns[place]) > max(MOST_TEXTS, texts // 2)
+    return place if constant < LEAST_CONSTANT * (len(columns) - masked) and not only_values else None
 
 
 def _enough(values: t.Iterable[str]) -> int:

@@ -21,7 +21,7 @@ _SAMPLE = 20
 #: the time that the kubelet gives to each line, or the container runtime with its stream
 _STAMP = re.compile(rb"(?:\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+(?:Z|[+-]\d\d:\d\d) (?:std(?:out|err) [FP] )?)?")
 
-Reader = t.Callable[[str], dict[str, t.Any] | None]
+Reader = t.Callable[[str], t.Optional[t.Dict[str, t.Any]]]
 
 
 def as_plain(block: bytes) -> bytes:

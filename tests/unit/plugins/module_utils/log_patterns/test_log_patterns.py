@@ -51,6 +51,12 @@ def test_what_varies_little_is_text_and_what_varies_much_is_a_value():
     assert set(_group.group(texts)) == {tuple("opened the connection of <*>".split()), tuple("closed the connection of <*>".split())}
 
 
+def test_names_without_number_are_one_pattern_even_in_a_short_text():
+    names = ["".join(chr(97 + number // 26 ** place % 26) for place in range(3)) for number in range(1000)]
+    texts = [_group.words(f"user {name} likes {other}") for name, other in zip(names, reversed(names), strict=True)]
+    assert set(_group.group(texts)) == {tuple("user <*> likes <*>".split())}
+
+
 def test_every_text_gets_a_pattern_that_fits_it():
     texts = [tuple(f"{a}{b} {b} {c}".split()) for a in "pq" for b in "abcdefg" for c in "xyz"]
     for text, pattern in zip(texts, _group.group(texts), strict=True):
