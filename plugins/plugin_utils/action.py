@@ -17,6 +17,7 @@ from ansible_collections.sre.runbooks.plugins.module_utils._errors import Runboo
 from ansible_collections.sre.runbooks.plugins.module_utils._module import Task, failure
 
 display = Display()
+LISTEN_EVERY = 0.5
 
 #: module option -> host variable that supplies it when the task does not
 HOST_VARIABLES = {
@@ -35,9 +36,15 @@ HOST_VARIABLES = {
 
 
 def _interruptible(work: t.Callable[[], t.Any]) -> t.Any:
-    """Do something in a thread: Ctrl-C is handled in the main one, which would be deaf during a long call into C."""
+    """Do something in a thread: Ctrl-C is handled in the main one, which would be deaf during a long call into C.
+
+    It has to wake up now and then, because another thread may have been given the signal.
+    """
     with concurrent.futures.ThreadPoolExecutor(max_workers=1) as pool:
-        return pool.submit(contextvars.copy_context().run, work).result()
+        future = pool.submit(contextvars.copy_context().run, work)
+        while not concurrent.futures.wait([future], LISTEN_EVERY).done:
+            pass
+        return future.result()
 
 
 class WorkerAction(ActionBase):
