@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import contextlib
 import datetime
 import pathlib
@@ -201,17 +202,19 @@ def _fill(result: HeapAnalysis, heap: Heap, steps: Steps) -> None:
     """All findings."""
     result.totals.reachable_objects = heap.reached.count
     result.totals.reachable_bytes = int(heap.tree.retained[0]) * 8
-    with steps.step("retained sizes by class"):
-        _retained_by_class(result, heap)
-        result.dominators = [heap.node(v, _DEPTH, _WIDTH) for v in heap.tree.largest_children(0, _DOMINATORS)]
-    with steps.step("looking for suspects"):
-        result.suspects = _suspects.find(heap)
-    for name, attribute, find in _DETAILS:
-        with steps.step(name):
-            setattr(result, attribute, find(heap))
-            heap.mapping.let_go()
-    with steps.step("comparing texts"):
-        result.duplicate_strings, result.totals.duplicate_string_bytes = _strings.duplicates(heap)
+    with concurrent.futures.ThreadPoolExecutor(1) as beside:  # they need the dump, the other steps the tree
+        texts = beside.submit(_strings.duplicates, heap)
+        with steps.step("retained sizes by class"):
+            _retained_by_class(result, heap)
+            result.dominators = [heap.node(v, _DEPTH, _WIDTH) for v in heap.tree.largest_children(0, _DOMINATORS)]
+        with steps.step("looking for suspects"):
+            result.suspects = _suspects.find(heap)
+        for name, attribute, find in _DETAILS:
+            with steps.step(name):
+                setattr(result, attribute, find(heap))
+                heap.mapping.let_go()
+        with steps.step("comparing texts"):
+            result.duplicate_strings, result.totals.duplicate_string_bytes = texts.result()
     with steps.step("ways to save memory"):
         result.savings = _savings.find(heap, result)
     result.totals.class_loaders = len({dump.loader for dump in heap.classes.scan.class_dumps.values() if dump.loader})

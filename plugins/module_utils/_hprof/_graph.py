@@ -121,9 +121,16 @@ def read_objects(mapping: Mapping, segments: t.Any, classes: Classes, numbers: N
     place = arena.empty(count, np.uint32 if len(mapping.data) < 1 << 32 else np.int64)
     objects = Objects(arena.zeros(count, np.int32), arena.empty(count, np.uint32), place, arena.zeros(count + 1, np.uint32),
                       arena.empty(count, np.uint32))
-    for window in mapping.windows(segments):
-        _enter_objects(mapping.data, window, scan.id_bytes, _records.root_bytes(scan.id_bytes), numbers, scan.table, len(classes.names),
-                       objects)
+
+    def enter(windows: t.Iterator[t.Any]) -> None:
+        for window in windows:
+            _enter_objects(mapping.data, window, scan.id_bytes, _records.root_bytes(scan.id_bytes), numbers, scan.table, len(classes.names),
+                           objects)
+
+    if count == scan.state[_records.OBJECTS]:
+        mapping.share(segments, enter)
+    else:  # a damaged dump has identifiers twice, and the last one counts
+        enter(mapping.windows(segments))
     return objects
 
 
@@ -145,10 +152,15 @@ def build(mapping: Mapping, segments: t.Any, classes: Classes, numbers: Numbers,
     targets = arena.empty(int(_running_sum(objects.begin)) + 1, np.int32)
     objects.end[:] = objects.begin[:-1]
     weak = int(scan.tally[:len(shape.kind), _records.COUNT][shape.kind > 0].sum())
-    referents, found = np.zeros((weak, 2), np.int32), 0
-    for window in mapping.windows(segments):
-        found += _enter_references(mapping.data, window, scan.id_bytes, _records.root_bytes(scan.id_bytes), numbers, shape, objects, targets,
-                                   referents[found:])
+
+    def enter(windows: t.Iterator[t.Any]) -> t.Any:
+        referents, found = np.zeros((weak, 2), np.int32), 0
+        for window in windows:
+            found += _enter_references(mapping.data, window, scan.id_bytes, _records.root_bytes(scan.id_bytes), numbers, shape, objects,
+                                       targets, referents[found:])
+        return referents[:found]
+
+    referents = np.concatenate(mapping.share(segments, enter))
     for thread, numbers_of in locals_of.items():
         end = int(objects.end[thread])
         known = numbers_of[:int(objects.begin[thread + 1]) - end]
@@ -156,7 +168,7 @@ def build(mapping: Mapping, segments: t.Any, classes: Classes, numbers: Numbers,
         objects.end[thread] += len(known)
     used = _compact(objects, targets)
     objects = objects._replace(end=np.zeros(0, np.uint32))
-    return Graph(classes, numbers, objects, targets[:used + 1], referents[:found], shape)
+    return Graph(classes, numbers, objects, targets[:used + 1], referents, shape)
 
 
 @kernel

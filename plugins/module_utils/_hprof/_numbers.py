@@ -96,9 +96,15 @@ def build(mapping: Mapping, segments: t.Any, scan: Scan) -> tuple[Numbers, int]:
     words = ((highest - lowest) >> shift) // 64 + 1
     sizes = root_bytes(scan.id_bytes)
     if words * 12 <= max(objects * _BITMAP_PER_OBJECT, 1 << 22):
-        numbers = Numbers(np.zeros(words, np.int64), np.zeros(words, np.int32), none, lowest, highest, shift)
-        for window in mapping.windows(segments):
-            _mark(mapping.data, window, scan.id_bytes, sizes, numbers, none)
+        def mark(windows: t.Iterator[t.Any]) -> Numbers:
+            numbers = Numbers(np.zeros(words, np.int64), np.zeros(words, np.int32), none, lowest, highest, shift)
+            for window in windows:
+                _mark(mapping.data, window, scan.id_bytes, sizes, numbers, none)
+            return numbers
+
+        numbers, *others = mapping.share(segments, mark)
+        for other in others:
+            np.bitwise_or(numbers.bits, other.bits, out=numbers.bits)
         return numbers, int(_rank(numbers.bits, numbers.ranks))
     ids, count = np.empty(objects, np.int64), 0
     for window in mapping.windows(segments):

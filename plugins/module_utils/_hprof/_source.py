@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import contextlib
 import errno
 import mmap
@@ -32,6 +33,10 @@ GZIP, ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 BLOCK, PACKED = 4 << 20, 1 << 18
 #: bytes of a mapped dump that a walk has in memory at a time, about
 WINDOW = 8 << 20
+#: each has a bitmap of all addresses while objects are numbered
+MOST_THREADS = 4
+
+Found = t.TypeVar("Found")
 
 
 class Stream:
@@ -126,16 +131,23 @@ class Mapping:
         self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         self.data = np.frombuffer(self._map, np.uint8)
 
-    def let_go(self) -> None:
-        """Give the memory back: the pages stay in the system's cache as long as there is room."""
-        self._map.madvise(mmap.MADV_DONTNEED)
+    def let_go(self, begin: int = 0, end: int | None = None) -> None:
+        """Give the memory of some bytes back: the pages stay in the system's cache as long as there is room."""
+        first = begin - begin % mmap.PAGESIZE
+        self._map.madvise(mmap.MADV_DONTNEED, first, (len(self.data) if end is None else end) - first)
 
     def windows(self, segments: t.Any) -> t.Iterator[t.Any]:
         """The segments, some at a time; what was read of the last ones is let go."""
         numbers = (segments[:, 0] - segments[0, 0]) // WINDOW
         for window in np.split(segments, np.flatnonzero(np.diff(numbers)) + 1):
             yield window
-            self.let_go()
+            self.let_go(int(window[0, 0]), int(window[-1, 1]))
+
+    def share(self, segments: t.Any, work: t.Callable[[t.Iterator[t.Any]], Found]) -> list[Found]:
+        """Walk over the segments in several threads, each over the windows of its part; what each has found, in the parts' order."""
+        parts = np.array_split(segments, max(1, min(len(segments), os.cpu_count() or 1, MOST_THREADS)))
+        with concurrent.futures.ThreadPoolExecutor(len(parts)) as pool:
+            return list(pool.map(lambda part: work(self.windows(part)), parts))
 
 
 def _unpacked(stream: Stream, scratch: str | None) -> t.BinaryIO:
