@@ -141,7 +141,7 @@ def held(corrupted):
         # A closed standard input does not end a pod's psql that sleeps. PostgreSQL is the pod's first process, so it inherits this one,
         # and takes an exit status that is not 0 for a crash of its own.
         corrupted.kubectl("exec", "deploy/postgres", "--", "sh", "-c",
-                          f"(PGAPPNAME=holder psql -h /tmp -U postgres -Xqc 'BEGIN; {statement}; SELECT pg_sleep(600)' shop >/dev/null 2>&1; true) &")
+                          f"(PGAPPNAME=holder psql -h /tmp -U postgres -Xqc 'BEGIN; {statement}; SELECT pg_sleep(600)' shop; true) >/dev/null 2>&1 &")
         until(lambda: sql(corrupted, "SELECT pid FROM pg_stat_activity WHERE application_name = 'holder' AND wait_event = 'PgSleep'"))
         try:
             yield

@@ -51,3 +51,10 @@ def test_keys_that_name_a_secret():
 def test_names_of_secrets_stay():
     reference = {"secretName": "shop-db", "secretKeyRef": {"name": "shop-db", "key": "password"}}
     assert redact_object(reference) == reference
+
+
+def test_the_name_of_a_secret_is_no_secret():
+    for text in ("volumes[tls].secret.secretName: none -> auth-service-tls", "volumes[tls].secret.defaultMode: none -> 420"):
+        assert redact(text) == text
+    assert redact("client_secret: hush") == "client_secret: [REDACTED]"
+    assert redact("secret.value: hush") == "secret.value: [REDACTED]"
