@@ -11,7 +11,8 @@ import typing as t
 REMOVED = "[REDACTED]"
 
 #: what Kubernetes calls a volume's source, or a Secret's name, is no secret
-_SECRET_NAME = r"(?:pass(?:word|wd|phrase)?|pwd|secret(?!Name\b|KeyRef\b|\.(?:secretName|defaultMode|optional)\b)|token|api[_-]?key|access[_-]?key|private[_-]?key|credential|signing[_-]?key)"
+_SECRET_NAME = (r"(?:pass(?:word|wd|phrase)?|pwd|secret(?!Name\b|KeyRef\b|\.(?:secretName|defaultMode|optional)\b)|token|api[_-]?key|"
+                r"access[_-]?key|private[_-]?key|credential|signing[_-]?key)")
 _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL), REMOVED),
     (re.compile(r"\beyJ[\w-]{5,}\.[\w-]{5,}(?:\.[\w-]*)?"), REMOVED),
