@@ -73,7 +73,10 @@ def _weigh_growth(leak: Candidate, small: Candidate, pods: t.Sequence[Json], gro
 
 
 def _weigh_age(leak: Candidate, small: Candidate, pods: t.Sequence[Json]) -> None:
-    """Replicas of different age are a time series: a leak holds more in the older ones."""
+    """Replicas of different age are a time series: a leak holds more in the older ones.
+
+    They tell of hours, two histograms only of seconds in which what leaks may not have been asked for.
+    """
     aged = sorted((pod for pod in pods if pod["old_used"] is not None and pod["started_at"]),
                   key=lambda pod: pod["started_at"])
     if len(aged) < 2 or aged[0]["started_at"] == aged[-1]["started_at"]:
@@ -82,7 +85,7 @@ def _weigh_age(leak: Candidate, small: Candidate, pods: t.Sequence[Json]) -> Non
     if oldest["old_used"] >= 2 * max(youngest["old_used"], 1):
         leak.supports(
             f"the oldest container holds {oldest['old_used'] / MIB:.0f} MiB of old objects ({oldest['pod']}), "
-            f"the youngest {youngest['old_used'] / MIB:.0f} MiB ({youngest['pod']})")
+            f"the youngest {youngest['old_used'] / MIB:.0f} MiB ({youngest['pod']})", weight=2)
     elif youngest["limit"] and youngest["old_used"] >= CROWDED * youngest["limit"]:
         small.supports(f"even the youngest container holds {youngest['old_used'] / MIB:.0f} MiB of its "
                        f"{youngest['limit'] / MIB:.0f} MiB limit in old objects")
