@@ -84,7 +84,7 @@ LEAKING = {"name": "shop.Note", "grown_bytes": 10 * MIB, "grown_instances": 500,
       pod("b", old_used=320 * MIB, heap_max=640 * MIB, started_at="2026-11-23T03:20:00Z")], [], "limit_too_small"),
     ([pod(usage=450 * MIB, heap_used=60 * MIB, old_used=40 * MIB)], [], "native_memory"),
     # What leaks was not asked for while the histograms were taken.
-    ([pod(old_used=300 * MIB, heap_max=640 * MIB, usage=450 * MIB),
+    ([pod(old_used=300 * MIB, heap_max=640 * MIB, usage=450 * MIB, heap_used=400 * MIB),
       pod("b", old_used=10 * MIB, heap_max=640 * MIB, started_at="2026-11-23T03:20:00Z")], [], "leak"),
 ])
 def test_diagnosis_names_the_right_cause_first(pods, growth, cause):
