@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 
 import pytest
@@ -40,7 +41,9 @@ def test_no_pod_is_p1_and_is_escalated_after_five_minutes(healed, declared):
     healed.kubectl("wait", "--for=delete", "pods", "-l", "app=auth-service", "--timeout=60s")
     head, words = declared()
     assert head["severity"] == "P1" and "the health check says down" in words
-    assert head["respond_by"] == head["opened_at"]
+    opened, respond, escalate = (datetime.datetime.fromisoformat(head[name]) for name in ("opened_at", "respond_by", "escalate_at"))
+    assert abs(respond - opened) < datetime.timedelta(seconds=10), "at once"
+    assert escalate - respond == datetime.timedelta(minutes=5)
 
 
 def test_a_person_knows_better(shop, declared):
