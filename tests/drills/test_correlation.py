@@ -5,11 +5,9 @@ from __future__ import annotations
 import datetime
 import json
 import re
-import subprocess
-import sys
 
 import pytest
-from drill import CLUSTER, NAMESPACE, ROOT
+from drill import NAMESPACE, ROOT, cause
 
 pytestmark = pytest.mark.alone  # what earlier drills changed a few minutes ago is a candidate too, and rightly
 
@@ -25,8 +23,6 @@ PLANTED = [
 
 @pytest.fixture(name="fault")
 def fixture_fault(healed):
-    def cause(name):
-        subprocess.run([sys.executable, str(ROOT / "tests/lab/lab"), "fault", name, "--cluster", CLUSTER.name], check=True)
     return cause
 
 

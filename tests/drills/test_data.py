@@ -7,11 +7,10 @@ import csv
 import json
 import pathlib
 import subprocess
-import sys
 import time
 
 import pytest
-from drill import CLUSTER, NAMESPACE, ROOT, interrupted, until
+from drill import CLUSTER, NAMESPACE, cause, interrupted, until
 from postgres_server import PASSWORD
 
 STATE = "SELECT 'o', orders::text FROM orders UNION ALL SELECT 'i', order_items::text FROM order_items ORDER BY 1, 2"
@@ -35,7 +34,7 @@ CHANGES = {
 
 @pytest.fixture
 def corrupted(healed):
-    subprocess.run([sys.executable, str(ROOT / "tests/lab/lab"), "fault", "data_corrupted", "--cluster", CLUSTER.name], check=True)
+    cause("data_corrupted")
     return healed
 
 
