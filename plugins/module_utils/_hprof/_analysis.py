@@ -17,8 +17,8 @@ from ansible_collections.sre.runbooks.plugins.module_utils._errors import Invali
 from ansible_collections.sre.runbooks.plugins.module_utils._hprof import (
     _collections, _dominators, _graph, _growth, _layout, _loaders, _model, _numbers, _records, _roots, _savings, _scan, _source,
     _strings, _suspects, _threads)
-from ansible_collections.sre.runbooks.plugins.module_utils._hprof._arena import Arena, available_memory, give_back_what_is_freed
-from ansible_collections.sre.runbooks.plugins.module_utils._hprof._heap import Heap
+from ansible_collections.sre.runbooks.plugins.module_utils._hprof._arena import Arena, available_memory, keep_what_is_freed
+from ansible_collections.sre.runbooks.plugins.module_utils._hprof._heap import Dump, Heap
 from ansible_collections.sre.runbooks.plugins.module_utils._hprof._layout import Classes
 from ansible_collections.sre.runbooks.plugins.module_utils._hprof._model import HeapAnalysis
 from ansible_collections.sre.runbooks.plugins.module_utils._hprof._scan import Scan
@@ -26,6 +26,7 @@ from ansible_collections.sre.runbooks.plugins.module_utils._hprof._tree import T
 from ansible_collections.sre.runbooks.plugins.module_utils._compiled import compiled_before, np, require_compiler
 
 Tell = t.Callable[[str], None]
+Texts = concurrent.futures.Future[tuple[list[_model.DuplicateString], int]]
 #: bytes that the graph and the tree take for each object and each reference
 _PER_OBJECT, _PER_REFERENCE = 48, 10
 _DOMINATORS, _DEPTH, _WIDTH = 40, 5, 12
@@ -99,8 +100,9 @@ def analyse(path: str, progress: Tell = lambda line: None, scratch: str | None =
             result = _result(scan, classes, len(mapping.data), mapping.compression, steps)
         if scan.problem or not scan.state[_records.OBJECTS]:
             return result
-        heap = _build(mapping, classes, steps, scratch, references == "all", result)
-        _fill(result, heap, steps)
+        with concurrent.futures.ThreadPoolExecutor(1) as beside:
+            heap, texts = _build(mapping, classes, steps, scratch, references == "all", result, beside)
+            _fill(result, heap, texts, steps)
     result.peak_memory_bytes = _peak()
     return result
 
@@ -137,7 +139,7 @@ def _begin(path: str, progress: Tell) -> Steps:
     require_compiler()
     if not compiled_before(__file__):
         progress("first run on this machine: the analysis is being compiled, about 10 s more than later runs")
-    give_back_what_is_freed()
+    keep_what_is_freed()
     return Steps(progress)
 
 
@@ -158,8 +160,8 @@ def _result(scan: Scan, classes: Classes, size: int, compression: str, steps: St
 
 
 def _build(mapping: _source.Mapping, classes: Classes, steps: Steps, scratch: str | None, weak_is_strong: bool,
-           result: HeapAnalysis) -> Heap:
-    """Graph, dominators and retained sizes."""
+           result: HeapAnalysis, beside: concurrent.futures.Executor) -> tuple[Heap, Texts]:
+    """Graph, dominators and retained sizes; the texts are compared beside what follows, as they need the dump and the other steps the tree."""
     scan = classes.scan
     needed = int(scan.state[_records.OBJECTS]) * _PER_OBJECT + int(scan.state[_records.REFERENCES]) * _PER_REFERENCE
     arena = Arena(scratch, needed > available_memory() * 0.7)
@@ -172,9 +174,11 @@ def _build(mapping: _source.Mapping, classes: Classes, steps: Steps, scratch: st
         sources = _dominators.predecessors(reached, graph.objects.begin, graph.targets, roots.objects, arena)
         graph.forget_references()
         dominator = _dominators.dominators(reached, sources, arena)
+    texts = beside.submit(_strings.duplicates, Dump(mapping, graph, roots))
     with steps.step("adding up retained sizes"):
         tree = Tree(dominator, reached.object, graph.objects.units, arena)
-    return Heap(mapping, graph, roots, reached, sources, tree)
+    del dominator  # its memory is wanted for what follows
+    return Heap(mapping, graph, roots, reached, sources, tree), texts
 
 
 def _read(mapping: _source.Mapping, classes: Classes, steps: Steps, weak_is_strong: bool, arena: Arena) -> tuple[_graph.Graph, _roots.Roots]:
@@ -198,23 +202,21 @@ def _read(mapping: _source.Mapping, classes: Classes, steps: Steps, weak_is_stro
     return graph, roots
 
 
-def _fill(result: HeapAnalysis, heap: Heap, steps: Steps) -> None:
+def _fill(result: HeapAnalysis, heap: Heap, texts: Texts, steps: Steps) -> None:
     """All findings."""
     result.totals.reachable_objects = heap.reached.count
     result.totals.reachable_bytes = int(heap.tree.retained[0]) * 8
-    with concurrent.futures.ThreadPoolExecutor(1) as beside:  # they need the dump, the other steps the tree
-        texts = beside.submit(_strings.duplicates, heap)
-        with steps.step("retained sizes by class"):
-            _retained_by_class(result, heap)
-            result.dominators = [heap.node(v, _DEPTH, _WIDTH) for v in heap.tree.largest_children(0, _DOMINATORS)]
-        with steps.step("looking for suspects"):
-            result.suspects = _suspects.find(heap)
-        for name, attribute, find in _DETAILS:
-            with steps.step(name):
-                setattr(result, attribute, find(heap))
-                heap.mapping.let_go()
-        with steps.step("comparing texts"):
-            result.duplicate_strings, result.totals.duplicate_string_bytes = texts.result()
+    with steps.step("retained sizes by class"):
+        _retained_by_class(result, heap)
+        result.dominators = [heap.node(v, _DEPTH, _WIDTH) for v in heap.tree.largest_children(0, _DOMINATORS)]
+    with steps.step("looking for suspects"):
+        result.suspects = _suspects.find(heap)
+    for name, attribute, find in _DETAILS:
+        with steps.step(name):
+            setattr(result, attribute, find(heap))
+            heap.mapping.let_go()
+    with steps.step("comparing texts"):
+        result.duplicate_strings, result.totals.duplicate_string_bytes = texts.result()
     with steps.step("ways to save memory"):
         result.savings = _savings.find(heap, result)
     result.totals.class_loaders = len({dump.loader for dump in heap.classes.scan.class_dumps.values() if dump.loader})
@@ -227,7 +229,7 @@ def _fill(result: HeapAnalysis, heap: Heap, steps: Steps) -> None:
 
 def _retained_by_class(result: HeapAnalysis, heap: Heap) -> None:
     classes = heap.classes
-    units = heap.tree.by_group(heap.reached.object, heap.graph.objects.class_of, classes.group_of, len(classes.group_names))
+    units = heap.tree.by_group(heap.group, len(classes.group_names))
     retained = dict(zip(classes.group_names, units.tolist(), strict=True))
     for row in result.histogram:
         row.retained_bytes = retained[row.class_name] * 8

@@ -14,6 +14,8 @@ from ansible_collections.sre.runbooks.plugins.module_utils._hprof._heap import H
 from ansible_collections.sre.runbooks.plugins.module_utils._hprof._model import Collection, Group
 
 _COLLECTIONS, _SAMPLE, _TYPES = 25, 256, 3
+#: slots of a table of which entries are taken as a sample
+_LOOKED_AT = 1 << 16
 _LEAST_SHARE = 2000
 
 
@@ -43,9 +45,10 @@ _FIRST = ("head", "first", "root")
 def largest(heap: Heap) -> list[Collection]:
     """The collections that keep most; sets are shown as the maps that they are made of."""
     kinds = {row: kind for row in range(len(heap.classes.names)) if (kind := kind_of(heap, row))}
-    big = np.flatnonzero(heap.tree.retained[1:] >= max(int(heap.tree.retained[0]) // _LEAST_SHARE, 128)) + 1
-    rows = heap.graph.objects.class_of[heap.reached.object[big]]
-    chosen = heap.tree.largest(big[np.isin(rows, list(kinds))], _COLLECTIONS)
+    wanted = np.zeros(2 * len(heap.classes.names), np.bool_)
+    wanted[list(kinds)] = True
+    big = np.flatnonzero(heap.tree.retained >= max(int(heap.tree.retained[0]) // _LEAST_SHARE, 128))[1:]  # without vertex 0, which is all
+    chosen = heap.tree.largest(big[wanted[heap.graph.objects.class_of[heap.reached.object[big]]]], _COLLECTIONS)
     found = []
     for v in chosen[:_COLLECTIONS]:
         found.append(_describe(heap, int(heap.reached.object[v]), kinds))
@@ -93,7 +96,7 @@ def _count(heap: Heap, o: int, kind: _Kind, table: int) -> int:
 def _sample(heap: Heap, o: int, table: int) -> list[int]:
     """Some entries: of a table the first ones, of a linked collection those nearest to its end."""
     if table >= 0:
-        keys = heap.elements(table)
+        keys = heap.elements(table, _LOOKED_AT)
         return [heap.number(int(key)) for key in keys[keys != 0][:_SAMPLE]]
     entry, found = heap.get(o, *_FIRST), []
     while entry >= 0 and len(found) < _SAMPLE:

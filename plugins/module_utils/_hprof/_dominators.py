@@ -46,36 +46,43 @@ class Predecessors:
 
 
 @kernel
-def _search(begin: t.Any, targets: t.Any, roots: t.Any, vertex: t.Any, object_: t.Any, parent: t.Any, stack: t.Any, cursor: t.Any) -> int:
+def _search(begin: t.Any, targets: t.Any, roots: t.Any, seen: t.Any, vertex: t.Any, object_: t.Any, parent: t.Any, stack: t.Any) -> int:
+    """``seen`` is a bit for each object, which fits into the cache where ``vertex`` does not; on the stack lie the vertices that are not done
+    yet, each with its next reference and their end."""
     count = 0
     for r in range(roots.shape[0]):
         o = np.int64(roots[r])
-        if vertex[o] != 0:
+        if seen[o >> 6] >> (o & 63) & 1:
             continue
         count += 1
+        seen[o >> 6] |= np.int64(1) << (o & 63)
         vertex[o], object_[count], parent[count] = count, o, 0
         depth = np.int64(0)
-        stack[0], cursor[0] = o, begin[o]
+        stack[0, 0], stack[0, 1], stack[0, 2] = count, begin[o], begin[o + 1]
         while depth >= 0:
-            o = np.int64(stack[depth])
-            k, stop, v = np.int64(cursor[depth]), np.int64(begin[o + 1]), vertex[o]
-            deeper = False
+            v, k, stop = stack[depth, 0], np.int64(stack[depth, 1]), np.int64(stack[depth, 2])
+            depth -= 1
             while k < stop:
                 target = np.int64(targets[k])
                 k += 1
-                if vertex[target] == 0:
+                word, bit = seen[target >> 6], np.int64(1) << (target & 63)
+                if word & bit == 0:
                     count += 1
+                    seen[target >> 6] = word | bit
                     vertex[target], object_[count], parent[count] = count, target, v
-                    first = begin[target]
-                    if first == begin[target + 1]:
-                        continue
-                    cursor[depth] = k
-                    depth += 1
-                    stack[depth], cursor[depth] = target, first
-                    deeper = True
-                    break
-            if not deeper:
-                depth -= 1
+                    first, end = begin[target], begin[target + 1]
+                    if first != end:
+                        if k < stop:
+                            depth += 1
+                            stack[depth, 1] = k
+                            prefetch(begin, np.int64(targets[k]))
+                        depth += 1
+                        stack[depth, 0], stack[depth, 1], stack[depth, 2] = count, first, end
+                        break
+            else:
+                if depth >= 2 * _AHEAD:
+                    prefetch(targets, np.int64(stack[depth - 2 * _AHEAD, 1]))
+                    prefetch(begin, np.int64(targets[stack[depth - _AHEAD, 1]]))
     return count
 
 
@@ -83,10 +90,10 @@ def search(begin: t.Any, targets: t.Any, roots: t.Any, arena: Arena) -> Reached:
     """Find all that the roots reach; the targets of object o are ``targets[begin[o]:begin[o + 1]]``."""
     objects = len(begin) - 1
     vertex = arena.zeros(objects, np.int32)
-    object_, parent, stack = (arena.empty(objects + 1, np.int32) for _each in range(3))
-    cursor = arena.empty(objects + 1, np.uint32)
+    object_, parent = arena.empty(objects + 1, np.int32), arena.empty(objects + 1, np.int32)
     object_[0] = parent[0] = 0
-    count = int(_search(begin, targets, roots, vertex, object_, parent, stack, cursor))
+    seen, stack = np.zeros(objects // 64 + 1, np.int64), arena.empty(3 * objects, np.uint32).reshape(objects, 3)
+    count = int(_search(begin, targets, roots, seen, vertex, object_, parent, stack))
     return Reached(count, vertex, object_[:count + 1], parent[:count + 1])
 
 
@@ -147,9 +154,11 @@ def _semi_nca(count: int, dominator: t.Any, source_begin: t.Any, source: t.Any, 
     for w in range(count, 0, -1):
         if w > 2 * _AHEAD:
             for k in range(source_begin[w - 2 * _AHEAD], source_begin[w - 2 * _AHEAD + 1]):
-                prefetch(link, 2 * np.int64(source[k]))
+                if source[k] > w:
+                    prefetch(link, 2 * np.int64(source[k]))
             for k in range(source_begin[w - _AHEAD], source_begin[w - _AHEAD + 1]):
-                prefetch(link, 2 * np.int64(link[source[k], 0]))
+                if source[k] > w:
+                    prefetch(link, 2 * np.int64(link[source[k], 0]))
         least = dominator[w]
         if is_root[w]:
             least = 0

@@ -25,6 +25,8 @@ KINDS = ("", "soft", "final", "weak", "phantom")
 _REFERENCE_CLASSES = {"java.lang.ref.SoftReference": 1, "java.lang.ref.FinalReference": 2, "java.lang.ref.WeakReference": 3,
                       "java.lang.ref.PhantomReference": 4}
 _REFERENT = "referent"
+#: ends an object's targets where it has fewer than it could have
+_FREE = -1
 
 
 class Shapes(t.NamedTuple):
@@ -51,14 +53,13 @@ class Shapes(t.NamedTuple):
 
 
 class Objects(t.NamedTuple):
-    """One entry for each object: row of its class, length or size, offset in the dump, where its references begin, and end (only
-    while they are read: then they end where the next one's begin)."""
+    """One entry for each object: row of its class, length or size, offset in the dump, and where its references begin, which end where the
+    next one's begin."""
 
     class_of: t.Any
     units: t.Any
     place: t.Any
     begin: t.Any
-    end: t.Any
 
 
 @dataclasses.dataclass
@@ -119,8 +120,8 @@ def read_objects(mapping: Mapping, segments: t.Any, classes: Classes, numbers: N
     """Read each object's class, length and place."""
     scan = classes.scan
     place = arena.empty(count, np.uint32 if len(mapping.data) < 1 << 32 else np.int64)
-    objects = Objects(arena.zeros(count, np.int32), arena.empty(count, np.uint32), place, arena.zeros(count + 1, np.uint32),
-                      arena.empty(count, np.uint32))
+    row = np.uint16 if 2 * len(classes.names) <= 1 << 16 else np.int32  # half the memory, for all but the largest applications
+    objects = Objects(arena.zeros(count, row), arena.empty(count, np.uint32), place, arena.zeros(count + 1, np.uint32))
 
     def enter(windows: t.Iterator[t.Any]) -> None:
         for window in windows:
@@ -143,14 +144,13 @@ def build(mapping: Mapping, segments: t.Any, classes: Classes, numbers: Numbers,
     """
     scan = classes.scan
     most = int(scan.state[_records.REFERENCES]) + int(np.diff(shape.begin) @ scan.tally[:len(shape.kind), _records.COUNT])
-    if most + len(objects.end) >= 1 << 32:
+    if most + len(objects.units) >= 1 << 32:
         raise InvalidInput(f"{scan.path} has about {most} references; up to {1 << 32} can be followed. The histogram can be read.",
                            "Ask for the histogram only.")
     _most_references(objects, shape)
     for thread, found in locals_of.items():
         objects.begin[thread + 1] += len(found)
     targets = arena.empty(int(_running_sum(objects.begin)) + 1, np.int32)
-    objects.end[:] = objects.begin[:-1]
     weak = int(scan.tally[:len(shape.kind), _records.COUNT][shape.kind > 0].sum())
 
     def enter(windows: t.Iterator[t.Any]) -> t.Any:
@@ -161,28 +161,27 @@ def build(mapping: Mapping, segments: t.Any, classes: Classes, numbers: Numbers,
         return referents[:found]
 
     referents = np.concatenate(mapping.share(segments, enter))
-    for thread, numbers_of in locals_of.items():
-        end = int(objects.end[thread])
-        known = numbers_of[:int(objects.begin[thread + 1]) - end]
-        targets[end:end + len(known)] = known
-        objects.end[thread] += len(known)
+    for thread, found in locals_of.items():
+        row = targets[int(objects.begin[thread]):int(objects.begin[thread + 1])]
+        free = int(np.argmax(row == _FREE))
+        row[free:] = _FREE
+        row[free:free + len(found)] = found
     used = _compact(objects, targets)
-    objects = objects._replace(end=np.zeros(0, np.uint32))
     return Graph(classes, numbers, objects, targets[:used + 1], referents, shape)
 
 
 @kernel
 def _compact(objects: Objects, targets: t.Any) -> int:
     """Close the gaps that null and unknown references left, so that an object's targets end where the next one's begin."""
-    w, first = np.int64(0), np.int64(objects.begin[0])
-    for o in range(objects.end.shape[0]):
-        k, end = first, np.int64(objects.end[o])
-        first, objects.begin[o] = np.int64(objects.begin[o + 1]), w
-        while k < end:
+    w, first, last = np.int64(0), np.int64(objects.begin[0]), objects.begin.shape[0] - 1
+    for o in range(last):
+        k, first = first, np.int64(objects.begin[o + 1])
+        objects.begin[o] = w
+        while k < first and targets[k] != _FREE:
             targets[w] = targets[k]
             w += 1
             k += 1
-    objects.begin[objects.end.shape[0]] = w
+    objects.begin[last] = w
     return w
 
 
@@ -275,6 +274,7 @@ def _enter_references(data: t.Any, segments: t.Any, id_bytes: int, sizes: t.Any,
                     if target >= 0 and w < room:
                         targets[w] = target
                         w += 1
-                objects.end[o] = w
+                if w < room:
+                    targets[w] = _FREE
             p = record_end(data, p, end, id_bytes, sizes)
     return found

@@ -19,7 +19,7 @@ from ansible_collections.sre.runbooks.plugins.module_utils._hprof._records impor
 from ansible_collections.sre.runbooks.plugins.module_utils._hprof._roots import Roots
 from ansible_collections.sre.runbooks.plugins.module_utils._hprof._source import Mapping
 from ansible_collections.sre.runbooks.plugins.module_utils._hprof._stacks import frames
-from ansible_collections.sre.runbooks.plugins.module_utils._hprof._tree import Tree
+from ansible_collections.sre.runbooks.plugins.module_utils._hprof._tree import Tree, group_of_vertices
 from ansible_collections.sre.runbooks.plugins.module_utils._compiled import np
 from ansible_collections.sre.runbooks.plugins.module_utils._redact import redact
 
@@ -28,15 +28,12 @@ _ARRAY_TYPES = {4: ">i1", 5: ">u2", 6: ">f4", 7: ">f8", 8: ">i1", 9: ">i2", 10: 
 
 
 @dataclasses.dataclass
-class Heap:
-    """Everything that is known of a dump's objects."""
+class Dump:
+    """What a dump says of its objects."""
 
     mapping: Mapping
     graph: Graph
     roots: Roots
-    reached: Reached
-    sources: Predecessors
-    tree: Tree
 
     def __post_init__(self) -> None:
         self.data, self.classes = self.mapping.data, self.graph.classes
@@ -71,11 +68,6 @@ class Heap:
     def shallow(self, o: int) -> int:
         """Its own bytes."""
         return int(self.graph.objects.units[o]) * 8
-
-    def retained(self, o: int) -> int:
-        """Bytes that it alone keeps, its own included; 0 for what cannot be reached."""
-        vertex = int(self.reached.vertex[o])
-        return int(self.tree.retained[vertex]) * 8 if vertex else 0
 
     def all_fields(self, o: int) -> list[Field]:
         """The fields of an instance, none for an array or a class object."""
@@ -167,6 +159,27 @@ class Heap:
         stack = self.stack(thread)
         return stack[frame] if 0 <= frame < len(stack) else ""
 
+    def _number_at(self, offset: int, size: int) -> int:
+        return int.from_bytes(bytes(self.data[offset:offset + size]), "big", signed=size == 8)
+
+
+@dataclasses.dataclass
+class Heap(Dump):
+    """Everything that is known of a dump's objects."""
+
+    reached: Reached
+    sources: Predecessors
+    tree: Tree
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.group = group_of_vertices(self.reached.object, self.graph.objects.class_of, self.classes.group_of)
+
+    def retained(self, o: int) -> int:
+        """Bytes that it alone keeps, its own included; 0 for what cannot be reached."""
+        vertex = int(self.reached.vertex[o])
+        return int(self.tree.retained[vertex]) * 8 if vertex else 0
+
     def node(self, vertex: int, depth: int = 0, width: int = 0) -> _model.Node:
         """A vertex of the dominator tree, with what lies below it."""
         o = int(self.reached.object[vertex])
@@ -177,6 +190,3 @@ class Heap:
             node.children = [self.node(child, depth - 1, width) for child in self.tree.largest_children(vertex, width)
                              if int(self.tree.retained[child]) * 8 >= floor]
         return node
-
-    def _number_at(self, offset: int, size: int) -> int:
-        return int.from_bytes(bytes(self.data[offset:offset + size]), "big", signed=size == 8)

@@ -9,7 +9,7 @@ import typing as t
 
 from ansible_collections.sre.runbooks.plugins.module_utils._compiled import np
 from ansible_collections.sre.runbooks.plugins.module_utils._hprof._graph import Objects
-from ansible_collections.sre.runbooks.plugins.module_utils._hprof._heap import Heap
+from ansible_collections.sre.runbooks.plugins.module_utils._hprof._heap import Dump
 from ansible_collections.sre.runbooks.plugins.module_utils._hprof._kernel import identifier, kernel, load8, load32, load64, value_bytes
 from ansible_collections.sre.runbooks.plugins.module_utils._hprof._model import DuplicateString
 from ansible_collections.sre.runbooks.plugins.module_utils._hprof._numbers import Numbers, number_of
@@ -22,29 +22,29 @@ _LONGEST = 4096
 _AT_A_TIME = 1 << 17
 
 
-def duplicates(heap: Heap) -> tuple[list[DuplicateString], int]:
+def duplicates(dump: Dump) -> tuple[list[DuplicateString], int]:
     """The texts whose copies waste most, and what the copies of all texts waste; Strings that share their characters are one copy."""
-    classes = heap.classes
+    classes = dump.classes
     offsets = {row: field.offset for row in classes.called("java.lang.String") for field in classes.fields.of(int(classes.ids[row]))
-               if heap.field_name(field) == "value"}
+               if dump.field_name(field) == "value"}
     strings = int(classes.scan.tally[list(offsets), COUNT].sum()) if offsets else 0
     if not strings:
         return [], 0
     row, offset = next(iter(offsets.items()))
     slots = 1 << (strings + strings // 7).bit_length()
     keys, counts, examples = np.zeros(slots, np.int64), np.zeros(slots, np.int32), np.zeros(slots, np.int32)
-    seen = np.zeros(len(heap.graph.objects.units), np.bool_)
+    seen = np.zeros(len(dump.graph.objects.units), np.bool_)
     for first in range(0, len(seen), _AT_A_TIME):
-        _count_texts(heap.data, heap.graph.objects, heap.graph.numbers, classes.scan.id_bytes, row, offset, first,
+        _count_texts(dump.data, dump.graph.objects, dump.graph.numbers, classes.scan.id_bytes, row, offset, first,
                      min(first + _AT_A_TIME, len(seen)), seen, keys, counts, examples)
-        heap.mapping.let_go()
+        dump.mapping.let_go()
     many = np.flatnonzero(counts > 1)
     counts, examples = counts[many], examples[many]
     values = np.empty(len(many), np.int32)
-    _values(heap.data, heap.graph.objects, heap.graph.numbers, classes.scan.id_bytes, offset, examples, values)
-    wasted = (counts - 1) * heap.graph.objects.units[values].astype(np.int64) * 8
+    _values(dump.data, dump.graph.objects, dump.graph.numbers, classes.scan.id_bytes, offset, examples, values)
+    wasted = (counts - 1) * dump.graph.objects.units[values].astype(np.int64) * 8
     most = np.argsort(-wasted, kind="stable")[:_TEXTS]
-    return [DuplicateString(heap.text(int(examples[i])), heap.length(int(values[i])), int(counts[i]), int(wasted[i]))
+    return [DuplicateString(dump.text(int(examples[i])), dump.length(int(values[i])), int(counts[i]), int(wasted[i]))
             for i in most], int(wasted.sum())
 
 

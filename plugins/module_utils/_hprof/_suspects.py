@@ -40,7 +40,7 @@ def find(heap: Heap) -> list[Suspect]:
     single = [int(v) for v in top[sizes >= floor]]
     found = [_suspect(heap, [v]) for v in single]
     rest = top[sizes < floor]
-    groups = heap.classes.group_of[heap.graph.objects.class_of[heap.reached.object[rest]]]
+    groups = heap.group[rest]
     sums = np.bincount(groups, weights=heap.tree.retained[rest], minlength=1)
     for group in np.flatnonzero(sums >= floor):
         members = rest[groups == group]
@@ -79,9 +79,9 @@ def accumulation_point(heap: Heap, vertex: int) -> int:
 
 def groups_below(heap: Heap, vertex: int) -> list[Group]:
     """What lies below a vertex by class, looked at through the entries that collections are made of."""
-    classes, objects = heap.classes, heap.graph.objects
+    classes = heap.classes
     through = np.array([bool(ENTRIES.search(name)) for name in classes.group_names])
-    tally = heap.tree.below(vertex, heap.reached.object, objects.class_of, classes.group_of, objects.units, through)
+    tally = heap.tree.below(vertex, heap.reached.object, heap.group, heap.graph.objects.units, through)
     return [Group(classes.group_names[group], int(tally[group, 0]), int(tally[group, 1]) * 8)
             for group in np.argsort(-tally[:, 1], kind="stable")[:_GROUPS] if tally[group, 0]]
 

@@ -40,24 +40,35 @@ class Tree:
             vertices = vertices[np.argpartition(-self.retained[vertices], most)[:most]]
         return [int(vertex) for vertex in vertices[np.argsort(-self.retained[vertices], kind="stable")]]
 
-    def by_group(self, object_: t.Any, class_of: t.Any, group_of: t.Any, groups: int) -> t.Any:
+    def by_group(self, group: t.Any, groups: int) -> t.Any:
         """Units that would go with all objects of a group of classes (what a group's objects keep of each other counts once)."""
         out = np.zeros(groups, np.int64)
-        _retain_groups(self.child_begin, self._children, object_, class_of, group_of, self.retained, np.zeros(groups, np.int32),
-                       *self._stacks(2), out)
+        _retain_groups(self.child_begin, self._children, group, self.retained, np.zeros(groups, np.int32), *self._stacks(2), out)
         return out
 
-    def below(self, vertex: int, object_: t.Any, class_of: t.Any, group_of: t.Any, units: t.Any, through: t.Any) -> t.Any:
+    def below(self, vertex: int, object_: t.Any, group: t.Any, units: t.Any, through: t.Any) -> t.Any:
         """What lies below a vertex by group of classes: (objects, units retained); objects of the groups marked in ``through`` are looked through
         and count with their own units only."""
         out = np.zeros((len(through), 2), np.int64)
-        _tally_below(vertex, self.child_begin, self._children, object_, class_of, group_of, units, self.retained, through,
-                     *self._stacks(1), out)
+        _tally_below(vertex, self.child_begin, self._children, object_, group, units, self.retained, through, *self._stacks(1), out)
         return out
 
     def _stacks(self, count: int) -> list[t.Any]:
         """Room for a walk as deep as the tree may be; the system gives memory only for what is used."""
         return [np.empty(len(self.retained), np.int32) for _each in range(count)]
+
+
+def group_of_vertices(object_: t.Any, class_of: t.Any, group_of: t.Any) -> t.Any:
+    """The group of classes of each vertex; vertex 0 has none, and any number."""
+    groups = np.empty(len(object_), class_of.dtype)
+    _enter_groups(object_, class_of, group_of, groups)
+    return groups
+
+
+@kernel
+def _enter_groups(object_: t.Any, class_of: t.Any, group_of: t.Any, groups: t.Any) -> None:
+    for v in range(object_.shape[0]):
+        groups[v] = group_of[class_of[object_[v]]]
 
 
 @kernel
@@ -84,8 +95,8 @@ def _sort_children(dominator: t.Any, begin: t.Any, children: t.Any) -> None:
 
 
 @kernel
-def _retain_groups(child_begin: t.Any, children: t.Any, object_: t.Any, class_of: t.Any, group_of: t.Any, retained: t.Any,
-                   above: t.Any, stack: t.Any, cursor: t.Any, out: t.Any) -> None:
+def _retain_groups(child_begin: t.Any, children: t.Any, group_of: t.Any, retained: t.Any, above: t.Any, stack: t.Any, cursor: t.Any,
+                   out: t.Any) -> None:
     """Walk down with a count of the objects of each group above: only those with none above add to it."""
     depth = 0
     stack[0], cursor[0] = 0, child_begin[0]
@@ -94,7 +105,7 @@ def _retain_groups(child_begin: t.Any, children: t.Any, object_: t.Any, class_of
         if cursor[depth] < child_begin[v + 1]:
             child = children[cursor[depth]]
             cursor[depth] += 1
-            group = group_of[class_of[object_[child]]]
+            group = group_of[child]
             if above[group] == 0:
                 out[group] += retained[child]
             if child_begin[child] != child_begin[child + 1]:
@@ -103,13 +114,13 @@ def _retain_groups(child_begin: t.Any, children: t.Any, object_: t.Any, class_of
                 stack[depth], cursor[depth] = child, child_begin[child]
         else:
             if v != 0:
-                above[group_of[class_of[object_[v]]]] -= 1
+                above[group_of[v]] -= 1
             depth -= 1
 
 
 @kernel
-def _tally_below(vertex: int, child_begin: t.Any, children: t.Any, object_: t.Any, class_of: t.Any, group_of: t.Any, units: t.Any,
-                 retained: t.Any, through: t.Any, stack: t.Any, out: t.Any) -> None:
+def _tally_below(vertex: int, child_begin: t.Any, children: t.Any, object_: t.Any, group_of: t.Any, units: t.Any, retained: t.Any,
+                 through: t.Any, stack: t.Any, out: t.Any) -> None:
     depth = 0
     stack[0] = vertex
     while depth >= 0:
@@ -117,7 +128,7 @@ def _tally_below(vertex: int, child_begin: t.Any, children: t.Any, object_: t.An
         depth -= 1
         for k in range(child_begin[v], child_begin[v + 1]):
             child = children[k]
-            group = group_of[class_of[object_[child]]]
+            group = group_of[child]
             out[group, 0] += 1
             if through[group]:
                 out[group, 1] += units[object_[child]]
