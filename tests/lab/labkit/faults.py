@@ -129,7 +129,7 @@ def auth_overload(kubectl: Kubectl) -> None:
 
 def gateway_overload(kubectl: Kubectl) -> None:
     """A crawler sends more than the gateway has CPU for, all to a fast route."""
-    _small_gateway(kubectl, cpu="25m")
+    _small_gateway(kubectl, cpu="20m")
     _crowd(kubectl, PROFILES_PER_SECOND=100, CROWD="true")
     _more(kubectl, "api-gateway", "gateway_refused_total", {"reason": "queue"}, "the gateway's queue is full")
 
@@ -137,7 +137,7 @@ def gateway_overload(kubectl: Kubectl) -> None:
 def gateway_undersized(kubectl: Kubectl) -> None:
     """A release gave the gateway less CPU than it needs for what the crawler has sent all along."""
     _crowd(kubectl, PROFILES_PER_SECOND=100, CROWD="true")
-    _small_gateway(kubectl, cpu="25m")
+    _small_gateway(kubectl, cpu="20m")
     _more(kubectl, "api-gateway", "gateway_refused_total", {"reason": "queue"}, "the gateway's queue is full")
 
 
