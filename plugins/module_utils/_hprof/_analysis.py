@@ -17,7 +17,7 @@ from ansible_collections.sre.runbooks.plugins.module_utils._errors import Invali
 from ansible_collections.sre.runbooks.plugins.module_utils._hprof import (
     _collections, _dominators, _graph, _growth, _layout, _loaders, _model, _numbers, _records, _roots, _savings, _scan, _source,
     _strings, _suspects, _threads)
-from ansible_collections.sre.runbooks.plugins.module_utils._hprof._arena import Arena, available_memory, keep_what_is_freed
+from ansible_collections.sre.runbooks.plugins.module_utils._hprof._arena import Arena, available_memory, give_back_what_is_freed
 from ansible_collections.sre.runbooks.plugins.module_utils._hprof._heap import Dump, Heap
 from ansible_collections.sre.runbooks.plugins.module_utils._hprof._layout import Classes
 from ansible_collections.sre.runbooks.plugins.module_utils._hprof._model import HeapAnalysis
@@ -139,7 +139,7 @@ def _begin(path: str, progress: Tell) -> Steps:
     require_compiler()
     if not compiled_before(__file__):
         progress("first run on this machine: the analysis is being compiled, about 10 s more than later runs")
-    keep_what_is_freed()
+    give_back_what_is_freed()
     return Steps(progress)
 
 

@@ -15,8 +15,7 @@ import typing as t
 from ansible_collections.sre.runbooks.plugins.module_utils._compiled import np
 
 _SMALL = 1 << 20
-#: parameters of glibc's mallopt: memory mappings at most, bytes at the end of the heap that are kept, heaps of threads at most
-_KEEP = {-4: 0, -1: (1 << 31) - 1, -8: 1}
+_MMAP_THRESHOLD = -3
 
 
 class Arena:
@@ -44,12 +43,10 @@ class Arena:
         return array
 
 
-def keep_what_is_freed() -> None:
-    """Let the C library use the memory of one large array for the next: a new page must be cleared by the system, on a virtual machine
-    often by its host too, which took longer than any step of an analysis."""
+def give_back_what_is_freed() -> None:
+    """Let the C library return large arrays to the system at once: glibc keeps tens of megabytes of the ones it has seen before."""
     with contextlib.suppress(AttributeError):  # another C library
-        for parameter, value in _KEEP.items():
-            ctypes.CDLL(None).mallopt(parameter, value)
+        ctypes.CDLL(None).mallopt(_MMAP_THRESHOLD, _SMALL)
 
 
 def available_memory() -> int:

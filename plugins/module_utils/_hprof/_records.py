@@ -131,8 +131,9 @@ def class_row(table: Table, key: int, state: t.Any) -> int:
 
 
 @kernel
-def measure(tally: t.Any, state: t.Any, row: int, length: int, gap: int) -> None:
+def measure(tally: t.Any, state: t.Any, gap: int) -> None:
     """Learn from the distance to the next object: an upper bound of the last one's size."""
+    row, length = state[LAST_CLASS], state[LAST_LENGTH]
     if length < 0:
         if gap < tally[row, GAP]:
             tally[row, GAP] = gap
@@ -154,66 +155,53 @@ def count_objects(data: t.Any, p: int, end: int, id_bytes: int, root_sizes: t.An
 
     :returns: where it stopped; ``state[REASON]`` says why: ``SHORT`` is a record that does not end before ``end``.
     """
-    # What every record changes is held in variables: the compiler cannot know that the arrays do not overlap, and would store each time.
-    reason, last_id, last_row, references = DONE, np.int64(0), np.int64(-1), np.int64(0)
-    objects, lowest, highest, id_bits = state[OBJECTS], state[LOWEST], state[HIGHEST], state[ID_BITS]
-    last, last_class, last_length = state[LAST], state[LAST_CLASS], state[LAST_LENGTH]
-    full = is_full(tally, dumps, roots, state)
+    state[REASON] = DONE
+    last_id, last_row = np.int64(0), np.int64(-1)
     while p < end:
-        if full:
-            reason = FULL
-            break
+        if state[ROOTS] == roots.shape[0] or state[DUMPS] == dumps.shape[0] or state[CLASSES] + 2 > tally.shape[0]:
+            state[REASON] = FULL
+            return p
         after = record_end(data, p, end, id_bytes, root_sizes)
         if after < 0 or after > end:
-            reason = UNKNOWN if after == -2 else SHORT
-            break
+            state[REASON] = UNKNOWN if after == -2 else SHORT
+            return p
         tag, this, length = load8(data, p), identifier(data, p + 1, id_bytes), np.int64(-1)
         if tag == INSTANCE:
             key = identifier(data, p + 5 + id_bytes, id_bytes)
             if key != last_id:
                 last_id, last_row = key, class_row(table, key, state)
-                full = is_full(tally, dumps, roots, state)
             row = last_row
         elif tag == ARRAY:
             length, row = load32(data, p + 5 + id_bytes), class_row(table, identifier(data, p + 9 + id_bytes, id_bytes), state)
-            full = is_full(tally, dumps, roots, state)
-            references += length
+            state[REFERENCES] += length
         elif tag == PRIMITIVES or tag == PRIMITIVES_WITHOUT_DATA:
             length, row = load32(data, p + 5 + id_bytes), load8(data, p + 9 + id_bytes)
         elif tag == CLASS:
             class_row(table, this, state)
             dumps[state[DUMPS]] = p
             state[DUMPS] += 1
-            full = is_full(tally, dumps, roots, state)
             row = np.int64(-1)
         else:
             if tag != HEAP_INFO:
                 add_root(data, p, id_bytes, root_sizes, roots, state)
-                full = is_full(tally, dumps, roots, state)
             p = after
             continue
-        objects += 1
-        lowest, highest = min(lowest, this), max(highest, this)
-        id_bits |= this
-        if last_class >= 0 and this > last:
-            measure(tally, state, last_class, last_length, this - last)
-        last, last_class, last_length = this, row, length
+        state[OBJECTS] += 1
+        if this < state[LOWEST]:
+            state[LOWEST] = this
+        if this > state[HIGHEST]:
+            state[HIGHEST] = this
+        state[ID_BITS] |= this
+        if state[LAST_CLASS] >= 0 and this > state[LAST]:
+            measure(tally, state, this - state[LAST])
+        state[LAST], state[LAST_CLASS], state[LAST_LENGTH] = this, row, length
         if row >= 0:
             tally[row, COUNT] += 1
             if length >= 0:
                 tally[row, LENGTH] += length
                 tally[row, RESIDUE + (length & 15)] += 1
         p = after
-    state[REASON], state[OBJECTS], state[LOWEST], state[HIGHEST], state[ID_BITS] = reason, objects, lowest, highest, id_bits
-    state[LAST], state[LAST_CLASS], state[LAST_LENGTH] = last, last_class, last_length
-    state[REFERENCES] += references
     return p
-
-
-@kernel
-def is_full(tally: t.Any, dumps: t.Any, roots: t.Any, state: t.Any) -> bool:
-    """Whether there is no room for whatever the next record may be."""
-    return state[ROOTS] == roots.shape[0] or state[DUMPS] == dumps.shape[0] or state[CLASSES] + 2 > tally.shape[0]
 
 
 @kernel
