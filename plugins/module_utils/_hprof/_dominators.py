@@ -159,6 +159,9 @@ def _semi_nca(count: int, dominator: t.Any, source_begin: t.Any, source: t.Any, 
             for k in range(source_begin[w - _AHEAD], source_begin[w - _AHEAD + 1]):
                 if source[k] > w:
                     prefetch(link, 2 * np.int64(link[source[k], 0]))
+            for k in range(source_begin[w - _AHEAD // 2], source_begin[w - _AHEAD // 2 + 1]):
+                if source[k] > w and link[source[k], 0] > w:
+                    prefetch(link, 2 * np.int64(link[link[source[k], 0], 0]))
         least = dominator[w]
         if is_root[w]:
             least = 0
