@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from ansible_collections.sre.runbooks.plugins.module_utils import _capacity, _rollout
+from ansible_collections.sre.runbooks.plugins.module_utils import _capacity, _rollout, _workload
 from ansible_collections.sre.runbooks.plugins.module_utils._actions import Planned
 from ansible_collections.sre.runbooks.plugins.module_utils._change import Change
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster import Cluster, Json
@@ -121,16 +121,22 @@ def _extra_demand(planned: Planned, workload: Json) -> dict[str, t.Any]:
 
 def _budgets_hold(cluster: Cluster, change: Change, current: Json, where: str) -> None:
     lowest = _rollout.lowest_available(change.target.kind, current)
-    labels = current["spec"]["template"]["metadata"].get("labels", {})
     for budget in cluster.list("PodDisruptionBudget", change.target.namespace):
-        wanted = budget["spec"].get("selector", {}).get("matchLabels", {})
         desired = budget.get("status", {}).get("desiredHealthy", 0)
-        if wanted and wanted.items() <= labels.items() and lowest < desired:
+        if lowest < desired and _is_for(cluster, budget, current):
             raise Refused(
                 f"{where}: the rolling update may go down to {lowest} available pods, and PodDisruptionBudget "
                 f"{budget['metadata']['name']} asks for {desired}.",
                 "Lower maxUnavailable (or raise maxSurge) of the workload, or set "
                 "runbooks_respect_disruption_budgets=false to accept it.")
+
+
+def _is_for(cluster: Cluster, budget: Json, workload: Json) -> bool:
+    """Whether a budget counts pods of the workload; the API server judges, so that labels and expressions mean what they mean to it."""
+    if budget["spec"].get("selector") is None:  # selects no pod; an empty one selects all
+        return False
+    both = ",".join(filter(None, (_workload.selector(workload), _workload.selector(budget))))
+    return bool(cluster.list("Pod", workload["metadata"]["namespace"], labelSelector=both))
 
 
 def _memory(change: Change) -> t.Iterator[tuple[str, str]]:

@@ -58,9 +58,9 @@ def read(cluster: Cluster, target: Target) -> Json:
                        hint, status=404)
 
 
-def selector(workload: Json) -> str:
-    """The workload's pod selector as a ``labelSelector``."""
-    chosen = workload["spec"]["selector"]
+def selector(owner: Json) -> str:
+    """The pod selector of a workload, or of a PodDisruptionBudget, as a ``labelSelector``; empty for all pods."""
+    chosen = owner["spec"]["selector"]
     terms = [f"{key}={value}" for key, value in chosen.get("matchLabels", {}).items()]
     for expression in chosen.get("matchExpressions", []):
         terms.append(_expression(expression))

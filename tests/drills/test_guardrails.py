@@ -10,6 +10,11 @@ from drill import until
 FAST = {"runbooks_force": True, "memory_leak_heap_dump": False}
 
 
+#: selects by an expression, as the shop's own selects by a label
+BUDGET = {"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": {"name": "auth-service"}, "spec": {
+    "minAvailable": 2, "selector": {"matchExpressions": [{"key": "app", "operator": "In", "values": ["auth-service"]}]}}}
+
+
 @pytest.fixture
 def refused(healed, runbook, incident_id):
     """Run, and hold that it was refused with these words and changed nothing of the workload."""
@@ -40,7 +45,7 @@ def test_a_restart_of_another_runbook_is_held_to_the_same(healed, refused):
     healed.kubectl("rollout", "pause", "deployment/auth-service")
     refused("its rollouts are paused", **restart)
     healed.kubectl("rollout", "resume", "deployment/auth-service")
-    healed.kubectl("create", "pdb", "auth-service", "--selector=app=auth-service", "--min-available=2")
+    healed.kubectl("create", "-f", "-", stdin=json.dumps(BUDGET))
     healed.kubectl("patch", "deployment", "auth-service", "-p", json.dumps(
         {"spec": {"strategy": {"rollingUpdate": {"maxUnavailable": 1, "maxSurge": 0}}}}))
     try:

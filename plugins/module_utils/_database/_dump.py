@@ -135,7 +135,7 @@ def rehearse(database: Database, directory: pathlib.Path, options: Options) -> R
         sizes = [size for _name, size in cursor.fetchall()]
         server = divmod(connection.server_version, 10000)
     said = subprocess.run([program, "--version"], capture_output=True, text=True, check=False).stdout
-    client = tuple(map(int, re.search(r"(\d+)\.(\d+)", said).groups()))
+    client = tuple(int(number or 0) for number in re.search(r"(\d+)(?:\.(\d+))?", said).groups())  # "19beta1" has no second one
     if client[0] < server[0]:
         raise RunbookError(f"Cluster {database.cluster_name}: {program} is of version {client[0]}, the server of {server[0]}: pg_dump "
                            "refuses newer servers.",

@@ -55,10 +55,16 @@ def up(options: argparse.Namespace) -> None:
     changed = [cluster for cluster in wanted if cluster not in missing and cluster.refresh(archive)]
     bare = [cluster for cluster in wanted if not shop.deployed(cluster.kubectl)]
     _each({*missing, *changed, *bare}, lambda cluster: shop.deploy(cluster.kubectl))
-    _each(changed, lambda cluster: shop.restart(cluster.kubectl))
+    _each(changed, lambda cluster: _replace_pods(cluster, archive))
     if missing or bare or not KUBECONFIG.exists():
         shop.write_kubeconfig([cluster for cluster in _present() if cluster.healthy()])
     say(f"up: {', '.join(cluster.name for cluster in wanted)}")
+
+
+def _replace_pods(cluster: Cluster, archive: pathlib.Path) -> None:
+    """Let the pods run new images; only then are they known to, so that an interruption leaves nothing half done."""
+    shop.restart(cluster.kubectl)
+    cluster.runs(archive)
 
 
 @host.alone()

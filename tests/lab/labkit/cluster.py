@@ -121,11 +121,15 @@ class Cluster:
             shutil.rmtree(directory, ignore_errors=True)
 
     def refresh(self, archive: pathlib.Path) -> bool:
-        """Import the images of a cluster that is up, if they have changed; returns whether they had."""
+        """Import the images of a cluster that is up, if its pods run others; returns whether they do."""
         if (self.state / "images").read_text() == str(archive):
             return False
         self._import_images(binaries.containers(), archive)
         return True
+
+    def runs(self, archive: pathlib.Path) -> None:
+        """Remember that the pods run these images."""
+        self._write("images", str(archive))
 
     def stop_api_server(self) -> None:
         """End the API server only, so that the cluster is dead for its clients."""
@@ -182,6 +186,7 @@ class Cluster:
         processes.start(self.network.netns, "containerd",
                         [tools / "usr/bin/containerd", "--config", self.state / "containerd.toml"], self.logs, path)
         self._import_images(tools, archive)
+        self.runs(archive)
         self._write("kubelet.yaml", yaml.safe_dump(self._kubelet_config()))
         self._start("kubelet", f"--config={self.state / 'kubelet.yaml'}",
                     f"--kubeconfig={self.kubeconfig('kubelet')}", f"--root-dir={self.state / 'kubelet'}",
@@ -213,7 +218,6 @@ class Cluster:
         control = [tools / "usr/bin/ctr", "-a", self.runtime / "containerd.sock", "-n", "k8s.io"]
         self._wait("containerd ready", lambda: run([*control, "version"]))
         run([*control, "images", "import", archive])
-        self._write("images", str(archive))
 
     def _wait(self, what: str, check: t.Callable[[], object], timeout: float = 90) -> None:
         deadline, failure = time.monotonic() + timeout, ""
