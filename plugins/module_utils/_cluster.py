@@ -90,6 +90,7 @@ class Connection:
     :param proxy: HTTP(S) proxy URL.
     :param timeout: seconds for one request.
     :param retries: how often a failed request is repeated (429, 5xx, connection errors).
+    :param directory: private, and removed by the caller; keys and certificates that a kubeconfig has in itself become files there.
     """
 
     name: str = "cluster"
@@ -102,6 +103,7 @@ class Connection:
     proxy: str = ""
     timeout: float = 15.0
     retries: int = 2
+    directory: str = ""
 
 
 class Cluster:
@@ -249,7 +251,7 @@ def _configure(connection: Connection) -> "Configuration":
 def _load_kubeconfig(connection: Connection, configuration: "Configuration") -> None:
     try:
         kube_config.load_kube_config(config_file=connection.kubeconfig or None, context=connection.context or None,
-                                     client_configuration=configuration)
+                                     client_configuration=configuration, temp_file_path=connection.directory or None)
         return
     except (kube_config.ConfigException, OSError) as error:
         if connection.kubeconfig or connection.context:

@@ -53,11 +53,13 @@ class Task:
     :param params: validated parameters.
     :param check_mode: change nothing.
     :param progress: shows one line to the person who waits (nothing when run remotely).
+    :param directory: private to this run, and removed when it ends, however it ends.
     """
 
     params: dict[str, t.Any]
     check_mode: bool = False
     progress: t.Callable[[str], None] = lambda line: None
+    directory: str = ""
 
     def cluster(self) -> Cluster:
         """Connect to the cluster of this task (no request is sent yet)."""
@@ -66,7 +68,7 @@ class Task:
             name=p["cluster_name"], kubeconfig=p["kubeconfig"] or "", context=p["context"] or "",
             host=p["host"] or "", token=p["api_token"] or "", ca_cert=p["ca_cert"] or "",
             validate_certs=p["validate_certs"], proxy=p["proxy"] or "", timeout=p["request_timeout"],
-            retries=p["retries"]))
+            retries=p["retries"], directory=self.directory))
 
     def evidence(self) -> EvidenceStore | None:
         """The evidence store of the task's incident, or None where nothing is to be saved."""
@@ -85,6 +87,6 @@ def run_module(argument_spec: dict[str, dict[str, t.Any]], run: t.Callable[[Task
     """Run as an ordinary module (a bastion host)."""
     module = AnsibleModule(argument_spec=argument_spec, required_if=required_if, supports_check_mode=True)
     try:
-        module.exit_json(**{"changed": False, **run(Task(module.params, module.check_mode))})
+        module.exit_json(**{"changed": False, **run(Task(module.params, module.check_mode, directory=module.tmpdir))})
     except RunbookError as error:
         module.fail_json(**failure(error))

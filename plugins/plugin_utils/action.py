@@ -10,6 +10,7 @@ import contextvars
 import types
 import typing as t
 
+from ansible import constants as C
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
@@ -67,7 +68,8 @@ class WorkerAction(ActionBase):
         if validation.error_messages:
             result.update(failed=True, msg="; ".join(validation.error_messages))
             return result
-        task = Task(validation.validated_parameters, bool(self._task.check_mode), self._progress(variables))
+        # A worker ends without the clean-up of Python's own end, so the client's files are put where Ansible removes them.
+        task = Task(validation.validated_parameters, bool(self._task.check_mode), self._progress(variables), C.DEFAULT_LOCAL_TMP)
         result["changed"] = False
         try:
             result.update(_interruptible(lambda: self.module.run(task)))

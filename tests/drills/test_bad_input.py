@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 
 import pytest
-from drill import ROOT
+from drill import NAMESPACE, ROOT
 
 
 @pytest.mark.parametrize("variables, words", [
@@ -93,3 +93,14 @@ def test_no_room_in_the_pod(healed, runbook, incident_id):
     assert "class histogram is saved" in flat
     assert healed.get("deployment", "api-server")["metadata"]["generation"] == generation
     assert {item["kind"] for item in runbook.manifest(incident_id)} >= {"histogram", "snapshot", "logs"}
+
+
+def test_nothing_of_the_kubeconfig_stays_on_the_controller(runbook, tmp_path, monkeypatch):
+    """It may have a private key in itself, which the client wants as a file; and the worker that read it does not end as Python does."""
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    for name in ("TMPDIR", "ANSIBLE_LOCAL_TEMP"):
+        monkeypatch.setenv(name, str(scratch))
+    answer = runbook.module("sre.runbooks.workload_snapshot_info", {"namespace": NAMESPACE, "workload": "api-server"})
+    assert answer["rc"] == 0
+    assert [path for path in scratch.rglob("*") if path.is_file()] == []
