@@ -152,7 +152,7 @@ def _validation(facts: Json, threshold: float) -> Signal:
 def _rejected(facts: Json, pods: t.Sequence[Json], threshold: float) -> Signal:
     share = facts["rejected_share"]
     if share is None:
-        return Signal("tokens_rejected", None, threshold, False, "refused tokens: there were no validations")
+        return Signal("tokens_rejected", None, threshold, False, "no token was validated")
     breached = share > threshold and facts["rejected"] >= 2
     refusing = tuple(pod["pod"] for pod in pods if (pod["rejected_share"] or 0) > threshold) if breached else ()
     return Signal("tokens_rejected", share, threshold, breached,

@@ -233,6 +233,8 @@ def _weigh_rate_limit(facts: Facts, burst: Candidate, dependency: Candidate) -> 
         groups = facts.rate_limit.get("groups") or []
         if groups and groups[0]["share"] >= DOMINANT:
             burst.supports(f"{groups[0]['value']} is in {groups[0]['share']:.0%} of the {facts.rate_limit['count']} lines about it", 2)
+        if facts.reason not in ("", "rate_limited"):
+            burst.opposes(f"most failed log-ins end as {facts.reason}, which no limit causes", 3)
     else:
         burst.opposes(text, 4)
     if facts.reason == "rate_limited" and not hits:

@@ -104,6 +104,7 @@ BURST = {"count": 400, "lines": [], "groups": [{"value": "partner", "count": 390
     (facts_of(window(wrong=30), mounted=[GOOD, EXPIRED]), "expired_certificate", "", "tls.crt of Secret tls"),
     (facts_of(window(wrong=30), mounted=[GOOD], revisions=[OLD, NEW]), "bad_release", "rollback", "revision 2"),
     (facts_of(window(before={"ok": 100}, ok=110, limited=90, hits=90), rate_limit=BURST), "login_burst", "", "partner"),
+    (facts_of(window(wrong=22, limited=6, hits=6), rate_limit=BURST, revisions=[OLD, NEW]), "bad_release", "rollback", "revision 2"),
     (facts_of(window(accepted=20, slow=20), usage=[{"pod": "a", "cpu_cores": 0.98, "cpu_limit": 1.0}]), "overload", "scale", ""),
 ])
 def test_the_cause_and_what_fits_it(facts, cause, mitigation, about):
