@@ -123,7 +123,7 @@ def auth_overload(kubectl: Kubectl) -> None:
     _set_limits(kubectl, "auth-service", cpu="10m")
     kubectl("-n", NAMESPACE, "rollout", "restart", "deployment/auth-service")
     shop.wait(kubectl)
-    _crowd(kubectl, REQUESTS_PER_SECOND=15, VALIDATIONS_PER_SECOND=40, CROWD="true")
+    _crowd(kubectl, REQUESTS_PER_SECOND=15, VALIDATIONS_PER_SECOND=35, CROWD="true")
     _more(kubectl, "auth-service", "auth_jwt_validation_seconds_sum", {}, "validations take seconds")
 
 
