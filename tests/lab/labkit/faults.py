@@ -123,13 +123,13 @@ def auth_overload(kubectl: Kubectl) -> None:
     _set_limits(kubectl, "auth-service", cpu="10m")
     kubectl("-n", NAMESPACE, "rollout", "restart", "deployment/auth-service")
     shop.wait(kubectl)
-    _crowd(kubectl, REQUESTS_PER_SECOND=15, VALIDATIONS_PER_SECOND=35, CROWD="true")
+    _crowd(kubectl, REQUESTS_PER_SECOND=15, VALIDATIONS_PER_SECOND=60, CROWD="true")
     _more(kubectl, "auth-service", "auth_jwt_validation_seconds_sum", {}, "validations take seconds")
 
 
 def gateway_overload(kubectl: Kubectl) -> None:
     """A crawler sends more than the gateway has CPU for, all to a fast route."""
-    _small_gateway(kubectl, cpu="20m")
+    _small_gateway(kubectl, cpu="18m")
     _crowd(kubectl, PROFILES_PER_SECOND=100, CROWD="true")
     _more(kubectl, "api-gateway", "gateway_refused_total", {"reason": "queue"}, "the gateway's queue is full")
 
@@ -137,7 +137,7 @@ def gateway_overload(kubectl: Kubectl) -> None:
 def gateway_undersized(kubectl: Kubectl) -> None:
     """A release gave the gateway less CPU than it needs for what the crawler has sent all along."""
     _crowd(kubectl, PROFILES_PER_SECOND=100, CROWD="true")
-    _small_gateway(kubectl, cpu="20m")
+    _small_gateway(kubectl, cpu="18m")
     _more(kubectl, "api-gateway", "gateway_refused_total", {"reason": "queue"}, "the gateway's queue is full")
 
 

@@ -69,7 +69,6 @@ func (s *shopper) at(ctx context.Context, name string, normal float64, action fu
 			continue
 		}
 		limiter.SetLimit(rate.Limit(wanted))
-		limiter.SetBurst(1 + int(wanted/10)) // a busy machine wakes us late; customers do not come fewer for that
 		if limiter.Wait(ctx) != nil {
 			return
 		}
