@@ -63,9 +63,8 @@ def _by_holder(heap: Heap, vertices: t.Any, sizes: t.Any, kind: str, advice: str
     """One saving for each class of collections in each class of holders, placed by its largest member."""
     if not len(vertices):
         return []
-    class_of, group_of = heap.graph.objects.class_of, heap.classes.group_of
     holders = heap.sources.source[heap.sources.begin[vertices]]
-    own, theirs = (group_of[class_of[heap.reached.object[some]]].astype(np.int64) for some in (vertices, holders))
+    own, theirs = (heap.group[some].astype(np.int64) for some in (vertices, holders))
     keys = own * len(heap.classes.group_names) + theirs
     order = np.argsort(keys, kind="stable")
     members = np.split(order, np.flatnonzero(np.diff(keys[order])) + 1)
