@@ -152,10 +152,11 @@ def held(corrupted):
 def test_an_interrupt_of_check_and_dump_leaves_nothing_half_done_and_the_next_run_goes_on(corrupted, held, runbook, incident_id):
     run = runbook.start("incident/data_inconsistency.yml", incident_id=incident_id, data_inconsistency_lock_timeout=120)
     evidence_directory = runbook.incidents / incident_id / CLUSTER.name / "evidence"
-    watching = "SELECT pid FROM pg_stat_activity WHERE query LIKE '%txid_snapshot_xmax%' AND pid <> pg_backend_pid()"
-    until(lambda: sql(corrupted, watching), timeout=180, pause=0.3)  # whether writes have stopped; check and dump come next
+    # From here to check and dump nothing of the run reads a row, and the rollout gives time to take the lock.
+    until(lambda: sql(corrupted, "SELECT 1 FROM pg_db_role_setting"), timeout=180, pause=0.3)
     with held("LOCK TABLE order_items IN ACCESS EXCLUSIVE MODE"):
-        until(lambda: sql(corrupted, "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND application_name = 'sre.runbooks'"))
+        waiting = "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND application_name = 'sre.runbooks'"
+        until(lambda: sql(corrupted, waiting), timeout=180)
         output = interrupted(run)
     assert f"incident_id={incident_id}" in output and "Traceback" not in output
     assert "stopped in scope" in " ".join(output.split())

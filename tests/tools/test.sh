@@ -22,8 +22,6 @@ stage() {
   "$@" </dev/null 2>&1 | tee "$scratch/$name.log"
   [ "${PIPESTATUS[0]}" -eq 0 ] || outcome=FAILED
   printf '%-24s %6d s  %s\n' "$name" $((SECONDS - started)) "$outcome" >>"$scratch/results"
-  # The lines that say why, where a reader of a long log looks first.
-  [ "$outcome" = passed ] || grep -aE 'fatal:|^E   |^FAILED|ERROR' "$scratch/$name.log" | tail -n 12 | cut -c 1-1500
   echo "==> $name: $outcome after $((SECONDS - started)) s"
   [ "$outcome" = passed ]
 }
@@ -60,6 +58,11 @@ if [ $# -gt 0 ]; then
 fi
 
 printf '\n==> make test took %d s\n' $SECONDS
+# The lines that say why, where a reader of a long log looks first.
+for name in $(awk '$NF == "FAILED" {print $1}' "$scratch/results"); do
+  printf '%s failed:\n' "$name"
+  grep -aE 'fatal:|^E   |^FAILED|ERROR' "$scratch/$name.log" | tail -n 12 | cut -c 1-1500
+done
 cat "$scratch/results"
 passed=$(grep -c 'passed$' "$scratch/results")
 failed=$(grep -c 'FAILED$' "$scratch/results")

@@ -165,11 +165,15 @@ def _scalings(seen: Seen, rollouts: t.Sequence[Change]) -> t.Iterator[Change]:
                 owned.append(Change(at, SCALING if count else STOPPED, named(kind, meta["name"]), f"scaled to {count}", entry.get("manager", "")))
     yield from owned
     for change in _scaled_alone(seen):
-        mine = [other for other in (*owned, *rollouts) if other.object == change.object]
-        near = any(abs(change.at - other.at) <= (SAME_WRITE if other in owned else SAME_ROLLOUT) for other in mine)
-        earlier_use = any(other.kind == ROLLBACK and change.at <= other.at for other in mine)
-        if not near and not earlier_use:
+        written = any(other.object == change.object and abs(change.at - other.at) <= SAME_WRITE for other in owned)
+        if not written and not any(other.object == change.object and _step_of(other, change) for other in rollouts):
             yield change
+
+
+def _step_of(rollout: Change, scaling: Change) -> bool:
+    """Whether the pods that a rollout moves explain it: no rollout ends the last pod of what it brings, but one that is taken back later does."""
+    earlier_use = rollout.kind == ROLLBACK and scaling.at <= rollout.at
+    return earlier_use or (scaling.kind != STOPPED and abs(scaling.at - rollout.at) <= SAME_ROLLOUT)
 
 
 def _scaled_alone(seen: Seen) -> t.Iterator[Change]:

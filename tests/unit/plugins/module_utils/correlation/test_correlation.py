@@ -197,6 +197,11 @@ class TestChanges:
         assert [(change.kind, change.object, change.what) for change in changes(seen) if change.kind != "rollout"] == [
             ("stopped", "deployment/db", "scaled from 1 to 0"), ("scaling", "deployment/api", "scaled from 2 to 5")]
 
+    def test_what_is_stopped_soon_after_its_rollout_was_not_stopped_by_it(self):
+        down = {"reason": "ScalingReplicaSet", "lastTimestamp": at("03:01:55"), "message": "Scaled down replica set db-1 from 1 to 0"}
+        seen = shop(ReplicaSet=[replica_set("db", 1, at("03:00:00"))], Event=[down])
+        assert [(change.kind, change.object) for change in changes(seen)] == [("rollout", "deployment/db"), ("stopped", "deployment/db")]
+
     def test_events_conditions_and_ends_of_containers(self):
         killed = {"containerStatuses": [{"name": "api", "restartCount": 1, "state": {"running": {}}, "lastState": {
             "terminated": {"reason": "OOMKilled", "exitCode": 137, "finishedAt": at("03:07:00")}}}]}
