@@ -44,14 +44,14 @@ if [ $# -gt 0 ]; then
     lab_is_ours=yes
   fi
   if run lab-up CLUSTERS=3; then
-    LAB_CLUSTER=lab2 run drills >"$scratch/drills.log" 2>&1 &
+    LAB_CLUSTER=lab2 run drills >"$scratch/drills.output" 2>&1 &
     python_drills=$!
     echo "==> drills run on lab2 meanwhile"
     for name in "$@"; do LAB_CLUSTER=lab1 run "drill-$name"; done
     LAB_CLUSTER=lab3 run drills-alone
     wait "$python_drills"
     python_drills=
-    cat "$scratch/drills.log"
+    cat "$scratch/drills.output"
     run fleet
   fi
   finish
