@@ -9,6 +9,8 @@ unexport KUBECONFIG ANSIBLE_CONFIG
 AS_ROOT := $(if $(filter-out 0,$(shell id -u)),sudo -E env "PATH=$$PATH")
 LAB := tests/lab/lab
 CLUSTERS ?= 1
+# A drill waits only so long for a symptom, and two at once fill a small machine: what fails is tried once more, and shown as RERUN.
+DRILL_TESTS := $(AS_ROOT) pytest -vv --reruns 1 -rR
 SCENARIOS := $(notdir $(patsubst %/molecule.yml,%,$(wildcard extensions/molecule/*/molecule.yml)))
 
 .DEFAULT_GOAL := help
@@ -65,14 +67,14 @@ drill-%: venv ## One molecule drill, on a lab that is up: drill-memory_leak
 	molecule test --no-command-borders --scenario-name $*
 
 drills: venv ## The drills in Python: changes, interruptions, bad input; on a lab that is up
-	$(AS_ROOT) pytest -vv --durations=5 -m "not fleet and not alone" tests/drills
+	$(DRILL_TESTS) --durations=5 -m "not fleet and not alone" tests/drills
 
 drills-alone: venv ## The drills of change correlation, on a cluster that was just brought up: LAB_CLUSTER=lab3
-	$(AS_ROOT) pytest -vv -m alone tests/drills
+	$(DRILL_TESTS) -m alone tests/drills
 
 fleet: venv ## The drills that need three clusters, one of them dead; brings up those that are missing
 	$(LAB) up --clusters 3
-	$(AS_ROOT) pytest -vv -m fleet tests/drills
+	$(DRILL_TESTS) -m fleet tests/drills
 
 bench: venv ## Our runbook against the same steps in bash and in kubernetes.core, on a lab that is up
 	.venv/bin/python tests/benchmarks/run.py
