@@ -17,9 +17,10 @@ from ansible_collections.sre.runbooks.plugins.module_utils._errors import Invali
 from ansible_collections.sre.runbooks.plugins.module_utils._hprof import (
     _collections, _dominators, _graph, _growth, _layout, _loaders, _model, _numbers, _records, _roots, _savings, _scan, _source,
     _strings, _suspects, _threads)
-from ansible_collections.sre.runbooks.plugins.module_utils._hprof._arena import Arena, available_memory, give_back_what_is_freed
+from ansible_collections.sre.runbooks.plugins.module_utils._hprof._arena import Arena, give_back_what_is_freed
 from ansible_collections.sre.runbooks.plugins.module_utils._hprof._heap import Dump, Heap
 from ansible_collections.sre.runbooks.plugins.module_utils._hprof._layout import Classes
+from ansible_collections.sre.runbooks.plugins.module_utils._hprof._pages import available_memory
 from ansible_collections.sre.runbooks.plugins.module_utils._hprof._model import HeapAnalysis
 from ansible_collections.sre.runbooks.plugins.module_utils._hprof._scan import Scan
 from ansible_collections.sre.runbooks.plugins.module_utils._hprof._tree import Tree
@@ -98,10 +99,14 @@ def analyse(path: str, progress: Tell = lambda line: None, scratch: str | None =
             scan = _scan.of_mapping(mapping, path)
             classes = Classes(scan)
             result = _result(scan, classes, len(mapping.data), mapping.compression, steps)
-        if scan.problem or not scan.state[_records.OBJECTS]:
+        if scan.problem or not scan.counts.state[_records.OBJECTS]:
             return result
+        arena = _arena_for(scan, scratch, result)
+        dump = _read(mapping, classes, steps, references == "all", arena)
+        # Texts are compared beside what follows: they need the dump, and the other steps the graph.
         with concurrent.futures.ThreadPoolExecutor(1) as beside:
-            heap, texts = _build(mapping, classes, steps, scratch, references == "all", result, beside)
+            texts = beside.submit(_strings.duplicates, dump)
+            heap = _build(dump, steps, arena, beside)
             _fill(result, heap, texts, steps)
     result.peak_memory_bytes = _peak()
     return result
@@ -147,8 +152,8 @@ def _result(scan: Scan, classes: Classes, size: int, compression: str, steps: St
     rows = classes.histogram()
     taken = datetime.datetime.fromtimestamp(scan.milliseconds / 1000, datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
     file = _model.DumpFile(scan.path, scan.format, scan.id_bytes, size, compression, taken, scan.truncated_at, scan.problem)
-    totals = _model.Totals(sum(row.instances for row in rows), sum(row.shallow_bytes for row in rows), len(scan.class_dumps),
-                           len(scan.roots))
+    totals = _model.Totals(sum(row.instances for row in rows), sum(row.shallow_bytes for row in rows), len(scan.counts.class_dumps),
+                           len(scan.counts.roots))
     result = HeapAnalysis(file, totals, classes.layout, "histogram", rows, timings=steps.timings, peak_memory_bytes=_peak())
     result.says = [f"{totals.objects} objects of {totals.classes} classes, {totals.shallow_bytes / 1e6:.1f} MB; most: "
                    + ", ".join(f"{row.class_name} {row.shallow_bytes / 1e6:.1f} MB" for row in rows[:3])]
@@ -159,31 +164,33 @@ def _result(scan: Scan, classes: Classes, size: int, compression: str, steps: St
     return result
 
 
-def _build(mapping: _source.Mapping, classes: Classes, steps: Steps, scratch: str | None, weak_is_strong: bool,
-           result: HeapAnalysis, beside: concurrent.futures.Executor) -> tuple[Heap, Texts]:
-    """Graph, dominators and retained sizes; the texts are compared beside what follows, as they need the dump and the other steps the tree."""
-    scan = classes.scan
-    needed = int(scan.state[_records.OBJECTS]) * _PER_OBJECT + int(scan.state[_records.REFERENCES]) * _PER_REFERENCE
+def _arena_for(scan: Scan, scratch: str | None, result: HeapAnalysis) -> Arena:
+    """Where the tables go; that they do not fit in memory is a warning."""
+    needed = int(scan.counts.state[_records.OBJECTS]) * _PER_OBJECT + int(scan.counts.state[_records.REFERENCES]) * _PER_REFERENCE
     arena = Arena(scratch, needed > available_memory() * 0.7)
     if arena.on_disk:
         result.warnings.append(f"About {needed >> 20} MiB are needed and less are free: large tables are on disk, which is slower.")
-    graph, roots = _read(mapping, classes, steps, weak_is_strong, arena)
+    return arena
+
+
+def _build(dump: Dump, steps: Steps, arena: Arena, beside: concurrent.futures.Executor) -> Heap:
+    """Dominators and retained sizes."""
+    graph, roots = dump.graph, dump.roots
     with steps.step("searching what is reachable"):
         reached = _dominators.search(graph.objects.begin, graph.targets, roots.objects, arena)
     with steps.step("finding the dominators"):
         sources = _dominators.predecessors(reached, graph.objects.begin, graph.targets, roots.objects, arena)
         graph.forget_references()
         dominator = _dominators.dominators(reached, sources, arena)
-    texts = beside.submit(_strings.duplicates, Dump(mapping, graph, roots))
     with steps.step("adding up retained sizes"):
-        tree = Tree(dominator, reached.object, graph.objects.units, arena)
+        tree = Tree(dominator, reached.object, graph.objects.units, arena, beside)
     del dominator  # its memory is wanted for what follows
-    return Heap(mapping, graph, roots, reached, sources, tree), texts
+    return Heap(dump.mapping, graph, roots, reached, sources, tree)
 
 
-def _read(mapping: _source.Mapping, classes: Classes, steps: Steps, weak_is_strong: bool, arena: Arena) -> tuple[_graph.Graph, _roots.Roots]:
+def _read(mapping: _source.Mapping, classes: Classes, steps: Steps, weak_is_strong: bool, arena: Arena) -> Dump:
     """The graph as the dump has it."""
-    segments = np.array(classes.scan.segments, np.int64).reshape(-1, 2)
+    segments = np.array(classes.scan.counts.segments, np.int64).reshape(-1, 2)
     with steps.step("numbering the objects"):
         numbers, count = _numbers.build(mapping, segments, classes.scan)
         objects = _graph.read_objects(mapping, segments, classes, numbers, count, arena)
@@ -199,7 +206,7 @@ def _read(mapping: _source.Mapping, classes: Classes, steps: Steps, weak_is_stro
         locals_of = {thread: [local.object for local in found] for thread, found in roots.locals_of.items()}
         graph = _graph.build(mapping, segments, classes, numbers, objects, shape, locals_of, arena)
     _layout.units_of(objects.class_of, objects.units, classes.fixed, classes.element, classes.layout.alignment_bytes)
-    return graph, roots
+    return Dump(mapping, graph, roots)
 
 
 def _fill(result: HeapAnalysis, heap: Heap, texts: Texts, steps: Steps) -> None:
@@ -219,7 +226,7 @@ def _fill(result: HeapAnalysis, heap: Heap, texts: Texts, steps: Steps) -> None:
         result.duplicate_strings, result.totals.duplicate_string_bytes = texts.result()
     with steps.step("ways to save memory"):
         result.savings = _savings.find(heap, result)
-    result.totals.class_loaders = len({dump.loader for dump in heap.classes.scan.class_dumps.values() if dump.loader})
+    result.totals.class_loaders = len({dump.loader for dump in heap.classes.scan.counts.class_dumps.values() if dump.loader})
     result.outcome = "suspects" if result.suspects else "healthy"
     first = [suspect.description for suspect in result.suspects] or [
         "No suspect: no object, and no group of one class, keeps "

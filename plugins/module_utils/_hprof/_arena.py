@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import mmap
-import pathlib
 import tempfile
 import typing as t
 
@@ -47,31 +46,3 @@ def give_back_what_is_freed() -> None:
     """Let the C library return large arrays to the system at once: glibc keeps tens of megabytes of the ones it has seen before."""
     with contextlib.suppress(AttributeError):  # another C library
         ctypes.CDLL(None).mallopt(_MMAP_THRESHOLD, _SMALL)
-
-
-def available_memory() -> int:
-    """Bytes that this process may still take: of the machine, and of its control group."""
-    facts = dict(line.split(":") for line in pathlib.Path("/proc/meminfo").read_text("ascii").splitlines())
-    free = int(facts["MemAvailable"].split()[0]) << 10
-    return min([free, *_left_in_groups()])
-
-
-def _left_in_groups() -> t.Iterator[int]:
-    """What this process's control group and those above it leave, of version 1 and 2; what the cache holds can be had back."""
-    for line in pathlib.Path("/proc/self/cgroup").read_text("utf-8").splitlines():
-        _number, controllers, path = line.split(":", 2)
-        if controllers not in ("", "memory"):
-            continue
-        top, limit, used = (("memory", "memory.limit_in_bytes", "memory.usage_in_bytes") if controllers
-                            else ("", "memory.max", "memory.current"))
-        root = pathlib.Path("/sys/fs/cgroup", top)
-        group = root / path.lstrip("/")
-        for place in (group, *group.parents):
-            try:
-                facts = dict(entry.split() for entry in (place / "memory.stat").read_text("ascii").splitlines())
-                cache = sum(int(facts.get(f"total_{kind}_file", facts.get(f"{kind}_file", 0))) for kind in ("active", "inactive"))
-                yield int((place / limit).read_text("ascii")) - int((place / used).read_text("ascii")) + cache
-            except (OSError, ValueError):  # no limit, or a container that does not see its group's path but its group as the top
-                pass
-            if place == root:
-                break

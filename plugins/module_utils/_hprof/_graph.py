@@ -98,7 +98,7 @@ def shapes(classes: Classes, weak_is_strong: bool, kept_anyway: set[int]) -> Sha
     reference_kinds = {int(classes.ids[row]): number for name, number in _REFERENCE_CLASSES.items() for row in classes.called(name)}
     for row in range(count):
         class_id = int(classes.ids[row])
-        dump = scan.class_dumps.get(class_id)
+        dump = scan.counts.class_dumps.get(class_id)
         if dump and not classes.is_array[row]:
             fields = [field for field in classes.fields.of(class_id) if field.kind == OBJECT]
             offsets += [field.offset for field in fields]
@@ -125,10 +125,10 @@ def read_objects(mapping: Mapping, segments: t.Any, classes: Classes, numbers: N
 
     def enter(windows: t.Iterator[t.Any]) -> None:
         for window in windows:
-            _enter_objects(mapping.data, window, scan.id_bytes, _records.root_bytes(scan.id_bytes), numbers, scan.table, len(classes.names),
+            _enter_objects(mapping.data, window, scan.id_bytes, _records.root_bytes(scan.id_bytes), numbers, scan.counts.table, len(classes.names),
                            objects)
 
-    if count == scan.state[_records.OBJECTS]:
+    if count == scan.counts.state[_records.OBJECTS]:
         mapping.share(segments, enter)
     else:  # a damaged dump has identifiers twice, and the last one counts
         enter(mapping.windows(segments))
@@ -143,7 +143,7 @@ def build(mapping: Mapping, segments: t.Any, classes: Classes, numbers: Numbers,
     :raises InvalidInput: more references than 32 bits can number.
     """
     scan = classes.scan
-    most = int(scan.state[_records.REFERENCES]) + int(np.diff(shape.begin) @ scan.tally[:len(shape.kind), _records.COUNT])
+    most = int(scan.counts.state[_records.REFERENCES]) + int(np.diff(shape.begin) @ scan.counts.tally[:len(shape.kind), _records.COUNT])
     if most + len(objects.units) >= 1 << 32:
         raise InvalidInput(f"{scan.path} has about {most} references; up to {1 << 32} can be followed. The histogram can be read.",
                            "Ask for the histogram only.")
@@ -151,7 +151,7 @@ def build(mapping: Mapping, segments: t.Any, classes: Classes, numbers: Numbers,
     for thread, found in locals_of.items():
         objects.begin[thread + 1] += len(found)
     targets = arena.empty(int(_running_sum(objects.begin)) + 1, np.int32)
-    weak = int(scan.tally[:len(shape.kind), _records.COUNT][shape.kind > 0].sum())
+    weak = int(scan.counts.tally[:len(shape.kind), _records.COUNT][shape.kind > 0].sum())
 
     def enter(windows: t.Iterator[t.Any]) -> t.Any:
         referents, found = np.zeros((weak, 2), np.int32), 0

@@ -44,17 +44,17 @@ class Classes:
     """
 
     def __init__(self, scan: Scan) -> None:
-        count = int(scan.state[CLASSES])
-        self.scan, self.fields = scan, Fields(scan.class_dumps, scan.id_bytes)
+        count = int(scan.counts.state[CLASSES])
+        self.scan, self.fields = scan, Fields(scan.counts.class_dumps, scan.id_bytes)
         self.names = [""] * count
         self.ids = np.zeros(count, np.int64)
         for kind, name in PRIMITIVE_ARRAYS.items():
             self.names[kind] = name
-        used = scan.table.keys != 0
-        for class_id, row in zip(scan.table.keys[used].tolist(), scan.table.values[used].tolist(), strict=True):
+        used = scan.counts.table.keys != 0
+        for class_id, row in zip(scan.counts.table.keys[used].tolist(), scan.counts.table.values[used].tolist(), strict=True):
             self.names[row], self.ids[row] = scan.class_names.get(class_id, f"class@{class_id & (1 << 64) - 1:x}"), class_id
         self.rows = {int(class_id): row for row, class_id in enumerate(self.ids) if class_id}
-        self.is_array = np.array([name.endswith("[]") for name in self.names]) | (scan.tally[:count, RESIDUE:].sum(axis=1) > 0)
+        self.is_array = np.array([name.endswith("[]") for name in self.names]) | (scan.counts.tally[:count, RESIDUE:].sum(axis=1) > 0)
         numbers = {name: number for number, name in enumerate(dict.fromkeys([CLASS_OF_CLASSES, *self.names]))}
         self.group_names = list(numbers)
         self.group_of = np.array([numbers[name] for name in self.names] + [0] * count, np.int32)
@@ -72,7 +72,7 @@ class Classes:
 
     def histogram(self) -> list[_model.HistogramRow]:
         """Instances and bytes by class name, the largest first."""
-        tally, layout, merged = self.scan.tally[:len(self.names)], self.layout, {}
+        tally, layout, merged = self.scan.counts.tally[:len(self.names)], self.layout, {}
         sizes = tally[:, COUNT] * _round(self.fixed[:len(self.names)], layout.alignment_bytes)
         for row in np.flatnonzero(self.is_array):
             residues = np.arange(16) * self.element[row] + self.fixed[row]
@@ -85,13 +85,13 @@ class Classes:
                 known.instances += int(tally[row, COUNT])
                 known.shallow_bytes += int(sizes[row])
         known = merged.setdefault(CLASS_OF_CLASSES, _model.HistogramRow(CLASS_OF_CLASSES, 0, 0))
-        for class_id in self.scan.class_dumps:
+        for class_id in self.scan.counts.class_dumps:
             known.instances += 1
             known.shallow_bytes += int(_round(self.fixed[len(self.names) + self.rows[class_id]], layout.alignment_bytes))
         return sorted(merged.values(), key=lambda row: (-row.shallow_bytes, row.class_name))
 
     def _measure(self) -> None:
-        layout, tally = self.layout, self.scan.tally
+        layout, tally = self.layout, self.scan.counts.tally
         for row in range(len(self.names)):
             if self.is_array[row]:
                 self.element[row] = TYPE_BYTES[row] if row < FIRST_CLASS else layout.reference_bytes
@@ -103,7 +103,7 @@ class Classes:
                 self.fixed[row] = tally[row, GAP] if least <= tally[row, GAP] <= least + hidden else least
         mirrors = self.called(CLASS_OF_CLASSES)
         base = int(self.fixed[mirrors[0]]) if mirrors else layout.object_header_bytes
-        for class_id, dump in self.scan.class_dumps.items():
+        for class_id, dump in self.scan.counts.class_dumps.items():
             kinds = [kind for name, kind, _value in dump.statics if not self.scan.texts[name].startswith("<")]
             self.fixed[len(self.names) + self.rows[class_id]] = base + self._static_bytes(kinds)
 
@@ -123,7 +123,7 @@ class Classes:
 
 
 def _layout(scan: Scan) -> _model.Layout:
-    state = scan.state
+    state = scan.counts.state
     if scan.id_bytes == 4:
         return _model.Layout(4, 8, 12, 8)
     if state[NARROW] or state[WIDE]:

@@ -19,13 +19,13 @@ _LOADERS = 50
 def class_loaders(heap: Heap) -> list[ClassLoader]:
     """The loaders that keep most; several of one class that loaded a class of the same name are twins."""
     classes, rows_of = heap.classes, collections.defaultdict(list)
-    for class_id, dump in classes.scan.class_dumps.items():
+    for class_id, dump in classes.scan.counts.class_dumps.items():
         if dump.loader and heap.number(dump.loader) >= 0:
             rows_of[heap.number(dump.loader)].append(classes.rows[class_id])
     loaded = collections.Counter((heap.class_name(o), name) for o, rows in rows_of.items()
                                  for name in {classes.names[row] for row in rows})
     return [ClassLoader(heap.address(o), heap.class_name(o), heap.text(heap.get(o, "name")) or heap.class_name(o), len(rows_of[o]),
-                        int(classes.scan.tally[rows_of[o], COUNT].sum()), heap.retained(o),
+                        int(classes.scan.counts.tally[rows_of[o], COUNT].sum()), heap.retained(o),
                         max(loaded[heap.class_name(o), classes.names[row]] for row in rows_of[o]))
             for o in sorted(rows_of, key=heap.retained, reverse=True)[:_LOADERS]]
 

@@ -89,7 +89,7 @@ def _rank(bits: t.Any, ranks: t.Any) -> int:
 
 def build(mapping: Mapping, segments: t.Any, scan: Scan) -> tuple[Numbers, int]:
     """Number all objects; returns how many there are too."""
-    state, none, ranks = scan.state, np.zeros(0, np.int64), np.zeros(0, np.int32)
+    state, none, ranks = scan.counts.state, np.zeros(0, np.int64), np.zeros(0, np.int32)
     lowest, highest, objects = int(state[LOWEST]), int(state[HIGHEST]), int(state[OBJECTS])
     low_bits = (int(state[ID_BITS]) | 8) & 15
     shift = (low_bits & -low_bits).bit_length() - 1

@@ -66,7 +66,7 @@ def reference(heap: Heap, o: int, target: int) -> tuple[str, str, str]:
     key, name_of = heap.identifier(target), heap.classes.scan.class_names
     if heap.is_class(o):
         owner = heap.classes.names[heap.row(o)]
-        dump = heap.classes.scan.class_dumps[heap.identifier(o)]
+        dump = heap.classes.scan.counts.class_dumps[heap.identifier(o)]
         for static in dump.statics:
             if static.kind == OBJECT and static.value == key:
                 return heap.classes.scan.texts[static.name], "static", owner

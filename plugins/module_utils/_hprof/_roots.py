@@ -57,14 +57,14 @@ def permanent_classes(classes: Classes, class_of_object: t.Callable[[int], int])
     :param class_of_object: identifier of an object -> identifier of its class, 0 where there is none.
     """
     permanent = {int(classes.ids[row]) for name in _PERMANENT for row in classes.called(name)}
-    dumps = classes.scan.class_dumps
+    dumps = classes.scan.counts.class_dumps
     loaders = {dump.loader: dump.loader == 0 or class_of_object(dump.loader) in permanent for dump in dumps.values()}
     return {class_id for class_id, dump in dumps.items() if loaders[dump.loader]}
 
 
 def gather(classes: Classes, number: t.Callable[[int], int], permanent: set[int]) -> Roots:
     """Sort the dump's roots: those of stacks go to their threads, where these are in the dump."""
-    roots = classes.scan.roots
+    roots = classes.scan.counts.roots
     found = Roots({}, {}, {}, set(permanent))
     rows = [(tag, key, number(key), serial, frame) for tag, key, serial, frame in roots.tolist()]
     thread_of = {serial: o for tag, _key, o, serial, _frame in rows if tag == _records.THREAD and o >= 0}

@@ -10,13 +10,14 @@ import re
 import typing as t
 
 from ansible_collections.sre.runbooks.plugins.module_utils._hprof import _records, _source
-from ansible_collections.sre.runbooks.plugins.module_utils._hprof._classes import ClassDump
-from ansible_collections.sre.runbooks.plugins.module_utils._hprof._kernel import Table, new_table
+from ansible_collections.sre.runbooks.plugins.module_utils._hprof._counts import Counts
 from ansible_collections.sre.runbooks.plugins.module_utils._hprof._records import (
-    CLASSES, COLUMNS, DUMPS, FAR, FRAME, FULL, HEAP_DUMP, HEAP_END, HEAP_SEGMENT, LOAD_CLASS, REASON, ROOTS, SHORT, STRING, TRACE)
+    FAR, FRAME, HEAP_DUMP, HEAP_END, HEAP_SEGMENT, LOAD_CLASS, REASON, SHORT, STRING, TRACE)
 from ansible_collections.sre.runbooks.plugins.module_utils._compiled import np
 
-_BATCH, _ROOTS, _DUMPS = 1 << 16, 1 << 16, 1 << 14
+_BATCH = 1 << 16
+#: bytes of a segment that are held in memory at once where several threads walk
+_LONGEST = 256 << 20
 #: a hidden class has its address in its name, which is another one in each process
 _HIDDEN = re.compile(r"[+.]0x[0-9a-f]+(?=;?$)")
 _KNOWN = {*range(1, 0x0F), HEAP_SEGMENT, HEAP_END}
@@ -59,9 +60,6 @@ class Scan:
     """What one walk has found.
 
     :param moving: the bytes are in a buffer that is used again, so that what is to stay must be copied.
-    :param segments: (begin, end) of the stretches that hold sub-records, as far as they could be read.
-    :param table: class object's id -> row of ``tally``.
-    :param roots: (tag, id, serial number of the thread or -1, frame or -1) per row.
     :param truncated_at: where reading ended too early, None for a whole dump; ``problem`` says why.
     """
 
@@ -73,26 +71,16 @@ class Scan:
     texts: Texts = dataclasses.field(default_factory=Texts)
     class_names: dict[int, str] = dataclasses.field(default_factory=dict)
     class_serials: dict[int, int] = dataclasses.field(default_factory=dict)
-    class_dumps: dict[int, ClassDump] = dataclasses.field(default_factory=dict)
     frames: dict[int, bytes] = dataclasses.field(default_factory=dict)
     traces: dict[int, bytes] = dataclasses.field(default_factory=dict)
     truncated_at: int | None = None
     problem: str = ""
 
     def __post_init__(self) -> None:
-        self.segments: list[tuple[int, int]] = []
-        self.table: Table = new_table(1 << 13)
-        self.tally, self.state = _new_tally(1 << 13), _new_state()
-        self._roots, self._root_parts = np.zeros((_ROOTS, 4), np.int64), []
-        self._dumps, self._batch = np.zeros(_DUMPS, np.int64), np.zeros((_BATCH, 3), np.int64)
-        self._root_bytes = _records.root_bytes(self.id_bytes)
+        self.counts = Counts(self.id_bytes)
+        self._batch = np.zeros((_BATCH, 3), np.int64)
         self._names: list[tuple[int, int]] = []
         self._left, self._tag, self._ended = 0, 0, False
-
-    @property
-    def roots(self) -> t.Any:
-        """All roots."""
-        return np.concatenate([*self._root_parts, self._roots[:self.state[ROOTS]]])
 
     def feed(self, data: t.Any, p: int, end: int, base: int) -> int:
         """Take the bytes from p to ``end``; ``base`` is the offset of ``data[0]`` in the dump.
@@ -113,6 +101,41 @@ class Scan:
                 return p
         return p
 
+    def share(self, mapping: _source.Mapping, p: int) -> bool:
+        """Take a whole mapped dump from p on, its segments by several threads; False where it has to be taken in order: something is wrong
+        with it, or a segment is too long to be held in memory."""
+        data, segments = mapping.data, []
+        while p < len(data) and not self.problem:
+            count, after = _records.top_records(data, p, len(data), self._batch)
+            if not count or after > len(data):
+                return False
+            heap, p = self._sift(data, 0, self._batch[:count].copy(), after)
+            for self._tag, body, length in heap.tolist():
+                segments.append((body, body + length))
+        if self.problem or any(end - begin > _LONGEST for begin, end in segments):
+            return False
+
+        def count_part(windows: t.Iterator[t.Any]) -> Counts | None:
+            counts = Counts(self.id_bytes)
+            whole = all(counts.walk(data, begin, end, 0) == end for window in windows for begin, end in window.tolist())
+            return counts if whole else None
+
+        parts = mapping.share(np.array(segments, np.int64).reshape(-1, 2), count_part) if segments else []
+        for part in parts:
+            if part is None:
+                return False
+            self.counts.join(part)
+        return True
+
+    def in_order(self, mapping: _source.Mapping, p: int) -> int:
+        """Take a mapped dump from p on; returns the bytes at its end that were not taken."""
+        data, end = mapping.data, p
+        while end < len(data) and not self.problem:
+            end = min(max(end, p) + _source.WINDOW, len(data))
+            p = self.feed(data, p, end, 0)
+            mapping.let_go()
+        return len(data) - p
+
     def finish(self, rest: int, size: int, problem: str) -> None:
         """No more bytes come: is this where the dump ends?
 
@@ -130,6 +153,16 @@ class Scan:
         if after > end and records[-1, 0] not in (HEAP_DUMP, HEAP_SEGMENT):
             after = int(records[-1, 1]) - 9
             records = records[:-1]
+        heap, after = self._sift(data, base, records, after)
+        for tag, body, length in heap.tolist():
+            self._tag, self._left = tag, length
+            p = self._walk(data, body, end, base) if length else body
+            if self._left:
+                return p
+        return after
+
+    def _sift(self, data: t.Any, base: int, records: t.Any, after: int) -> tuple[t.Any, int]:
+        """Note what other records say; returns those of the heap, and where to go on."""
         unknown = np.flatnonzero(~np.isin(records[:, 0], list(_KNOWN)))
         if len(unknown):
             after = int(records[unknown[0], 1]) - 9
@@ -138,53 +171,22 @@ class Scan:
         heap = np.isin(records[:, 0], (HEAP_DUMP, HEAP_SEGMENT))
         self._note(data, records[~heap])
         self._ended |= bool(np.any(records[:, 0] == HEAP_END))
-        for tag, body, length in records[heap].tolist():
-            self._tag, self._left = tag, length
-            p = self._walk(data, body, end, base) if length else body
-            if self._left:
-                return p
-        return after
+        return records[heap], after
 
     def _walk(self, data: t.Any, p: int, end: int, base: int) -> int:
         """Take the sub-records up to the segment's end, or up to ``end``."""
         begin, stop = p, min(p + self._left, end)
-        while True:
-            p = int(_records.count_objects(data, p, stop, self.id_bytes, self._root_bytes, self.table, self.tally, self._dumps,
-                                           self._roots, self.state))
-            self._keep_dumps(data)
-            if self.state[REASON] != FULL:
-                break
-            self._grow()
-        self.segments.append((base + begin, base + p))
+        p = self.counts.walk(data, begin, stop, base)
         self._left -= p - begin
-        if self.state[REASON] == SHORT and stop == p + self._left:
+        reason = self.counts.state[REASON]
+        if reason == SHORT and stop == p + self._left:
             self._stop(base + p, "a record is longer than the segment that it is in")
-        elif self.state[REASON] not in (SHORT, _records.DONE):
+        elif reason not in (SHORT, _records.DONE):
             self._stop(base + p, f"there is no heap record of kind {int(data[p]):#x}")
         return p
 
     def _stop(self, offset: int, problem: str) -> None:
         self.truncated_at, self.problem = offset, problem
-
-    def _grow(self) -> None:
-        """Make room in whatever is full."""
-        if self.state[ROOTS] == len(self._roots):
-            self._root_parts.append(self._roots.copy())
-            self.state[ROOTS] = 0
-        if self.state[CLASSES] + 2 > len(self.tally):
-            more = _new_tally(4 * len(self.tally))
-            more[:len(self.tally)] = self.tally
-            used, bigger = self.table.keys != 0, new_table(len(more))
-            for key, row in zip(self.table.keys[used], self.table.values[used], strict=True):
-                _records.put(bigger, key, row)
-            self.tally, self.table = more, bigger
-
-    def _keep_dumps(self, data: t.Any) -> None:
-        for p in self._dumps[:self.state[DUMPS]].tolist():
-            end = _records.class_end(data, p, len(data), self.id_bytes)
-            dump = ClassDump.parse(bytes(data[p + 1:end]), self.id_bytes)
-            self.class_dumps[dump.id] = dump
-        self.state[DUMPS] = 0
 
     def _note(self, data: t.Any, records: t.Any) -> None:
         """Enter texts, names of classes, frames and traces."""
@@ -216,19 +218,6 @@ def _identifiers(data: t.Any, offsets: t.Any, id_bytes: int) -> t.Any:
     return out
 
 
-def _new_tally(rows: int) -> t.Any:
-    tally = np.zeros((rows, COLUMNS), np.int64)
-    tally[:, _records.GAP] = FAR
-    return tally
-
-
-def _new_state() -> t.Any:
-    state = np.zeros(_records.STATE_FIELDS, np.int64)
-    state[_records.LOWEST], state[_records.HIGHEST], state[_records.ARRAY_HEADER] = FAR, -FAR, FAR
-    state[CLASSES], state[_records.LAST_CLASS] = _records.FIRST_CLASS, -1
-    return state
-
-
 def nice_name(name: str) -> str:
     """A class's name as Java's source has it: ``java.util.HashMap$Node[]`` for ``[Ljava/util/HashMap$Node;``."""
     name = _HIDDEN.sub("", name.replace("/", "."))
@@ -244,13 +233,12 @@ def of_mapping(mapping: _source.Mapping, path: str) -> Scan:
     """Walk over a mapped dump."""
     data = mapping.data
     format_, id_bytes, milliseconds, begin = _source.header(bytes(data[:64]), path)
-    scan = Scan(path, id_bytes, format_, milliseconds)
-    p, end = begin, begin
-    while end < len(data) and not scan.problem:
-        end = min(max(end, p) + _source.WINDOW, len(data))
-        p = scan.feed(data, p, end, 0)
-        mapping.let_go()
-    scan.finish(len(data) - p, len(data), mapping.problem)
+    scan, rest = Scan(path, id_bytes, format_, milliseconds), 0
+    if not scan.share(mapping, begin):
+        scan = Scan(path, id_bytes, format_, milliseconds)
+        rest = scan.in_order(mapping, begin)
+    mapping.let_go()
+    scan.finish(rest, len(data), mapping.problem)
     return scan
 
 

@@ -27,7 +27,7 @@ def duplicates(dump: Dump) -> tuple[list[DuplicateString], int]:
     classes = dump.classes
     offsets = {row: field.offset for row in classes.called("java.lang.String") for field in classes.fields.of(int(classes.ids[row]))
                if dump.field_name(field) == "value"}
-    strings = int(classes.scan.tally[list(offsets), COUNT].sum()) if offsets else 0
+    strings = int(classes.scan.counts.tally[list(offsets), COUNT].sum()) if offsets else 0
     if not strings:
         return [], 0
     row, offset = next(iter(offsets.items()))

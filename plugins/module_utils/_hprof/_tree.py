@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import typing as t
 
 from ansible_collections.sre.runbooks.plugins.module_utils._hprof._arena import Arena
@@ -18,13 +19,14 @@ class Tree:
     :param retained: of each vertex; of vertex 0 all that is reachable.
     """
 
-    def __init__(self, dominator: t.Any, object_: t.Any, units: t.Any, arena: Arena) -> None:
+    def __init__(self, dominator: t.Any, object_: t.Any, units: t.Any, arena: Arena, beside: concurrent.futures.Executor) -> None:
         vertices = len(dominator)
+        self.child_begin, self._children = arena.zeros(vertices + 1, np.uint32), arena.empty(vertices, np.int32)
+        sorting = beside.submit(_sort_children, dominator, self.child_begin, self._children)
         # Half the memory, for all heaps below 16 GB.
         self.retained = arena.zeros(vertices, np.int32 if int(units.sum(dtype=np.int64)) < 1 << 31 else np.int64)
         _retain(dominator, object_, units, self.retained)
-        self.child_begin, self._children = arena.zeros(vertices + 1, np.uint32), arena.empty(vertices, np.int32)
-        _sort_children(dominator, self.child_begin, self._children)
+        sorting.result()
 
     def children(self, vertex: int) -> t.Any:
         """All vertices directly below one."""

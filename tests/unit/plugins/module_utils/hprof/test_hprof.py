@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import gzip
 import os
 import pathlib
@@ -17,7 +18,7 @@ import pytest
 import zstandard
 
 from ansible_collections.sre.runbooks.plugins.module_utils._errors import InvalidInput
-from ansible_collections.sre.runbooks.plugins.module_utils._hprof import _analysis, _dominators, _growth, _suspects
+from ansible_collections.sre.runbooks.plugins.module_utils._hprof import _analysis, _counts, _dominators, _growth, _suspects
 from ansible_collections.sre.runbooks.plugins.module_utils._hprof._arena import Arena
 from ansible_collections.sre.runbooks.plugins.module_utils._hprof._model import Collection, Group, HeapAnalysis, HistogramRow
 from ansible_collections.sre.runbooks.plugins.module_utils._hprof._tree import Tree
@@ -102,6 +103,21 @@ def test_a_histogram_from_the_stream_equals_the_mapped_one(tmp_path):
     assert [(row.class_name, row.instances, row.shallow_bytes) for row in streamed.histogram] == [
         (row.class_name, row.instances, row.shallow_bytes) for row in plain.histogram]
     assert streamed.outcome == "histogram"
+
+
+def test_parts_are_counted_together_however_many_classes_and_roots_they_have(tmp_path, monkeypatch):
+    monkeypatch.setattr(_counts, "_CLASSES", 20)
+    monkeypatch.setattr(_counts, "_ROOTS", 3)
+    writer = Writer()
+    classes = [writer.add_class(f"app/Class{number}") for number in range(100)]
+    for number, class_id in enumerate(classes * 2):
+        for _each in range(number % 7 + 1):
+            writer.root(writer.instance(class_id))
+    found = analysed(tmp_path, writer.dump())
+    counted = {row.class_name: row.instances for row in found.histogram if row.class_name.startswith("app.")}
+    assert counted == {f"app.Class{number}": number % 7 + (number + 100) % 7 + 2 for number in range(100)}
+    assert found.totals.roots == sum(counted.values())
+    assert found.histogram[0].class_name == "java.lang.Class" and found.histogram[0].instances == 101
 
 
 def test_a_histogram_comes_from_a_pipe_too(tmp_path):
@@ -215,7 +231,8 @@ def _compare_with_networkx(dice: random.Random) -> None:
     reached = _dominators.search(begin, targets, objects, arena)
     sources = _dominators.predecessors(reached, begin, targets, objects, arena)
     dominator = _dominators.dominators(reached, sources, arena)
-    tree = Tree(dominator, reached.object, np.ones(count, np.uint32), arena)
+    with concurrent.futures.ThreadPoolExecutor(1) as beside:
+        tree = Tree(dominator, reached.object, np.ones(count, np.uint32), arena, beside)
     graph = networkx.DiGraph([*edges, *(("root", root) for root in roots)])
     expected = networkx.immediate_dominators(graph, "root")
     found = {int(reached.object[v]): "root" if dominator[v] == 0 else int(reached.object[dominator[v]])
