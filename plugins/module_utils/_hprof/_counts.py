@@ -56,11 +56,11 @@ class Counts:
 
     def join(self, later: Counts) -> None:
         """Add what was counted of a part that comes later."""
-        used = later.table.keys != 0
-        self._make_room(int(used.sum()))
-        for key, row in zip(later.table.keys[used], later.table.values[used], strict=True):
-            own = _records.class_row(self.table, key, self.state)
-            _join_rows(self.tally[own], later.tally[row])
+        used = np.flatnonzero(later.table.keys)
+        self._make_room(len(used))
+        for slot in used[np.argsort(later.table.values[used])]:  # in the order in which one walk would have met them
+            row = _records.class_row(self.table, later.table.keys[slot], self.state)
+            _join_rows(self.tally[row], later.tally[later.table.values[slot]])
         for row in range(_records.FIRST_CLASS):
             _join_rows(self.tally[row], later.tally[row])
         ours, theirs = self.state, later.state

@@ -78,12 +78,13 @@ def accumulation_point(heap: Heap, vertex: int) -> int:
 
 
 def groups_below(heap: Heap, vertex: int) -> list[Group]:
-    """What lies below a vertex by class, looked at through the entries that collections are made of."""
-    classes = heap.classes
-    through = np.array([bool(ENTRIES.search(name)) for name in classes.group_names])
+    """What lies below a vertex by class, looked at through the entries that collections are made of; of two that keep as much, the
+    application's first."""
+    names = heap.classes.group_names
+    through = np.array([bool(ENTRIES.search(name)) for name in names])
     tally = heap.tree.below(vertex, heap.reached.object, heap.group, heap.graph.objects.units, through)
-    return [Group(classes.group_names[group], int(tally[group, 0]), int(tally[group, 1]) * 8)
-            for group in np.argsort(-tally[:, 1], kind="stable")[:_GROUPS] if tally[group, 0]]
+    groups = [Group(names[group], int(tally[group, 0]), int(tally[group, 1]) * 8) for group in np.flatnonzero(tally[:, 0])]
+    return sorted(groups, key=lambda group: (-group.retained_bytes, bool(_paths.PLATFORM.match(group.class_name)), group.class_name))[:_GROUPS]
 
 
 def _suspect(heap: Heap, members: list[int]) -> Suspect:
