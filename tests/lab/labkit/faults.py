@@ -19,7 +19,7 @@ LEAK_RATE = 250
 GROWTH_RATE = 60
 TRICKLE = 1
 LEAK_SECONDS = 150
-SYMPTOM_SECONDS = 120
+SYMPTOM_SECONDS = 240
 FAULT_SECONDS = 900
 USUAL_SECONDS = 30
 #: for how long a rate is looked at, and what a validation then takes on the mean when pods are too few
