@@ -14,6 +14,7 @@ import contextlib
 import os
 import pathlib
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -45,6 +46,7 @@ STRIDE = 15_485_863
 def main() -> None:
     """Load, measure, print."""
     options = arguments()
+    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))  # so that the server goes, and its gigabytes
     if options.rows_of:
         return export_everything(options.rows_of, options.format)
     with temporary_server(options.directory, shared_buffers="512MB", max_wal_size="8GB", maintenance_work_mem="256MB") as server:
