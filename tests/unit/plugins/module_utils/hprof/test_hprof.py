@@ -18,7 +18,7 @@ import pytest
 import zstandard
 
 from ansible_collections.sre.runbooks.plugins.module_utils._errors import InvalidInput
-from ansible_collections.sre.runbooks.plugins.module_utils._hprof import _analysis, _counts, _dominators, _growth, _suspects
+from ansible_collections.sre.runbooks.plugins.module_utils._hprof import _analysis, _counts, _dominators, _growth, _pages, _suspects
 from ansible_collections.sre.runbooks.plugins.module_utils._hprof._arena import Arena
 from ansible_collections.sre.runbooks.plugins.module_utils._hprof._model import Collection, Group, HeapAnalysis, HistogramRow
 from ansible_collections.sre.runbooks.plugins.module_utils._hprof._tree import Tree
@@ -241,6 +241,19 @@ def _compare_with_networkx(dice: random.Random) -> None:
     below = networkx.DiGraph([(above, node) for node, above in found.items()])
     for v in range(1, reached.count + 1):
         assert tree.retained[v] == 1 + len(networkx.descendants(below, int(reached.object[v])))
+
+
+@pytest.mark.parametrize(("megabytes", "available", "taken"), [(3, 100, [3]), (3, 2, [1]), (5000, 9000, [1024]), (0, 100, [])])
+def test_no_more_memory_is_made_ready_than_the_file_needs_and_half_of_what_is_free(tmp_path, monkeypatch, megabytes, available, taken):
+    path, sizes, done = tmp_path / "a.hprof", [], threading.Event()
+    with open(path, "wb") as file:
+        file.truncate(megabytes << 20)
+    monkeypatch.setattr(_pages, "available_memory", lambda: available << 20)
+    monkeypatch.setattr(_pages, "_take", lambda size: (sizes.append(size >> 20), done.set()))
+    _pages.make_ready(str(path))
+    assert done.wait(5 if taken else 0) == bool(taken)
+    assert sizes == taken
+    _pages.make_ready(str(tmp_path / "none"))  # whoever reads it says so
 
 
 def test_growth_compares_names_without_what_differs_from_run_to_run(tmp_path):
