@@ -25,7 +25,7 @@ def make_ready(path: str) -> None:
         size = min(os.stat(path).st_size, _MOST, available_memory() // 2)
     except OSError:  # whoever reads the file says so
         return
-    if size:
+    if size > 0:
         threading.Thread(target=_take, args=(size,), daemon=True).start()
 
 

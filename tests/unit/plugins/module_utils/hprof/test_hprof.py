@@ -243,7 +243,7 @@ def _compare_with_networkx(dice: random.Random) -> None:
         assert tree.retained[v] == 1 + len(networkx.descendants(below, int(reached.object[v])))
 
 
-@pytest.mark.parametrize(("megabytes", "available", "taken"), [(3, 100, [3]), (3, 2, [1]), (5000, 9000, [1024]), (0, 100, [])])
+@pytest.mark.parametrize(("megabytes", "available", "taken"), [(3, 100, [3]), (3, 2, [1]), (5000, 9000, [1024]), (0, 100, []), (3, -1, [])])
 def test_no_more_memory_is_made_ready_than_the_file_needs_and_half_of_what_is_free(tmp_path, monkeypatch, megabytes, available, taken):
     path, sizes, done = tmp_path / "a.hprof", [], threading.Event()
     with open(path, "wb") as file:
