@@ -20,8 +20,8 @@ from ansible_collections.sre.runbooks.plugins.module_utils._hprof import (
 from ansible_collections.sre.runbooks.plugins.module_utils._hprof._arena import Arena, give_back_what_is_freed
 from ansible_collections.sre.runbooks.plugins.module_utils._hprof._heap import Dump, Heap
 from ansible_collections.sre.runbooks.plugins.module_utils._hprof._layout import Classes
-from ansible_collections.sre.runbooks.plugins.module_utils._hprof._pages import available_memory
 from ansible_collections.sre.runbooks.plugins.module_utils._hprof._model import HeapAnalysis
+from ansible_collections.sre.runbooks.plugins.module_utils._hprof._pages import available_memory
 from ansible_collections.sre.runbooks.plugins.module_utils._hprof._scan import Scan
 from ansible_collections.sre.runbooks.plugins.module_utils._hprof._tree import Tree
 from ansible_collections.sre.runbooks.plugins.module_utils._compiled import compiled_before, np, require_compiler

@@ -58,11 +58,13 @@ class Counts:
         """Add what was counted of a part that comes later."""
         used = np.flatnonzero(later.table.keys)
         self._make_room(len(used))
+        rows = np.arange(int(later.state[CLASSES]))  # ours, by row of the later ones
         for slot in used[np.argsort(later.table.values[used])]:  # in the order in which one walk would have met them
-            row = _records.class_row(self.table, later.table.keys[slot], self.state)
-            _join_rows(self.tally[row], later.tally[later.table.values[slot]])
-        for row in range(_records.FIRST_CLASS):
-            _join_rows(self.tally[row], later.tally[row])
+            rows[later.table.values[slot]] = _records.class_row(self.table, later.table.keys[slot], self.state)
+        tally = later.tally[:len(rows)]
+        gaps = np.minimum(self.tally[rows, GAP], tally[:, GAP])
+        self.tally[rows] += tally
+        self.tally[rows, GAP] = gaps
         ours, theirs = self.state, later.state
         for field in (OBJECTS, NARROW, WIDE, REFERENCES):
             ours[field] += theirs[field]
@@ -71,13 +73,13 @@ class Counts:
         ours[ID_BITS] |= theirs[ID_BITS]
         self.class_dumps |= later.class_dumps
         self.segments += later.segments
+        self._put_roots_away()
         self._root_parts.append(later.roots)
 
     def _make_room(self, classes: int) -> None:
         """Have room for more roots and for that many more classes."""
         if self.state[ROOTS] == len(self._roots):
-            self._root_parts.append(self._roots.copy())
-            self.state[ROOTS] = 0
+            self._put_roots_away()
         needed = int(self.state[CLASSES]) + classes + 1
         if needed > len(self.tally):
             more = _new_tally(4 * needed)
@@ -87,18 +89,16 @@ class Counts:
                 _records.put(bigger, key, row)
             self.tally, self.table = more, bigger
 
+    def _put_roots_away(self) -> None:
+        self._root_parts.append(self._roots[:self.state[ROOTS]].copy())
+        self.state[ROOTS] = 0
+
     def _keep_dumps(self, data: t.Any) -> None:
         for p in self._dumps[:self.state[DUMPS]].tolist():
             end = _records.class_end(data, p, len(data), self._id_bytes)
             dump = ClassDump.parse(bytes(data[p + 1:end]), self._id_bytes)
             self.class_dumps[dump.id] = dump
         self.state[DUMPS] = 0
-
-
-def _join_rows(ours: t.Any, theirs: t.Any) -> None:
-    gap = min(ours[GAP], theirs[GAP])
-    ours += theirs
-    ours[GAP] = gap
 
 
 def _new_tally(rows: int) -> t.Any:

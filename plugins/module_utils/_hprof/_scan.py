@@ -96,7 +96,7 @@ class Scan:
             count, after = _records.top_records(data, p, end, self._batch)
             if not count:
                 return p
-            p = self._take(data, end, base, self._batch[:count].copy(), after)
+            p = self._take(data, end, base, self._batch[:count], after)
             if p < after and not self._left:
                 return p
         return p
@@ -106,12 +106,12 @@ class Scan:
         with it, or a segment is too long to be held in memory."""
         data, segments = mapping.data, []
         while p < len(data) and not self.problem:
-            count, after = _records.top_records(data, p, len(data), self._batch)
+            count, after = _records.top_records(data, p, min(p + _source.WINDOW, len(data)), self._batch)
             if not count or after > len(data):
                 return False
-            heap, p = self._sift(data, 0, self._batch[:count].copy(), after)
-            for self._tag, body, length in heap.tolist():
-                segments.append((body, body + length))
+            heap, p = self._sift(data, 0, self._batch[:count], after)
+            segments += [(body, body + length) for _tag, body, length in heap.tolist() if length]
+            mapping.let_go()
         if self.problem or any(end - begin > _LONGEST for begin, end in segments):
             return False
 
@@ -154,8 +154,8 @@ class Scan:
             after = int(records[-1, 1]) - 9
             records = records[:-1]
         heap, after = self._sift(data, base, records, after)
-        for tag, body, length in heap.tolist():
-            self._tag, self._left = tag, length
+        for _tag, body, length in heap.tolist():
+            self._left = length
             p = self._walk(data, body, end, base) if length else body
             if self._left:
                 return p
@@ -168,10 +168,13 @@ class Scan:
             after = int(records[unknown[0], 1]) - 9
             records = records[:unknown[0]]
             self._stop(base + after, f"there is no record of kind {int(data[after]):#x}")
-        heap = np.isin(records[:, 0], (HEAP_DUMP, HEAP_SEGMENT))
-        self._note(data, records[~heap])
+        is_heap = np.isin(records[:, 0], (HEAP_DUMP, HEAP_SEGMENT))
+        heap = records[is_heap]
+        self._note(data, records[~is_heap])
         self._ended |= bool(np.any(records[:, 0] == HEAP_END))
-        return records[heap], after
+        if len(heap):
+            self._tag = int(heap[-1, 0])
+        return heap, after
 
     def _walk(self, data: t.Any, p: int, end: int, base: int) -> int:
         """Take the sub-records up to the segment's end, or up to ``end``."""
@@ -237,7 +240,6 @@ def of_mapping(mapping: _source.Mapping, path: str) -> Scan:
     if not scan.share(mapping, begin):
         scan = Scan(path, id_bytes, format_, milliseconds)
         rest = scan.in_order(mapping, begin)
-    mapping.let_go()
     scan.finish(rest, len(data), mapping.problem)
     return scan
 
