@@ -171,7 +171,8 @@ def _scalings(seen: Seen, rollouts: t.Sequence[Change]) -> t.Iterator[Change]:
 
 
 def _step_of(rollout: Change, scaling: Change) -> bool:
-    """Whether the pods that a rollout moves explain it: no rollout ends the last pod of what it brings, but one that is taken back later does."""
+    """Whether the rollout moved those pods: at about its time, but not to none, as no rollout ends the last pod of what it brings; or
+    earlier, where it is a rollback to what those pods were then."""
     earlier_use = rollout.kind == ROLLBACK and scaling.at <= rollout.at
     return earlier_use or (scaling.kind != STOPPED and abs(scaling.at - rollout.at) <= SAME_ROLLOUT)
 
