@@ -7,6 +7,7 @@ unexport KUBECONFIG ANSIBLE_CONFIG
 
 # The drills in Python read the lab's own files.
 AS_ROOT := $(if $(filter-out 0,$(shell id -u)),sudo -E env "PATH=$$PATH")
+WITH_COLLECTION := PYTHONPATH=.build/collections
 LAB := tests/lab/lab
 CLUSTERS ?= 1
 # A drill waits only so long for a symptom, and two at once fill a small machine: what fails is tried once more, and shown as RERUN.
@@ -14,7 +15,7 @@ DRILL_TESTS := $(AS_ROOT) pytest -vv --reruns 1 -rR
 SCENARIOS := $(notdir $(patsubst %/molecule.yml,%,$(wildcard extensions/molecule/*/molecule.yml)))
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint unit database analysis sanity docs package molecule drills drills-alone lab-up lab-down bench bench-consistency bench-heap bench-logs clean
+.PHONY: help venv demo test lint architecture unit database analysis sanity docs package molecule drills drills-alone lab-up lab-down bench bench-consistency bench-heap bench-logs clean
 
 help: ## This list
 	@sed -nE 's/^([a-z%-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -39,9 +40,14 @@ analysis: venv ## Heap dumps of real JVMs, judged by the JVM, by VisualVM's libr
 	@tests/tools/packages.sh default-jdk-headless maven
 	pytest -q tests/analysis
 
-lint: venv ## ruff and ansible-lint (production profile)
+lint: venv ## ruff, the order of the packages, and ansible-lint (production profile)
 	ruff check
+	$(WITH_COLLECTION) lint-imports --no-cache --no-logo
+	$(WITH_COLLECTION) .venv/bin/python tests/tools/architecture.py
 	ansible-lint --offline
+
+architecture: venv ## Draw the packages anew in docs/architecture.md
+	$(WITH_COLLECTION) .venv/bin/python tests/tools/architecture.py --write
 
 sanity: venv ## ansible-test sanity, every test, no ignore file
 	tests/tools/sanity.sh
@@ -87,7 +93,7 @@ bench-heap: venv ## Reading heap dumps: ours, hprof-slurp, VisualVM, shark
 	.venv/bin/python tests/benchmarks/heap.py
 
 bench-logs: venv ## Log patterns against drain3, speed; with LOGHUB=DIR also accuracy on LogHub's labelled sets in that folder
-	PYTHONPATH=.build/collections .venv/bin/python tests/benchmarks/logs.py $(if $(LOGHUB),--sets $(LOGHUB))
+	$(WITH_COLLECTION) .venv/bin/python tests/benchmarks/logs.py $(if $(LOGHUB),--sets $(LOGHUB))
 
 clean: ## Remove what make has created in this checkout (the lab stays)
 	rm -rf .ansible .build .venv tests/output

@@ -32,7 +32,7 @@ _value:
 
 import typing as t
 
-from ansible_collections.sre.runbooks.plugins.module_utils._redact import redact_object
+from ansible_collections.sre.runbooks.plugins.module_utils._core._redact import redact_object
 
 
 class FilterModule:

@@ -110,11 +110,11 @@ says:
 
 import datetime
 
-from ansible_collections.sre.runbooks.plugins.module_utils import _auth_diagnosis
-from ansible_collections.sre.runbooks.plugins.module_utils._auth_diagnosis import FIXES, Facts, who
-from ansible_collections.sre.runbooks.plugins.module_utils._diagnosis import diagnosis_result
-from ansible_collections.sre.runbooks.plugins.module_utils._module import Result, Task, run_module
-from ansible_collections.sre.runbooks.plugins.module_utils._optional import require
+from ansible_collections.sre.runbooks.plugins.module_utils._auth import _diagnosis
+from ansible_collections.sre.runbooks.plugins.module_utils._auth._diagnosis import FIXES, Facts, who
+from ansible_collections.sre.runbooks.plugins.module_utils._core._optional import require
+from ansible_collections.sre.runbooks.plugins.module_utils._diagnosis._candidates import diagnosis_result
+from ansible_collections.sre.runbooks.plugins.module_utils._task._module import Result, Task, run_module
 
 try:
     from kubernetes.utils.quantity import parse_quantity
@@ -142,7 +142,7 @@ def run(task: Task) -> Result:
              for row in p["usage"]]
     facts = Facts(p["signals"], p["pods"], p["facts"], p["revisions"], p["mounted"], p["rate_limit"], usage, p["health"],
                   p["recent_minutes"], datetime.datetime.now(datetime.timezone.utc))
-    found = diagnosis_result(_auth_diagnosis.diagnose(facts), _auth_diagnosis.tables(facts))
+    found = diagnosis_result(_diagnosis.diagnose(facts), _diagnosis.tables(facts))
     cause = found["cause"]
     return {**found, "who": who(facts, cause), "fixes": [FIXES[cause]] if cause in FIXES else []}
 

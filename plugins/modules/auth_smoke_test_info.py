@@ -97,9 +97,9 @@ says:
 
 import time
 
-from ansible_collections.sre.runbooks.plugins.module_utils import _auth_smoke
-from ansible_collections.sre.runbooks.plugins.module_utils._auth_smoke import Service
-from ansible_collections.sre.runbooks.plugins.module_utils._module import CONNECTION_SPEC, Result, Task, run_module
+from ansible_collections.sre.runbooks.plugins.module_utils._auth import _smoke_test
+from ansible_collections.sre.runbooks.plugins.module_utils._auth._smoke_test import Service
+from ansible_collections.sre.runbooks.plugins.module_utils._task._module import CONNECTION_SPEC, Result, Task, run_module
 
 ARGUMENT_SPEC = {
     **CONNECTION_SPEC,
@@ -123,12 +123,12 @@ def run(task: Task) -> Result:
     p, cluster = task.params, task.cluster()
     service = Service(p["namespace"], p["prober"], p["url"].rstrip("/"), p["login_path"], p["validate_path"], p["login_fields"],
                       p["user"] or "", p["password"] or "", p["validations"], p["slow_ms"])
-    steps = _auth_smoke.test(cluster, service)
+    steps = _smoke_test.test(cluster, service)
     for _attempt in range(1, p["attempts"]):
         if all(step.passed for step in steps):
             break
         time.sleep(p["pause"])
-        steps = _auth_smoke.test(cluster, service)
+        steps = _smoke_test.test(cluster, service)
     passed = all(step.passed for step in steps)
     says = [f"{step.name}: {step.text}" for step in steps if not step.passed] or [f"passed: {', '.join(step.name for step in steps)}"]
     return {"passed": passed, "complete": bool(p["user"]), "steps": [step.to_json() for step in steps],

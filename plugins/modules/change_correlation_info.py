@@ -115,13 +115,13 @@ says:
 import datetime
 import re
 
-from ansible_collections.sre.runbooks.plugins.module_utils import _workload
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster import _workload
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster._workload import Target
+from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import InvalidInput
 from ansible_collections.sre.runbooks.plugins.module_utils._correlation import _analysis, _onset
 from ansible_collections.sre.runbooks.plugins.module_utils._correlation._analysis import Question
-from ansible_collections.sre.runbooks.plugins.module_utils._errors import InvalidInput
-from ansible_collections.sre.runbooks.plugins.module_utils._module import (
+from ansible_collections.sre.runbooks.plugins.module_utils._task._module import (
     CONNECTION_SPEC, EVIDENCE_SPEC, TARGET_SPEC, Result, Task, run_module)
-from ansible_collections.sre.runbooks.plugins.module_utils._workload import Target
 
 ARGUMENT_SPEC = {
     **CONNECTION_SPEC,

@@ -110,11 +110,12 @@ says:
 
 import re
 
-from ansible_collections.sre.runbooks.plugins.module_utils import _connection_log, _connection_report, _logs, _workload
-from ansible_collections.sre.runbooks.plugins.module_utils._connection_log import Analysis, Patterns
-from ansible_collections.sre.runbooks.plugins.module_utils._errors import InvalidInput
-from ansible_collections.sre.runbooks.plugins.module_utils._module import CONNECTION_SPEC, EVIDENCE_SPEC, Result, Task, run_module
-from ansible_collections.sre.runbooks.plugins.module_utils._workload import Target
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster import _logs, _workload
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster._workload import Target
+from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import InvalidInput
+from ansible_collections.sre.runbooks.plugins.module_utils._pool import _connection_log, _connection_report
+from ansible_collections.sre.runbooks.plugins.module_utils._pool._connection_log import Analysis, Patterns
+from ansible_collections.sre.runbooks.plugins.module_utils._task._module import CONNECTION_SPEC, EVIDENCE_SPEC, Result, Task, run_module
 
 ARGUMENT_SPEC = {
     **CONNECTION_SPEC,

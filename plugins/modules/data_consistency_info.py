@@ -99,11 +99,11 @@ says:
   returned: success
 """
 
-from ansible_collections.sre.runbooks.plugins.module_utils._consistency import _rules
-from ansible_collections.sre.runbooks.plugins.module_utils._consistency._checking import CHECKS_SPEC, check_snapshot
-from ansible_collections.sre.runbooks.plugins.module_utils._database import _database, _exported
-from ansible_collections.sre.runbooks.plugins.module_utils._database._database import DATABASE_CONNECTION_SPEC
-from ansible_collections.sre.runbooks.plugins.module_utils._module import (
+from ansible_collections.sre.runbooks.plugins.module_utils._data._consistency import _rules
+from ansible_collections.sre.runbooks.plugins.module_utils._data._consistency._checking import CHECKS_SPEC, check_snapshot
+from ansible_collections.sre.runbooks.plugins.module_utils._data._database import _database, _exported
+from ansible_collections.sre.runbooks.plugins.module_utils._data._database._database import DATABASE_CONNECTION_SPEC
+from ansible_collections.sre.runbooks.plugins.module_utils._task._module import (
     CONNECTION_SPEC, EVIDENCE_SPEC, Result, Task, run_module)
 
 ARGUMENT_SPEC = {

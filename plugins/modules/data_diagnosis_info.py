@@ -80,11 +80,11 @@ says:
   returned: success
 """
 
-from ansible_collections.sre.runbooks.plugins.module_utils import _data_diagnosis
-from ansible_collections.sre.runbooks.plugins.module_utils._consistency import _rules
-from ansible_collections.sre.runbooks.plugins.module_utils._diagnosis import diagnosis_result
-from ansible_collections.sre.runbooks.plugins.module_utils._module import Result, Task, run_module
-from ansible_collections.sre.runbooks.plugins.module_utils._repair import _constraints
+from ansible_collections.sre.runbooks.plugins.module_utils._data import _diagnosis
+from ansible_collections.sre.runbooks.plugins.module_utils._data._consistency import _rules
+from ansible_collections.sre.runbooks.plugins.module_utils._data._repair import _constraints
+from ansible_collections.sre.runbooks.plugins.module_utils._diagnosis._candidates import diagnosis_result
+from ansible_collections.sre.runbooks.plugins.module_utils._task._module import Result, Task, run_module
 
 ARGUMENT_SPEC = {
     "findings": {"type": "list", "elements": "dict", "required": True},
@@ -99,9 +99,9 @@ def run(task: Task) -> Result:
     """Weigh the evidence."""
     p = task.params
     constraints = {rule.name: _constraints.kept_by(rule) for rule in _rules.load(p["rules_files"], p["rules"])}
-    result = diagnosis_result(_data_diagnosis.diagnose(p["findings"], p["repair"], constraints),
-                              _data_diagnosis.tables(p["findings"], p["repair"], p["activity"]))
-    return {**result, "fixes": _data_diagnosis.fixes(p["findings"], result["cause"], constraints)}
+    result = diagnosis_result(_diagnosis.diagnose(p["findings"], p["repair"], constraints),
+                              _diagnosis.tables(p["findings"], p["repair"], p["activity"]))
+    return {**result, "fixes": _diagnosis.fixes(p["findings"], result["cause"], constraints)}
 
 
 def main() -> None:

@@ -201,14 +201,14 @@ import pathlib
 import tempfile
 import typing as t
 
-from ansible_collections.sre.runbooks.plugins.module_utils._database import _database
-from ansible_collections.sre.runbooks.plugins.module_utils._database._database import DATABASE_CONNECTION_SPEC
-from ansible_collections.sre.runbooks.plugins.module_utils._errors import InvalidInput
-from ansible_collections.sre.runbooks.plugins.module_utils._evidence import EvidenceStore, file_sha256
-from ansible_collections.sre.runbooks.plugins.module_utils._module import (
+from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import InvalidInput
+from ansible_collections.sre.runbooks.plugins.module_utils._data._database import _database
+from ansible_collections.sre.runbooks.plugins.module_utils._data._database._database import DATABASE_CONNECTION_SPEC
+from ansible_collections.sre.runbooks.plugins.module_utils._data._repair._audit import AuditLog
+from ansible_collections.sre.runbooks.plugins.module_utils._data._repair._modes import CONSTRAINTS, MODES, Work
+from ansible_collections.sre.runbooks.plugins.module_utils._evidence._store import EvidenceStore, file_sha256
+from ansible_collections.sre.runbooks.plugins.module_utils._task._module import (
     CONNECTION_SPEC, EVIDENCE_SPEC, Result, Task, run_module)
-from ansible_collections.sre.runbooks.plugins.module_utils._repair._audit import AuditLog
-from ansible_collections.sre.runbooks.plugins.module_utils._repair._modes import CONSTRAINTS, MODES, Work
 
 DIRECTORY = "repair"
 

@@ -86,15 +86,15 @@ says:
 
 import dataclasses
 
-from ansible_collections.sre.runbooks.plugins.module_utils import _data_signals, _signals
-from ansible_collections.sre.runbooks.plugins.module_utils._consistency._checking import CHECKS_SPEC, check_snapshot
-from ansible_collections.sre.runbooks.plugins.module_utils._database import _database, _exported
-from ansible_collections.sre.runbooks.plugins.module_utils._database._database import DATABASE_CONNECTION_SPEC
-from ansible_collections.sre.runbooks.plugins.module_utils._module import (
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster._workload import Target
+from ansible_collections.sre.runbooks.plugins.module_utils._core._parallel import gather
+from ansible_collections.sre.runbooks.plugins.module_utils._data import _signals as _data_signals
+from ansible_collections.sre.runbooks.plugins.module_utils._data._consistency._checking import CHECKS_SPEC, check_snapshot
+from ansible_collections.sre.runbooks.plugins.module_utils._data._database import _database, _exported
+from ansible_collections.sre.runbooks.plugins.module_utils._data._database._database import DATABASE_CONNECTION_SPEC
+from ansible_collections.sre.runbooks.plugins.module_utils._diagnosis._signals import SIGNALS_SPEC, Reading, signals_result
+from ansible_collections.sre.runbooks.plugins.module_utils._task._module import (
     CONNECTION_SPEC, EVIDENCE_SPEC, Result, Task, run_module)
-from ansible_collections.sre.runbooks.plugins.module_utils._parallel import gather
-from ansible_collections.sre.runbooks.plugins.module_utils._signals import SIGNALS_SPEC, Reading
-from ansible_collections.sre.runbooks.plugins.module_utils._workload import Target
 
 ARGUMENT_SPEC = {
     **CONNECTION_SPEC,
@@ -113,7 +113,7 @@ ARGUMENT_SPEC = {
 
 def run(task: Task) -> Result:
     """Measure, once or until the signals are clear."""
-    return _signals.signals_result(task, lambda _again: _measure(task))
+    return signals_result(task, lambda _again: _measure(task))
 
 
 def _measure(task: Task) -> Reading:

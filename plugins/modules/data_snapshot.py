@@ -121,17 +121,17 @@ says:
 import dataclasses
 import pathlib
 
-from ansible_collections.sre.runbooks.plugins.module_utils._cluster import Cluster, Json
-from ansible_collections.sre.runbooks.plugins.module_utils._consistency._checking import CHECKS_SPEC, check_snapshot
-from ansible_collections.sre.runbooks.plugins.module_utils._database import _database, _dump, _exported
-from ansible_collections.sre.runbooks.plugins.module_utils._database._database import DATABASE_CONNECTION_SPEC, Database
-from ansible_collections.sre.runbooks.plugins.module_utils._database._dump import Dump, Options
-from ansible_collections.sre.runbooks.plugins.module_utils._database._exported import Snapshot
-from ansible_collections.sre.runbooks.plugins.module_utils._errors import RunbookError
-from ansible_collections.sre.runbooks.plugins.module_utils._evidence import EvidenceStore, file_sha256
-from ansible_collections.sre.runbooks.plugins.module_utils._module import (
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster._connection import Cluster, Json
+from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import RunbookError
+from ansible_collections.sre.runbooks.plugins.module_utils._core._parallel import gather
+from ansible_collections.sre.runbooks.plugins.module_utils._data._consistency._checking import CHECKS_SPEC, check_snapshot
+from ansible_collections.sre.runbooks.plugins.module_utils._data._database import _database, _dump, _exported
+from ansible_collections.sre.runbooks.plugins.module_utils._data._database._database import DATABASE_CONNECTION_SPEC, Database
+from ansible_collections.sre.runbooks.plugins.module_utils._data._database._dump import Dump, Options
+from ansible_collections.sre.runbooks.plugins.module_utils._data._database._exported import Snapshot
+from ansible_collections.sre.runbooks.plugins.module_utils._evidence._store import EvidenceStore, file_sha256
+from ansible_collections.sre.runbooks.plugins.module_utils._task._module import (
     CONNECTION_SPEC, EVIDENCE_SPEC, Result, Task, run_module)
-from ansible_collections.sre.runbooks.plugins.module_utils._parallel import gather
 
 KIND = "database_dump"
 

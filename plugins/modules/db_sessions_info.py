@@ -72,10 +72,10 @@ says:
   returned: success
 """
 
-from ansible_collections.sre.runbooks.plugins.module_utils import _sessions
-from ansible_collections.sre.runbooks.plugins.module_utils._module import (
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster._psql import DATABASE_SPEC, Way
+from ansible_collections.sre.runbooks.plugins.module_utils._pool import _sessions
+from ansible_collections.sre.runbooks.plugins.module_utils._task._module import (
     CONNECTION_SPEC, EVIDENCE_SPEC, Result, Task, run_module)
-from ansible_collections.sre.runbooks.plugins.module_utils._psql import DATABASE_SPEC, Way
 
 ARGUMENT_SPEC = {
     **CONNECTION_SPEC,

@@ -80,12 +80,12 @@ says:
   returned: success
 """
 
-from ansible_collections.sre.runbooks.plugins.module_utils import _sessions
-from ansible_collections.sre.runbooks.plugins.module_utils._errors import Refused
-from ansible_collections.sre.runbooks.plugins.module_utils._evidence import EvidenceStore, now
-from ansible_collections.sre.runbooks.plugins.module_utils._incident import Incident, check_id
-from ansible_collections.sre.runbooks.plugins.module_utils._module import CONNECTION_SPEC, Result, Task, run_module
-from ansible_collections.sre.runbooks.plugins.module_utils._psql import DATABASE_SPEC, Way
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster._psql import DATABASE_SPEC, Way
+from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import Refused
+from ansible_collections.sre.runbooks.plugins.module_utils._evidence._store import EvidenceStore, now
+from ansible_collections.sre.runbooks.plugins.module_utils._incident._record import Incident, check_id
+from ansible_collections.sre.runbooks.plugins.module_utils._pool import _sessions
+from ansible_collections.sre.runbooks.plugins.module_utils._task._module import CONNECTION_SPEC, Result, Task, run_module
 
 ARGUMENT_SPEC = {
     **CONNECTION_SPEC,

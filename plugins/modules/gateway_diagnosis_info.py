@@ -85,9 +85,9 @@ says:
   returned: success
 """
 
-from ansible_collections.sre.runbooks.plugins.module_utils._diagnosis import diagnosis_result
-from ansible_collections.sre.runbooks.plugins.module_utils._gateway_diagnosis import Facts, diagnose, fixes, tables, who
-from ansible_collections.sre.runbooks.plugins.module_utils._module import Result, Task, run_module
+from ansible_collections.sre.runbooks.plugins.module_utils._diagnosis._candidates import diagnosis_result
+from ansible_collections.sre.runbooks.plugins.module_utils._gateway._diagnosis import Facts, diagnose, fixes, tables, who
+from ansible_collections.sre.runbooks.plugins.module_utils._task._module import Result, Task, run_module
 
 ARGUMENT_SPEC = {
     "pods": {"type": "list", "elements": "dict", "required": True},

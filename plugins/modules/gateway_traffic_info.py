@@ -88,12 +88,13 @@ says:
 import time
 import typing as t
 
-from ansible_collections.sre.runbooks.plugins.module_utils import _access_log, _workload
-from ansible_collections.sre.runbooks.plugins.module_utils._cluster import Cluster, Json, resource_path
-from ansible_collections.sre.runbooks.plugins.module_utils._errors import ClusterError
-from ansible_collections.sre.runbooks.plugins.module_utils._module import (
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster import _workload
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster._connection import Cluster, Json, resource_path
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster._workload import Target
+from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import ClusterError
+from ansible_collections.sre.runbooks.plugins.module_utils._gateway import _access_log
+from ansible_collections.sre.runbooks.plugins.module_utils._task._module import (
     CONNECTION_SPEC, EVIDENCE_SPEC, TARGET_SPEC, Result, Task, run_module)
-from ansible_collections.sre.runbooks.plugins.module_utils._workload import Target
 
 ARGUMENT_SPEC = {
     **CONNECTION_SPEC,

@@ -85,15 +85,15 @@ says:
   returned: success
 """
 
-from ansible_collections.sre.runbooks.plugins.module_utils import _logs, _workload
-from ansible_collections.sre.runbooks.plugins.module_utils._cluster import Cluster, Json
-from ansible_collections.sre.runbooks.plugins.module_utils._errors import ClusterError, InvalidInput
-from ansible_collections.sre.runbooks.plugins.module_utils._exec import Container
-from ansible_collections.sre.runbooks.plugins.module_utils._exec import run as execute
-from ansible_collections.sre.runbooks.plugins.module_utils._gc_log import _analysis
-from ansible_collections.sre.runbooks.plugins.module_utils._module import CONNECTION_SPEC, EVIDENCE_SPEC, Result, Task, run_module
-from ansible_collections.sre.runbooks.plugins.module_utils._parallel import each
-from ansible_collections.sre.runbooks.plugins.module_utils._workload import Target
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster import _logs, _workload
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster._connection import Cluster, Json
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster._exec import Container
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster._exec import run as execute
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster._workload import Target
+from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import ClusterError, InvalidInput
+from ansible_collections.sre.runbooks.plugins.module_utils._core._parallel import each
+from ansible_collections.sre.runbooks.plugins.module_utils._memory._gc_log import _analysis
+from ansible_collections.sre.runbooks.plugins.module_utils._task._module import CONNECTION_SPEC, EVIDENCE_SPEC, Result, Task, run_module
 
 ARGUMENT_SPEC = {
     **CONNECTION_SPEC,

@@ -147,16 +147,16 @@ says:
 import dataclasses
 import time
 
-from ansible_collections.sre.runbooks.plugins.module_utils import _health_checks
-from ansible_collections.sre.runbooks.plugins.module_utils._cluster import Cluster
-from ansible_collections.sre.runbooks.plugins.module_utils._errors import InvalidInput
-from ansible_collections.sre.runbooks.plugins.module_utils._evidence import now
-from ansible_collections.sre.runbooks.plugins.module_utils._health import (
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster._connection import Cluster
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster._psql import DATABASE_SPEC, Way
+from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import InvalidInput
+from ansible_collections.sre.runbooks.plugins.module_utils._evidence._store import now
+from ansible_collections.sre.runbooks.plugins.module_utils._health import _checks
+from ansible_collections.sre.runbooks.plugins.module_utils._health._checks import Settings
+from ansible_collections.sre.runbooks.plugins.module_utils._health._findings import (
     API, HEALTHY, UNKNOWN, UNREACHABLE, Finding, Row, brief, examine, summary, verdict)
-from ansible_collections.sre.runbooks.plugins.module_utils._health_checks import Settings
-from ansible_collections.sre.runbooks.plugins.module_utils._module import (
+from ansible_collections.sre.runbooks.plugins.module_utils._task._module import (
     CONNECTION_SPEC, EVIDENCE_SPEC, Result, Task, run_module)
-from ansible_collections.sre.runbooks.plugins.module_utils._psql import DATABASE_SPEC, Way
 
 ARGUMENT_SPEC = {
     **CONNECTION_SPEC,
@@ -204,7 +204,7 @@ def _rows(task: Task) -> tuple[list[Row], str]:
         cluster = _cluster(task)
     except InvalidInput as error:  # one host's bad settings must not end the check of the others
         return [Row(API, Finding(UNKNOWN, "", str(error)), now(), 0.0)], UNKNOWN
-    rows = examine(_health_checks.checks(cluster, _settings(task)), task.params["timeout"])
+    rows = examine(_checks.checks(cluster, _settings(task)), task.params["timeout"])
     outcome = verdict(rows, task.params["critical"])
     if outcome == UNREACHABLE:
         rows = [row if row.name == API else dataclasses.replace(row, finding=Finding(UNKNOWN, "", "the API server does not answer"))

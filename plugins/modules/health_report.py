@@ -70,10 +70,10 @@ files:
 import json
 import pathlib
 
-from ansible_collections.sre.runbooks.plugins.module_utils import _health_page
-from ansible_collections.sre.runbooks.plugins.module_utils._evidence import now, write_private
-from ansible_collections.sre.runbooks.plugins.module_utils._module import EVIDENCE_SPEC, Result, Task, run_module
-from ansible_collections.sre.runbooks.plugins.module_utils._redact import redact, redact_object
+from ansible_collections.sre.runbooks.plugins.module_utils._core._redact import redact, redact_object
+from ansible_collections.sre.runbooks.plugins.module_utils._evidence._store import now, write_private
+from ansible_collections.sre.runbooks.plugins.module_utils._health import _page
+from ansible_collections.sre.runbooks.plugins.module_utils._task._module import EVIDENCE_SPEC, Result, Task, run_module
 
 ARGUMENT_SPEC = {
     "results": {"type": "dict", "required": True},
@@ -86,18 +86,18 @@ FACTS = ("verdict", "summary", "rows", "at", "seconds")
 def run(task: Task) -> Result:
     """Write the files, and return the page."""
     at = now()
-    results = _health_page.complete({
+    results = _page.complete({
         cluster: {fact: result[fact] for fact in FACTS if fact in result} for cluster, result in task.params["results"].items()})
     verdicts = {cluster: result["verdict"] for cluster, result in results.items()}
-    outcome = _health_page.worst(results)
+    outcome = _page.worst(results)
     files = []
     if not task.check_mode:
         stem = pathlib.Path(task.params["incidents_dir"]) / (task.params["name"] or f"health-{_for_file(at)}")
         document = {"at": at, "verdict": outcome, "verdicts": verdicts, "clusters": redact_object(results)}
-        files = [write_private(stem.with_name(f"{stem.name}.md"), redact(_health_page.markdown(results, at))),
+        files = [write_private(stem.with_name(f"{stem.name}.md"), redact(_page.markdown(results, at))),
                  write_private(stem.with_name(f"{stem.name}.json"), json.dumps(document, indent=1) + "\n")]
     written = [{"text": f"  written to {' and '.join(map(str, files))}", "mood": "plain"}] if files else []
-    return {"verdict": outcome, "verdicts": verdicts, "page": [*_health_page.terminal(results), *written], "files": list(map(str, files))}
+    return {"verdict": outcome, "verdicts": verdicts, "page": [*_page.terminal(results), *written], "files": list(map(str, files))}
 
 
 def _for_file(at: str) -> str:

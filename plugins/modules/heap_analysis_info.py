@@ -94,7 +94,7 @@ says:
   returned: success
 """
 
-from ansible_collections.sre.runbooks.plugins.module_utils._module import EVIDENCE_SPEC, Result, Task, run_module
+from ansible_collections.sre.runbooks.plugins.module_utils._task._module import EVIDENCE_SPEC, Result, Task, run_module
 
 ARGUMENT_SPEC = {
     **EVIDENCE_SPEC,
@@ -109,11 +109,11 @@ ARGUMENT_SPEC = {
 
 def run(task: Task) -> Result:
     """Analyse the dump."""
-    from ansible_collections.sre.runbooks.plugins.module_utils._hprof import _pages
+    from ansible_collections.sre.runbooks.plugins.module_utils._memory._hprof import _pages
     p = task.params
     if not p["histogram_only"]:
         _pages.make_ready(p["path"])
-    from ansible_collections.sre.runbooks.plugins.module_utils._hprof import _analysis, _for_report, _markdown, _page
+    from ansible_collections.sre.runbooks.plugins.module_utils._memory._hprof import _analysis, _for_report, _markdown, _page
     analysis = _analysis.answer(p["path"], task.progress, before=p["before"], histogram_only=p["histogram_only"], scratch=p["scratch"])
     whole = analysis.to_json()
     result: Result = {"outcome": analysis.outcome, "says": analysis.says + analysis.warnings,

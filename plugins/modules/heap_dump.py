@@ -109,20 +109,20 @@ says:
   returned: success
 """
 
-from ansible_collections.sre.runbooks.plugins.module_utils._cluster import Cluster
-from ansible_collections.sre.runbooks.plugins.module_utils._errors import ClusterError, RunbookError
-from ansible_collections.sre.runbooks.plugins.module_utils._evidence import EvidenceStore, Item
-from ansible_collections.sre.runbooks.plugins.module_utils._heap import _candidates, _dump, _histogram
-from ansible_collections.sre.runbooks.plugins.module_utils._heap._candidates import Candidate
-from ansible_collections.sre.runbooks.plugins.module_utils._module import (
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster._connection import Cluster
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster._workload import Target
+from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import ClusterError, RunbookError
+from ansible_collections.sre.runbooks.plugins.module_utils._core._wording import size
+from ansible_collections.sre.runbooks.plugins.module_utils._evidence._store import EvidenceStore, Item
+from ansible_collections.sre.runbooks.plugins.module_utils._memory._heap import _candidates, _dump, _histogram
+from ansible_collections.sre.runbooks.plugins.module_utils._memory._heap._candidates import Candidate
+from ansible_collections.sre.runbooks.plugins.module_utils._task._module import (
     CONNECTION_SPEC,
     TARGET_SPEC,
     Result,
     Task,
     run_module,
 )
-from ansible_collections.sre.runbooks.plugins.module_utils._report import size
-from ansible_collections.sre.runbooks.plugins.module_utils._workload import Target
 
 ARGUMENT_SPEC = {
     **CONNECTION_SPEC,

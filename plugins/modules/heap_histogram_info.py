@@ -88,9 +88,11 @@ import dataclasses
 import datetime
 import time
 
-from ansible_collections.sre.runbooks.plugins.module_utils._heap import _candidates, _histogram
-from ansible_collections.sre.runbooks.plugins.module_utils._heap._histogram import Histogram
-from ansible_collections.sre.runbooks.plugins.module_utils._module import (
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster._workload import Target
+from ansible_collections.sre.runbooks.plugins.module_utils._core._wording import size
+from ansible_collections.sre.runbooks.plugins.module_utils._memory._heap import _candidates, _histogram
+from ansible_collections.sre.runbooks.plugins.module_utils._memory._heap._histogram import Histogram
+from ansible_collections.sre.runbooks.plugins.module_utils._task._module import (
     CONNECTION_SPEC,
     EVIDENCE_SPEC,
     TARGET_SPEC,
@@ -98,8 +100,6 @@ from ansible_collections.sre.runbooks.plugins.module_utils._module import (
     Task,
     run_module,
 )
-from ansible_collections.sre.runbooks.plugins.module_utils._report import size
-from ansible_collections.sre.runbooks.plugins.module_utils._workload import Target
 
 ARGUMENT_SPEC = {
     **CONNECTION_SPEC,

@@ -135,10 +135,10 @@ says:
   returned: success
 """
 
-from ansible_collections.sre.runbooks.plugins.module_utils import _lock
-from ansible_collections.sre.runbooks.plugins.module_utils._incident import Incident, check_id, me
-from ansible_collections.sre.runbooks.plugins.module_utils._module import CONNECTION_SPEC, Result, Task, run_module
-from ansible_collections.sre.runbooks.plugins.module_utils._workload import WORKLOAD_KINDS, Target
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster._workload import WORKLOAD_KINDS, Target
+from ansible_collections.sre.runbooks.plugins.module_utils._incident import _lock
+from ansible_collections.sre.runbooks.plugins.module_utils._incident._record import Incident, check_id, me
+from ansible_collections.sre.runbooks.plugins.module_utils._task._module import CONNECTION_SPEC, Result, Task, run_module
 
 ARGUMENT_SPEC = {
     **CONNECTION_SPEC,

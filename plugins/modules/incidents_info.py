@@ -62,11 +62,11 @@ says:
   returned: success
 """
 
-from ansible_collections.sre.runbooks.plugins.module_utils import _severity
-from ansible_collections.sre.runbooks.plugins.module_utils._cluster import Json
-from ansible_collections.sre.runbooks.plugins.module_utils._evidence import now
-from ansible_collections.sre.runbooks.plugins.module_utils._incident import AT_REST, Incident
-from ansible_collections.sre.runbooks.plugins.module_utils._module import CONNECTION_SPEC, Result, Task, run_module
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster._connection import Json
+from ansible_collections.sre.runbooks.plugins.module_utils._evidence._store import now
+from ansible_collections.sre.runbooks.plugins.module_utils._incident import _severity
+from ansible_collections.sre.runbooks.plugins.module_utils._incident._record import AT_REST, Incident
+from ansible_collections.sre.runbooks.plugins.module_utils._task._module import CONNECTION_SPEC, Result, Task, run_module
 
 ARGUMENT_SPEC = {
     **CONNECTION_SPEC,

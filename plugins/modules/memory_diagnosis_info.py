@@ -80,10 +80,10 @@ says:
 import datetime
 import typing as t
 
-from ansible_collections.sre.runbooks.plugins.module_utils._diagnosis import Table, diagnosis_result
-from ansible_collections.sre.runbooks.plugins.module_utils._memory_diagnosis import diagnose, growth_between
-from ansible_collections.sre.runbooks.plugins.module_utils._module import Result, Task, run_module
-from ansible_collections.sre.runbooks.plugins.module_utils._report import size
+from ansible_collections.sre.runbooks.plugins.module_utils._core._wording import size
+from ansible_collections.sre.runbooks.plugins.module_utils._diagnosis._candidates import Table, diagnosis_result
+from ansible_collections.sre.runbooks.plugins.module_utils._memory._diagnosis import diagnose, growth_between
+from ansible_collections.sre.runbooks.plugins.module_utils._task._module import Result, Task, run_module
 
 ARGUMENT_SPEC = {
     "pods": {"type": "list", "elements": "dict", "required": True},

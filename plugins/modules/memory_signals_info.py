@@ -109,12 +109,12 @@ says:
 
 import datetime
 
-from ansible_collections.sre.runbooks.plugins.module_utils._cluster import Cluster
-from ansible_collections.sre.runbooks.plugins.module_utils._memory import JVM_SERIES, Source, Thresholds, measure
-from ansible_collections.sre.runbooks.plugins.module_utils._module import (
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster._connection import Cluster
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster._workload import Target
+from ansible_collections.sre.runbooks.plugins.module_utils._diagnosis._signals import SIGNALS_SPEC, Reading, signals_result
+from ansible_collections.sre.runbooks.plugins.module_utils._memory._signals import JVM_SERIES, Source, Thresholds, measure
+from ansible_collections.sre.runbooks.plugins.module_utils._task._module import (
     CONNECTION_SPEC, TARGET_SPEC, Result, Task, run_module)
-from ansible_collections.sre.runbooks.plugins.module_utils._signals import SIGNALS_SPEC, Reading, signals_result
-from ansible_collections.sre.runbooks.plugins.module_utils._workload import Target
 
 ARGUMENT_SPEC = {
     **CONNECTION_SPEC,

@@ -101,8 +101,8 @@ says:
   returned: success
 """
 
-from ansible_collections.sre.runbooks.plugins.module_utils._mitigate import MITIGATION_SPEC, mitigate
-from ansible_collections.sre.runbooks.plugins.module_utils._module import Result, Task, run_module
+from ansible_collections.sre.runbooks.plugins.module_utils._mitigation._mitigate import MITIGATION_SPEC, mitigate
+from ansible_collections.sre.runbooks.plugins.module_utils._task._module import Result, Task, run_module
 
 ARGUMENT_SPEC = {
     **MITIGATION_SPEC,

@@ -107,10 +107,10 @@ says:
   returned: success
 """
 
-from ansible_collections.sre.runbooks.plugins.module_utils._diagnosis import diagnosis_result
-from ansible_collections.sre.runbooks.plugins.module_utils._module import Result, Task, run_module
-from ansible_collections.sre.runbooks.plugins.module_utils._pool_diagnosis import (
+from ansible_collections.sre.runbooks.plugins.module_utils._diagnosis._candidates import diagnosis_result
+from ansible_collections.sre.runbooks.plugins.module_utils._pool._diagnosis import (
     Limits, Measured, diagnose, fixes, larger_pool, tables, to_end)
+from ansible_collections.sre.runbooks.plugins.module_utils._task._module import Result, Task, run_module
 
 ARGUMENT_SPEC = {
     "service": {"type": "str", "required": True},

@@ -106,12 +106,12 @@ says:
   returned: success
 """
 
-from ansible_collections.sre.runbooks.plugins.module_utils._module import (
-    CONNECTION_SPEC, TARGET_SPEC, Result, Task, run_module)
-from ansible_collections.sre.runbooks.plugins.module_utils._pool import (
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster._workload import Target
+from ansible_collections.sre.runbooks.plugins.module_utils._diagnosis._signals import SIGNALS_SPEC, signals_result
+from ansible_collections.sre.runbooks.plugins.module_utils._pool._signals import (
     TIMEOUT_PATTERN, Source, Thresholds, measure, series_of)
-from ansible_collections.sre.runbooks.plugins.module_utils._signals import SIGNALS_SPEC, signals_result
-from ansible_collections.sre.runbooks.plugins.module_utils._workload import Target
+from ansible_collections.sre.runbooks.plugins.module_utils._task._module import (
+    CONNECTION_SPEC, TARGET_SPEC, Result, Task, run_module)
 
 ARGUMENT_SPEC = {
     **CONNECTION_SPEC,

@@ -72,13 +72,14 @@ says:
   returned: success
 """
 
-from ansible_collections.sre.runbooks.plugins.module_utils import _lock, _permissions, _workload
-from ansible_collections.sre.runbooks.plugins.module_utils._cluster import Json
-from ansible_collections.sre.runbooks.plugins.module_utils._incident import Incident, check_id, new_id
-from ansible_collections.sre.runbooks.plugins.module_utils._module import (
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster import _permissions, _workload
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster._connection import Json
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster._workload import Target
+from ansible_collections.sre.runbooks.plugins.module_utils._core._parallel import gather
+from ansible_collections.sre.runbooks.plugins.module_utils._incident import _lock
+from ansible_collections.sre.runbooks.plugins.module_utils._incident._record import Incident, check_id, new_id
+from ansible_collections.sre.runbooks.plugins.module_utils._task._module import (
     CONNECTION_SPEC, TARGET_SPEC, Result, Task, run_module)
-from ansible_collections.sre.runbooks.plugins.module_utils._parallel import gather
-from ansible_collections.sre.runbooks.plugins.module_utils._workload import Target
 
 ARGUMENT_SPEC = {
     **CONNECTION_SPEC,

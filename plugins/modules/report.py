@@ -104,10 +104,10 @@ says:
   returned: success
 """
 
-from ansible_collections.sre.runbooks.plugins.module_utils import _report
-from ansible_collections.sre.runbooks.plugins.module_utils._evidence import EvidenceStore
-from ansible_collections.sre.runbooks.plugins.module_utils._incident import Incident
-from ansible_collections.sre.runbooks.plugins.module_utils._module import CONNECTION_SPEC, Result, Task, run_module
+from ansible_collections.sre.runbooks.plugins.module_utils._evidence._store import EvidenceStore
+from ansible_collections.sre.runbooks.plugins.module_utils._incident import _report
+from ansible_collections.sre.runbooks.plugins.module_utils._incident._record import Incident
+from ansible_collections.sre.runbooks.plugins.module_utils._task._module import CONNECTION_SPEC, Result, Task, run_module
 
 ARGUMENT_SPEC = {
     **CONNECTION_SPEC,

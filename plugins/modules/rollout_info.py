@@ -65,9 +65,9 @@ says:
 
 import time
 
-from ansible_collections.sre.runbooks.plugins.module_utils import _rollout
-from ansible_collections.sre.runbooks.plugins.module_utils._module import CONNECTION_SPEC, Result, Task, run_module
-from ansible_collections.sre.runbooks.plugins.module_utils._workload import Target
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster import _rollout
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster._workload import Target
+from ansible_collections.sre.runbooks.plugins.module_utils._task._module import CONNECTION_SPEC, Result, Task, run_module
 
 ARGUMENT_SPEC = {
     **CONNECTION_SPEC,

@@ -71,13 +71,14 @@ says:
   returned: always
 """
 
-from ansible_collections.sre.runbooks.plugins.module_utils import _rollout, _undo
-from ansible_collections.sre.runbooks.plugins.module_utils._cluster import Cluster
-from ansible_collections.sre.runbooks.plugins.module_utils._errors import InvalidInput, Refused
-from ansible_collections.sre.runbooks.plugins.module_utils._incident import Incident
-from ansible_collections.sre.runbooks.plugins.module_utils._module import CONNECTION_SPEC, Result, Task, run_module
-from ansible_collections.sre.runbooks.plugins.module_utils._undo import Undone
-from ansible_collections.sre.runbooks.plugins.module_utils._workload import WORKLOAD_KINDS
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster import _rollout
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster._connection import Cluster
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster._workload import WORKLOAD_KINDS
+from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import InvalidInput, Refused
+from ansible_collections.sre.runbooks.plugins.module_utils._incident._record import Incident
+from ansible_collections.sre.runbooks.plugins.module_utils._mitigation import _undo
+from ansible_collections.sre.runbooks.plugins.module_utils._mitigation._undo import Undone
+from ansible_collections.sre.runbooks.plugins.module_utils._task._module import CONNECTION_SPEC, Result, Task, run_module
 
 ARGUMENT_SPEC = {
     **CONNECTION_SPEC,

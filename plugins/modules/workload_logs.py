@@ -58,11 +58,11 @@ says:
 
 import dataclasses
 
-from ansible_collections.sre.runbooks.plugins.module_utils import _logs, _workload
-from ansible_collections.sre.runbooks.plugins.module_utils._evidence import EvidenceStore
-from ansible_collections.sre.runbooks.plugins.module_utils._module import (
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster import _logs, _workload
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster._workload import Target
+from ansible_collections.sre.runbooks.plugins.module_utils._evidence._store import EvidenceStore
+from ansible_collections.sre.runbooks.plugins.module_utils._task._module import (
     CONNECTION_SPEC, EVIDENCE_SPEC, TARGET_SPEC, Result, Task, run_module)
-from ansible_collections.sre.runbooks.plugins.module_utils._workload import Target
 
 ARGUMENT_SPEC = {
     **CONNECTION_SPEC,

@@ -123,15 +123,15 @@ says:
 import datetime
 import typing as t
 
-from ansible_collections.sre.runbooks.plugins.module_utils import _probe, _workload
-from ansible_collections.sre.runbooks.plugins.module_utils._cluster import Cluster, Json
-from ansible_collections.sre.runbooks.plugins.module_utils._database import _database, _writes
-from ansible_collections.sre.runbooks.plugins.module_utils._database._database import DATABASE_CONNECTION_SPEC
-from ansible_collections.sre.runbooks.plugins.module_utils._database._writes import Writes
-from ansible_collections.sre.runbooks.plugins.module_utils._module import (
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster import _probe, _workload
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster._connection import Cluster, Json
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster._probe import Request
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster._workload import Target
+from ansible_collections.sre.runbooks.plugins.module_utils._data._database import _database, _writes
+from ansible_collections.sre.runbooks.plugins.module_utils._data._database._database import DATABASE_CONNECTION_SPEC
+from ansible_collections.sre.runbooks.plugins.module_utils._data._database._writes import Writes
+from ansible_collections.sre.runbooks.plugins.module_utils._task._module import (
     CONNECTION_SPEC, EVIDENCE_SPEC, Result, Task, run_module)
-from ansible_collections.sre.runbooks.plugins.module_utils._probe import Request
-from ansible_collections.sre.runbooks.plugins.module_utils._workload import Target
 
 ARGUMENT_SPEC = {
     **CONNECTION_SPEC,

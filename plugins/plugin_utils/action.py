@@ -14,8 +14,8 @@ from ansible import constants as C
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
-from ansible_collections.sre.runbooks.plugins.module_utils._errors import RunbookError
-from ansible_collections.sre.runbooks.plugins.module_utils._module import Task, failure
+from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import RunbookError
+from ansible_collections.sre.runbooks.plugins.module_utils._task._module import Task, failure
 
 display = Display()
 LISTEN_EVERY = 0.5

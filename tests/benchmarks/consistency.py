@@ -25,13 +25,13 @@ import typing as t
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tests" / "database"), str(ROOT / ".build" / "collections")]
 
-from ansible_collections.sre.runbooks.plugins.module_utils._consistency import _findings, _rules, _run  # noqa: E402
-from ansible_collections.sre.runbooks.plugins.module_utils._consistency._rules import Rule  # noqa: E402
-from ansible_collections.sre.runbooks.plugins.module_utils._consistency._state import State  # noqa: E402
-from ansible_collections.sre.runbooks.plugins.module_utils._database import _dump  # noqa: E402
-from ansible_collections.sre.runbooks.plugins.module_utils._database._database import Database  # noqa: E402
-from ansible_collections.sre.runbooks.plugins.module_utils._database._exported import Snapshot, exported_snapshot  # noqa: E402
-from ansible_collections.sre.runbooks.plugins.module_utils._evidence import EvidenceStore  # noqa: E402
+from ansible_collections.sre.runbooks.plugins.module_utils._data._consistency import _findings, _rules, _run  # noqa: E402
+from ansible_collections.sre.runbooks.plugins.module_utils._data._consistency._rules import Rule  # noqa: E402
+from ansible_collections.sre.runbooks.plugins.module_utils._data._consistency._state import State  # noqa: E402
+from ansible_collections.sre.runbooks.plugins.module_utils._data._database import _dump  # noqa: E402
+from ansible_collections.sre.runbooks.plugins.module_utils._data._database._database import Database  # noqa: E402
+from ansible_collections.sre.runbooks.plugins.module_utils._data._database._exported import Snapshot, exported_snapshot  # noqa: E402
+from ansible_collections.sre.runbooks.plugins.module_utils._evidence._store import EvidenceStore  # noqa: E402
 from postgres_server import Server, load_shop, temporary_server  # noqa: E402
 
 PLAYBOOK = """SELECT count(*) FROM orders o WHERE total != (SELECT sum(quantity * price) FROM order_items WHERE order_id = o.id)"""

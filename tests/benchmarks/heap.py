@@ -28,7 +28,7 @@ import reference  # noqa: E402
 _LEAK_PER_MB, _GRAPH_PER_MB = 0.64, 0.54
 _SLURP, _VISUALVM = "hprof-slurp: histogram", "VisualVM's library: everything"
 _IMPORTS, _START = "ours: interpreter and imports only", "ours: histogram of a dump of 4 MB"
-_SUBJECT = "ansible_collections.sre.runbooks.plugins.module_utils._hprof._command"
+_SUBJECT = "ansible_collections.sre.runbooks.plugins.module_utils._memory._hprof._command"
 #: what our command does before it reads anything, and how it ends
 _IMPORT = f"import gc, os, {_SUBJECT} as command; gc.disable(); from {_SUBJECT.rpartition('.')[0]} import _analysis; os._exit(0)"
 

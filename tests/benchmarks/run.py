@@ -24,10 +24,10 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(ROOT / "tests" / "lab"), str(ROOT / ".build" / "collections")]
 
-from ansible_collections.sre.runbooks.plugins.module_utils._cluster import Cluster as Api  # noqa: E402
-from ansible_collections.sre.runbooks.plugins.module_utils._cluster import Connection  # noqa: E402
-from ansible_collections.sre.runbooks.plugins.module_utils._exec import Container  # noqa: E402
-from ansible_collections.sre.runbooks.plugins.module_utils._heap import _jvm, _transfer  # noqa: E402
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster._connection import Cluster as Api  # noqa: E402
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster._connection import Connection  # noqa: E402
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster._exec import Container  # noqa: E402
+from ansible_collections.sre.runbooks.plugins.module_utils._memory._heap import _jvm, _transfer  # noqa: E402
 from labkit import binaries, faults, host  # noqa: E402
 from labkit.cluster import Cluster  # noqa: E402
 

@@ -10,7 +10,7 @@ import typing as t
 import pytest
 from postgres_server import Server, load_shop, temporary_server
 
-from ansible_collections.sre.runbooks.plugins.module_utils._database._database import Database
+from ansible_collections.sre.runbooks.plugins.module_utils._data._database._database import Database
 
 _numbers = itertools.count(1)
 

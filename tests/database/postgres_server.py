@@ -18,8 +18,8 @@ import typing as t
 import psycopg2
 import yaml
 
-from ansible_collections.sre.runbooks.plugins.module_utils._database._credentials import Credentials
-from ansible_collections.sre.runbooks.plugins.module_utils._database._database import Database
+from ansible_collections.sre.runbooks.plugins.module_utils._data._database._credentials import Credentials
+from ansible_collections.sre.runbooks.plugins.module_utils._data._database._database import Database
 
 MANIFEST = pathlib.Path(__file__).parents[1] / "lab/shop/manifests/10-databases.yml"
 PASSWORD = "shop-lab-password"

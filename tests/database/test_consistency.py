@@ -14,12 +14,12 @@ import time
 import pytest
 from postgres_server import replica
 
-from ansible_collections.sre.runbooks.plugins.module_utils._consistency import _findings, _rules, _run
-from ansible_collections.sre.runbooks.plugins.module_utils._consistency._run import Options
-from ansible_collections.sre.runbooks.plugins.module_utils._consistency._state import State
-from ansible_collections.sre.runbooks.plugins.module_utils._database._exported import exported_snapshot
-from ansible_collections.sre.runbooks.plugins.module_utils._errors import RunbookError
-from ansible_collections.sre.runbooks.plugins.module_utils._evidence import EvidenceStore
+from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import RunbookError
+from ansible_collections.sre.runbooks.plugins.module_utils._data._consistency import _findings, _rules, _run
+from ansible_collections.sre.runbooks.plugins.module_utils._data._consistency._run import Options
+from ansible_collections.sre.runbooks.plugins.module_utils._data._consistency._state import State
+from ansible_collections.sre.runbooks.plugins.module_utils._data._database._exported import exported_snapshot
+from ansible_collections.sre.runbooks.plugins.module_utils._evidence._store import EvidenceStore
 
 TOTALS = {"name": "totals", "kind": "derived_total", "description": "d", "table": "orders", "key": "id", "column": "total",
           "of": {"table": "order_items", "column": "order_id", "expression": "quantity * price"}, "customer": "customer", "time": "created_at"}

@@ -10,13 +10,13 @@ import psycopg2
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
-from ansible_collections.sre.runbooks.plugins.module_utils._consistency import _rules
-from ansible_collections.sre.runbooks.plugins.module_utils._errors import ClusterError, Refused
-from ansible_collections.sre.runbooks.plugins.module_utils._module import Task
-from ansible_collections.sre.runbooks.plugins.module_utils._repair import _apply, _audit, _constraints, _plan
-from ansible_collections.sre.runbooks.plugins.module_utils._repair._apply import Begun, Repair
-from ansible_collections.sre.runbooks.plugins.module_utils._repair._audit import AuditLog
-from ansible_collections.sre.runbooks.plugins.module_utils._repair._modes import MODES, Work
+from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import ClusterError, Refused
+from ansible_collections.sre.runbooks.plugins.module_utils._data._consistency import _rules
+from ansible_collections.sre.runbooks.plugins.module_utils._data._repair import _apply, _audit, _constraints, _plan
+from ansible_collections.sre.runbooks.plugins.module_utils._data._repair._apply import Begun, Repair
+from ansible_collections.sre.runbooks.plugins.module_utils._data._repair._audit import AuditLog
+from ansible_collections.sre.runbooks.plugins.module_utils._data._repair._modes import MODES, Work
+from ansible_collections.sre.runbooks.plugins.module_utils._task._module import Task
 from ansible_collections.sre.runbooks.plugins.modules import data_repair
 
 CORRUPT = pathlib.Path(__file__).parents[1] / "lab/shop/faults/corrupt_data.sql"

@@ -12,11 +12,11 @@ import time
 import pytest
 from postgres_server import PASSWORD, program, replica
 
-from ansible_collections.sre.runbooks.plugins.module_utils._consistency import _rules, _run
-from ansible_collections.sre.runbooks.plugins.module_utils._consistency._state import State
-from ansible_collections.sre.runbooks.plugins.module_utils._database import _dump
-from ansible_collections.sre.runbooks.plugins.module_utils._database._exported import exported_snapshot
-from ansible_collections.sre.runbooks.plugins.module_utils._errors import RunbookError
+from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import RunbookError
+from ansible_collections.sre.runbooks.plugins.module_utils._data._consistency import _rules, _run
+from ansible_collections.sre.runbooks.plugins.module_utils._data._consistency._state import State
+from ansible_collections.sre.runbooks.plugins.module_utils._data._database import _dump
+from ansible_collections.sre.runbooks.plugins.module_utils._data._database._exported import exported_snapshot
 
 
 @pytest.fixture

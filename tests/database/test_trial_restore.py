@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ansible_collections.sre.runbooks.plugins.module_utils._database import _dump
-from ansible_collections.sre.runbooks.plugins.module_utils._database._exported import exported_snapshot
+from ansible_collections.sre.runbooks.plugins.module_utils._data._database import _dump
+from ansible_collections.sre.runbooks.plugins.module_utils._data._database._exported import exported_snapshot
 
 
 def quiet(_line: str) -> None:

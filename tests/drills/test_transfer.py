@@ -7,10 +7,10 @@ import json
 
 import pytest
 import zstandard
-from ansible_collections.sre.runbooks.plugins.module_utils._cluster import Cluster, Connection
-from ansible_collections.sre.runbooks.plugins.module_utils._errors import ClusterError, RunbookError
-from ansible_collections.sre.runbooks.plugins.module_utils._exec import Container
-from ansible_collections.sre.runbooks.plugins.module_utils._heap import _transfer
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster._connection import Cluster, Connection
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster._exec import Container
+from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import ClusterError, RunbookError
+from ansible_collections.sre.runbooks.plugins.module_utils._memory._heap import _transfer
 from drill import CLUSTER, NAMESPACE
 from labkit.host import KUBECONFIG
 

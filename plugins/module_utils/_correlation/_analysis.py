@@ -10,17 +10,17 @@ import dataclasses
 import datetime
 import typing as t
 
-from ansible_collections.sre.runbooks.plugins.module_utils import _logs, _mounts, _pod_metrics, _workload
-from ansible_collections.sre.runbooks.plugins.module_utils._cluster import Cluster, Json
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster import _logs, _mounts, _pod_metrics, _workload
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster._connection import Cluster, Json
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster._workload import Target
+from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import ClusterError
+from ansible_collections.sre.runbooks.plugins.module_utils._core._parallel import each
 from ansible_collections.sre.runbooks.plugins.module_utils._correlation import _changes, _onset, _rank, _seen
 from ansible_collections.sre.runbooks.plugins.module_utils._correlation._changes import Change
 from ansible_collections.sre.runbooks.plugins.module_utils._correlation._graph import PEER_LABELS, Graph
 from ansible_collections.sre.runbooks.plugins.module_utils._correlation._onset import Line, Log, Onset
 from ansible_collections.sre.runbooks.plugins.module_utils._correlation._seen import Seen, named
-from ansible_collections.sre.runbooks.plugins.module_utils._diagnosis import Candidate, Table
-from ansible_collections.sre.runbooks.plugins.module_utils._errors import ClusterError
-from ansible_collections.sre.runbooks.plugins.module_utils._parallel import each
-from ansible_collections.sre.runbooks.plugins.module_utils._workload import Target
+from ansible_collections.sre.runbooks.plugins.module_utils._diagnosis._candidates import Candidate, Table
 
 #: score from which a change stands out
 CLEAR = 40

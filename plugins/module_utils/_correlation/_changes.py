@@ -11,11 +11,12 @@ import json
 import re
 import typing as t
 
-from ansible_collections.sre.runbooks.plugins.module_utils import _history, _incident, _revisions
-from ansible_collections.sre.runbooks.plugins.module_utils._cluster import FIELD_MANAGER, Json
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster import _history, _revisions
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster._connection import FIELD_MANAGER, Json
+from ansible_collections.sre.runbooks.plugins.module_utils._core._redact import redact
 from ansible_collections.sre.runbooks.plugins.module_utils._correlation._seen import (
     NODE_EVENTS, WORKLOADS, Seen, moment, named, workload_of)
-from ansible_collections.sre.runbooks.plugins.module_utils._redact import redact
+from ansible_collections.sre.runbooks.plugins.module_utils._incident import _record
 
 ROLLOUT, ROLLBACK, RESTART, CONFIG, SECRET, SERVICE, SCALING, STOPPED, AUTOSCALER, NODE, JOB, POD, OURS = (
     "rollout", "rollback", "restart", "config", "secret", "service", "scaling", "stopped", "autoscaler", "node", "job", "pod", "runbook")
@@ -135,7 +136,7 @@ def _written(seen: Seen) -> t.Iterator[Change]:
     kinds = {"ConfigMap": (CONFIG, ("f:data", "f:binaryData")), "Secret": (SECRET, ("f:data", "f:stringData")), "Service": (SERVICE, ("f:spec",))}
     for kind, item in seen.of(*kinds):
         meta, (change, fields) = item["metadata"], kinds[kind]
-        if meta["name"] in _NOISE or _incident.LABEL in meta.get("labels", {}) or _LEADER in meta.get("annotations", {}):
+        if meta["name"] in _NOISE or _record.LABEL in meta.get("labels", {}) or _LEADER in meta.get("annotations", {}):
             continue
         created = moment(meta["creationTimestamp"])
         writes = [entry for entry in meta.get("managedFields", []) if any(name in entry.get("fieldsV1", {}) for name in fields)]
@@ -255,13 +256,13 @@ def _pods(seen: Seen) -> t.Iterator[Change]:
 def _ours(seen: Seen, asking: str) -> t.Iterator[Change]:
     """What runbooks did and noted, from their records."""
     for _kind, item in seen.of("ConfigMap"):
-        if _incident.LABEL not in item["metadata"].get("labels", {}):
+        if _record.LABEL not in item["metadata"].get("labels", {}):
             continue
-        incident = item["metadata"]["labels"][_incident.LABEL]
+        incident = item["metadata"]["labels"][_record.LABEL]
         for key, value in item.get("data", {}).items():
             entry = json.loads(value)
-            if key.startswith("change.") and entry["state"] in (_incident.DONE, _incident.UNDONE):
-                target, undone = entry["change"]["target"], entry["state"] == _incident.UNDONE
+            if key.startswith("change.") and entry["state"] in (_record.DONE, _record.UNDONE):
+                target, undone = entry["change"]["target"], entry["state"] == _record.UNDONE
                 yield Change(t.cast(datetime.datetime, moment(entry["at"])), OURS, named(target["kind"], target["name"]),
                              redact(f"{incident}: {'taken back: ' if undone else ''}{entry['change']['summary']}"), FIELD_MANAGER, incident == asking)
             elif key.startswith("event."):

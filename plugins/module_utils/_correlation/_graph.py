@@ -10,8 +10,8 @@ import dataclasses
 import re
 import typing as t
 
-from ansible_collections.sre.runbooks.plugins.module_utils import _mounts
-from ansible_collections.sre.runbooks.plugins.module_utils._cluster import Json
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster import _mounts
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster._connection import Json
 from ansible_collections.sre.runbooks.plugins.module_utils._correlation._seen import WORKLOADS, Seen, named, workload_of
 
 #: labels by which proxies, meshes and gateways name whom they talk to

@@ -8,11 +8,11 @@ from __future__ import annotations
 import datetime
 import typing as t
 
-from ansible_collections.sre.runbooks.plugins.module_utils._cluster import FIELD_MANAGER
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster._connection import FIELD_MANAGER
 from ansible_collections.sre.runbooks.plugins.module_utils._correlation import _changes
 from ansible_collections.sre.runbooks.plugins.module_utils._correlation._changes import Change
 from ansible_collections.sre.runbooks.plugins.module_utils._correlation._graph import UNRELATED, Graph
-from ansible_collections.sre.runbooks.plugins.module_utils._diagnosis import Candidate, rank
+from ansible_collections.sre.runbooks.plugins.module_utils._diagnosis._candidates import Candidate, rank
 
 #: how often a change of each kind is behind an incident, from 0 to 1: a judgement, not a measurement
 PRIORS = {_changes.ROLLOUT: 1.0, _changes.STOPPED: 1.0, _changes.ROLLBACK: 0.85, _changes.CONFIG: 0.85, _changes.SECRET: 0.85,

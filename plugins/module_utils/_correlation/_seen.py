@@ -9,9 +9,9 @@ import dataclasses
 import datetime
 import typing as t
 
-from ansible_collections.sre.runbooks.plugins.module_utils._cluster import Cluster, Json
-from ansible_collections.sre.runbooks.plugins.module_utils._errors import ClusterError
-from ansible_collections.sre.runbooks.plugins.module_utils._parallel import each
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster._connection import Cluster, Json
+from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import ClusterError
+from ansible_collections.sre.runbooks.plugins.module_utils._core._parallel import each
 
 NAMESPACED = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ControllerRevision", "ConfigMap", "Secret", "Service",
               "HorizontalPodAutoscaler", "Pod", "Event")

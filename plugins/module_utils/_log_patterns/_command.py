@@ -11,8 +11,8 @@ import pathlib
 import sys
 import typing as t
 
-from ansible_collections.sre.runbooks.plugins.module_utils._cluster import Json
-from ansible_collections.sre.runbooks.plugins.module_utils._errors import InvalidInput, RunbookError
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster._connection import Json
+from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import InvalidInput, RunbookError
 from ansible_collections.sre.runbooks.plugins.module_utils._log_patterns import _files, _mine
 
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 import datetime
 import typing as t
 
-from ansible_collections.sre.runbooks.plugins.module_utils._cluster import Json
-from ansible_collections.sre.runbooks.plugins.module_utils._errors import InvalidInput
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster._connection import Json
+from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import InvalidInput
 from ansible_collections.sre.runbooks.plugins.module_utils._log_patterns import _rise
 from ansible_collections.sre.runbooks.plugins.module_utils._log_patterns._mine import BASELINE, Miner
 from ansible_collections.sre.runbooks.plugins.module_utils._log_patterns._read import Blocks

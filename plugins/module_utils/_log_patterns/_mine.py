@@ -10,9 +10,9 @@ import dataclasses
 import re
 import typing as t
 
-from ansible_collections.sre.runbooks.plugins.module_utils import _redact
-from ansible_collections.sre.runbooks.plugins.module_utils._cluster import Json
-from ansible_collections.sre.runbooks.plugins.module_utils._compiled import compiled_before, require_compiler
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster._connection import Json
+from ansible_collections.sre.runbooks.plugins.module_utils._core import _redact
+from ansible_collections.sre.runbooks.plugins.module_utils._core._compiled import compiled_before, require_compiler
 from ansible_collections.sre.runbooks.plugins.module_utils._log_patterns import _group, _header, _pattern, _structured, _times
 from ansible_collections.sre.runbooks.plugins.module_utils._log_patterns._pattern import Pattern
 from ansible_collections.sre.runbooks.plugins.module_utils._log_patterns._shapes import MOST_SHAPES, Shape, Shapes

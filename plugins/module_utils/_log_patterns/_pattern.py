@@ -9,8 +9,8 @@ import dataclasses
 import math
 import typing as t
 
-from ansible_collections.sre.runbooks.plugins.module_utils._cluster import Json
-from ansible_collections.sre.runbooks.plugins.module_utils._diagnosis import Table
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster._connection import Json
+from ansible_collections.sre.runbooks.plugins.module_utils._diagnosis._candidates import Table
 
 #: standard deviations from which on an error is named as grown, and other records as gone
 _GREW, _GONE = 2.0, -4.0

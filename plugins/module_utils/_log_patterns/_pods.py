@@ -8,11 +8,11 @@ from __future__ import annotations
 import time
 import typing as t
 
-from ansible_collections.sre.runbooks.plugins.module_utils import _logs, _revisions, _workload
-from ansible_collections.sre.runbooks.plugins.module_utils._cluster import Cluster, Json
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster import _logs, _revisions, _workload
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster._connection import Cluster, Json
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster._workload import Target
 from ansible_collections.sre.runbooks.plugins.module_utils._log_patterns import _files, _read
 from ansible_collections.sre.runbooks.plugins.module_utils._log_patterns._mine import Miner
-from ansible_collections.sre.runbooks.plugins.module_utils._workload import Target
 
 #: since the beginning of the workload's newest revision
 ROLLOUT = "rollout"

@@ -10,9 +10,9 @@ import os
 import typing as t
 import zlib
 
-from ansible_collections.sre.runbooks.plugins.module_utils._compiled import np
+from ansible_collections.sre.runbooks.plugins.module_utils._core._compiled import np
+from ansible_collections.sre.runbooks.plugins.module_utils._core._text_file import TextFile
 from ansible_collections.sre.runbooks.plugins.module_utils._log_patterns import _records
-from ansible_collections.sre.runbooks.plugins.module_utils._text_file import TextFile
 
 #: bytes that are looked at together; a longer line is cut into lines, and a longer record into records
 BLOCK, LONGEST_LINE, LONGEST_RECORD = 4 << 20, 32 << 20, 1 << 20

@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools
 import typing as t
 
-from ansible_collections.sre.runbooks.plugins.module_utils._compiled import njit, np
+from ansible_collections.sre.runbooks.plugins.module_utils._core._compiled import njit, np
 
 #: what a byte is to a shape: a to f, a digit, any other part of a word, between words, the end of a line
 _GAPS = b" \t\r\v\f\0=:,;()[]{}\"'|<>"

@@ -15,7 +15,7 @@ import dataclasses
 import os
 import typing as t
 
-from ansible_collections.sre.runbooks.plugins.module_utils._compiled import np
+from ansible_collections.sre.runbooks.plugins.module_utils._core._compiled import np
 from ansible_collections.sre.runbooks.plugins.module_utils._log_patterns import _records, _times
 
 #: shapes that are told apart; the records of further ones are only counted

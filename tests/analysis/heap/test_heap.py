@@ -12,9 +12,9 @@ import judge
 import pytest
 import reference
 
-from ansible_collections.sre.runbooks.plugins.module_utils._errors import RunbookError
-from ansible_collections.sre.runbooks.plugins.module_utils._hprof import _analysis, _markdown, _page
-from ansible_collections.sre.runbooks.plugins.module_utils._hprof._model import HeapAnalysis, Node
+from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import RunbookError
+from ansible_collections.sre.runbooks.plugins.module_utils._memory._hprof import _analysis, _markdown, _page
+from ansible_collections.sre.runbooks.plugins.module_utils._memory._hprof._model import HeapAnalysis, Node
 
 #: program: (what the suspect is called, the field that has to be named, the class that fills it)
 PLANTED = {

@@ -10,13 +10,13 @@ import json
 import re
 
 import pytest
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster._workload import Target
+from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import ClusterError
 from ansible_collections.sre.runbooks.plugins.module_utils._correlation import _analysis, _changes, _onset, _rank, _seen
 from ansible_collections.sre.runbooks.plugins.module_utils._correlation._analysis import Question
 from ansible_collections.sre.runbooks.plugins.module_utils._correlation._graph import Graph
 from ansible_collections.sre.runbooks.plugins.module_utils._correlation._onset import Log, Onset
 from ansible_collections.sre.runbooks.plugins.module_utils._correlation._seen import Seen
-from ansible_collections.sre.runbooks.plugins.module_utils._errors import ClusterError
-from ansible_collections.sre.runbooks.plugins.module_utils._workload import Target
 
 OLD = "2026-11-20T00:00:00Z"
 NOW = datetime.datetime(2026, 11, 24, 3, 30, tzinfo=datetime.timezone.utc)

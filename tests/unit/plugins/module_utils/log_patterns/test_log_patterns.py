@@ -10,7 +10,7 @@ import gzip
 import json
 
 import pytest
-from ansible_collections.sre.runbooks.plugins.module_utils._errors import InvalidInput
+from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import InvalidInput
 from ansible_collections.sre.runbooks.plugins.module_utils._log_patterns import _command as command_line
 from ansible_collections.sre.runbooks.plugins.module_utils._log_patterns import _files, _group, _header, _mine, _read, _times
 

@@ -1,0 +1,83 @@
+# Copyright (c) 2026, sre.runbooks contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The rollout history of a workload: its revisions with their pod templates."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster import _workload
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster._connection import Cluster, Json
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster._workload import Target
+
+REVISION = "deployment.kubernetes.io/revision"
+#: labels that the controllers add to a template
+_HASHES = ("pod-template-hash", "controller-revision-hash")
+#: annotations that only restart pods
+_RESTARTS = ("kubectl.kubernetes.io/restartedAt", "runbooks.sre/restart")
+
+
+@dataclasses.dataclass(frozen=True)
+class Revision:
+    """One revision.
+
+    :param number: as ``kubectl rollout history`` shows it; it grows when a revision is used again.
+    :param name: of the ReplicaSet or ControllerRevision.
+    :param created_at: ISO 8601; of its first use.
+    :param change_cause: as annotated, empty if not.
+    :param template: the pod template, without the labels that controllers add.
+    """
+
+    number: int
+    name: str
+    created_at: str
+    change_cause: str
+    template: Json
+
+
+def read(cluster: Cluster, target: Target, workload: Json) -> list[Revision]:
+    """The revisions that the cluster still has, oldest first."""
+    return sorted(map(revision, objects(cluster, target, workload)), key=lambda item: item.number)
+
+
+def objects(cluster: Cluster, target: Target, workload: Json) -> list[Json]:
+    """The ReplicaSets or ControllerRevisions that belong to a workload."""
+    kind = "ReplicaSet" if target.kind == "Deployment" else "ControllerRevision"
+    uid = workload["metadata"]["uid"]
+    return [item for item in cluster.list(kind, target.namespace, labelSelector=_workload.selector(workload))
+            if any(owner["uid"] == uid for owner in item["metadata"].get("ownerReferences", []))]
+
+
+def essence(template: Json) -> Json:
+    """A template without what only restarts pods: two revisions of equal essence run the same thing."""
+    return _without(template, "annotations", _RESTARTS)
+
+
+def number(item: Json) -> int:
+    """The revision that a ReplicaSet or ControllerRevision stands for."""
+    return int(item.get("revision") or item["metadata"].get("annotations", {}).get(REVISION, "0"))
+
+
+def template(item: Json) -> Json:
+    """The pod template of a ReplicaSet or ControllerRevision, as its workload had it."""
+    found = item.get("spec", {}).get("template") or item.get("data", {}).get("spec", {}).get("template", {})
+    return {key: value for key, value in _without(found, "labels", _HASHES).items() if key != "$patch"}
+
+
+def revision(item: Json) -> Revision:
+    """The revision that a ReplicaSet or ControllerRevision holds."""
+    meta = item["metadata"]
+    return Revision(number(item), meta["name"], meta["creationTimestamp"],
+                    meta.get("annotations", {}).get("kubernetes.io/change-cause", ""), template(item))
+
+
+def _without(pod_template: Json, group: str, keys: tuple[str, ...]) -> Json:
+    slim = copy.deepcopy(pod_template)
+    meta = slim.get("metadata", {})
+    if group in meta:
+        meta[group] = {key: value for key, value in meta[group].items() if key not in keys}
+        if not meta[group]:
+            del meta[group]
+    return slim

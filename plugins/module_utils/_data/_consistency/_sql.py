@@ -1,0 +1,164 @@
+# Copyright (c) 2026, sre.runbooks contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From a rule to one statement that returns the rows it is about."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+from ansible_collections.sre.runbooks.plugins.module_utils._data._consistency._rules import Rule, Values
+
+
+@dataclasses.dataclass(frozen=True)
+class Slice:
+    """A part of a table's keys: a range of them, or each n-th of whole numbers.
+
+    :param first: the range begins with it; None is open.
+    :param end: the range ends before it; None is open.
+    :param nth: which of ``of`` shares.
+    """
+
+    first: int | None = None
+    end: int | None = None
+    nth: int = 0
+    of: int = 1
+
+    def __str__(self) -> str:
+        if self.of > 1:
+            return f"share {self.nth + 1} of {self.of}"
+        ends = [f"{word} {value}" for word, value in (("from", self.first), ("below", self.end)) if value is not None]
+        return " ".join(ends) or "all"
+
+
+EVERYTHING = Slice()
+
+
+def statement(rule: Rule, keys: Slice = EVERYTHING) -> str:
+    """The SELECT of a rule: its key, found, expected, amount, customer, time, and the sample columns.
+
+    :param keys: only rows with such keys; for a kind in ``SLICED``.
+    """
+    inner = _SLICED[rule.kind](rule, keys) if rule.kind in _SLICED else _WHOLE[rule.kind](rule)
+    key = ["audited_row"] if "audit" in rule.values else [quoted(name) for name in rule.key]
+    compared = ["NULL", "NULL"] if rule.kind in ("sql", "not_null") or "flag" in rule.values else ["found", "expected"]
+    columns = [*key, *compared, f"({rule.amount})::numeric" if rule.amount else "NULL", _optional(rule.customer), _optional(rule.time),
+               *(quoted(name) for name in rule.sample)]
+    return f"SELECT {', '.join(columns)}\nFROM ({inner}) AS affected"
+
+
+def aggregate(of: Values, keys: Slice = EVERYTHING) -> str:
+    """The sum for each key of the table that a total is derived from."""
+    column = quoted(of.get("column") or of["by"])
+    return (f"SELECT {column} AS summed_key, sum({of['expression']}) AS summed FROM {table(of['table'])}"
+            f" WHERE {column} IS NOT NULL{_and(of.get('where'))}{_within(column, keys)} GROUP BY {column}")
+
+
+def table(name: str) -> str:
+    """A table's name, quoted; ``schema.table`` or ``table``."""
+    return ".".join(quoted(part) for part in name.split("."))
+
+
+def quoted(name: str) -> str:
+    """An identifier exactly as it was written."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
+    """A text constant, whatever standard_conforming_strings is."""
+    escaped = text.replace("'", "''")
+    return "'" + escaped + "'" if "\\" not in text else " E'" + escaped.replace("\\", "\\\\") + "'"
+
+
+def _derived_total(rule: Rule, keys: Slice) -> str:
+    v, key = rule.values, quoted(rule.key[0])
+    column = f"t.{quoted(v['column'])}"
+    return (f"SELECT t.*, {column} AS found, coalesce(i.summed, 0) AS expected FROM {_rows(v)} AS t"
+            f" LEFT JOIN ({aggregate(v['of'], keys)}) AS i ON i.summed_key = t.{key}"
+            f" WHERE {column} IS DISTINCT FROM coalesce(i.summed, 0){_within(f't.{key}', keys)}")
+
+
+def _orphans(rule: Rule) -> str:
+    v, other = rule.values, rule.values["references"]
+    column = f"t.{quoted(v['column'])}"
+    return (f"SELECT t.*, {column} AS found, NULL AS expected FROM {_rows(v)} AS t WHERE {column} IS NOT NULL"
+            f" AND NOT EXISTS (SELECT FROM {_rows(other)} AS r WHERE r.{quoted(other['column'])} = {column})")
+
+
+def _duplicates(rule: Rule) -> str:
+    """All but the first row of each group, as a unique index would judge: rows with a NULL repeat nothing."""
+    v = rule.values
+    columns, key = _list(v["columns"]), _list(rule.key, "t")
+    return (f"SELECT * FROM (SELECT t.*, concat_ws(', ', {_list(v['columns'], 't')}) AS found,"
+            f" first_value(concat_ws(', ', {key})) OVER same AS expected, row_number() OVER same AS nth"
+            f" FROM {_rows(v)} AS t JOIN (SELECT {columns} FROM {_rows(v)} AS u GROUP BY {columns} HAVING count(*) > 1) AS d"
+            f" USING ({columns}) WINDOW same AS (PARTITION BY {_list(v['columns'], 't')} ORDER BY {key})) AS numbered WHERE nth > 1")
+
+
+def _audit_mismatch(rule: Rule) -> str:
+    """Rows that differ from the last entry that has the column, and rows that should be there and are not.
+
+    ``jsonb_populate_record`` gives the recorded value the column's own type, be it a number or a text in JSON.
+    """
+    v = rule.values
+    if "flag" in v:
+        return f"SELECT * FROM {_rows(v)} AS t WHERE {quoted(v['flag'])}"
+    audit = v["audit"]
+    row, values, name = quoted(audit["row"]), quoted(audit["values"]), literal(v["column"])
+    last = (f"SELECT DISTINCT ON ({row}) {row} AS audited_row, {values} -> {name} AS value, {values} IS NULL AS gone"
+            f" FROM {table(audit['table'])} WHERE {row} IS NOT NULL AND ({values} ? {name} OR {values} IS NULL){_and(audit.get('where'))}"
+            f" ORDER BY {row}, {quoted(audit['order'])} DESC")
+    typed = f"(jsonb_populate_record(NULL::{table(v['table'])}, jsonb_build_object({name}, a.value))).{quoted(v['column'])}"
+    found, key = f"t.{quoted(v['column'])}", f"t.{quoted(rule.key[0])}"
+    return (f"SELECT t.*, a.audited_row, {found} AS found, {typed} AS expected FROM ({last}) AS a"
+            f" LEFT JOIN {table(v['table'])} AS t ON {key} = a.audited_row"
+            f" WHERE NOT a.gone AND ({key} IS NULL OR {found} IS DISTINCT FROM {typed})")
+
+
+def _sums(rule: Rule) -> str:
+    v = rule.values
+    return (f"SELECT coalesce(l.summed_key, r.summed_key) AS {quoted(v['by'])}, l.summed AS found, r.summed AS expected"
+            f" FROM ({aggregate(v)}) AS l FULL JOIN ({aggregate(v['other'])}) AS r USING (summed_key)"
+            " WHERE coalesce(l.summed, 0) IS DISTINCT FROM coalesce(r.summed, 0)")
+
+
+def _not_null(rule: Rule) -> str:
+    missing = " OR ".join(f"{quoted(name)} IS NULL" for name in rule.values["columns"])
+    return f"SELECT * FROM {_rows(rule.values)} AS t WHERE {missing}"
+
+
+def _sql(rule: Rule) -> str:
+    # The line break ends a comment in the last line.
+    return rule.values["query"].rstrip("; \n") + "\n"
+
+
+_WHOLE: dict[str, t.Callable[[Rule], str]] = {
+    "orphans": _orphans, "duplicates": _duplicates, "audit_mismatch": _audit_mismatch, "sums": _sums, "not_null": _not_null,
+    "sql": _sql}
+_SLICED: dict[str, t.Callable[[Rule, Slice], str]] = {"derived_total": _derived_total}
+#: kinds that can be checked by slices of their key
+SLICED = tuple(_SLICED)
+
+
+def _rows(values: Values) -> str:
+    """The table's rows that count; a subquery, so that the condition sees no other table's columns."""
+    return f"(SELECT * FROM {table(values['table'])}{' WHERE (' + values['where'] + ')' if values.get('where') else ''})"
+
+
+def _list(names: t.Iterable[str], alias: str = "") -> str:
+    return ", ".join((f"{alias}." if alias else "") + quoted(name) for name in names)
+
+
+def _optional(column: str) -> str:
+    return quoted(column) if column else "NULL"
+
+
+def _and(condition: str | None) -> str:
+    return f" AND ({condition})" if condition else ""
+
+
+def _within(column: str, keys: Slice) -> str:
+    conditions = [f"{column} {sign} {value}" for sign, value in ((">=", keys.first), ("<", keys.end)) if value is not None]
+    conditions += [f"abs({column} % {keys.of}) = {keys.nth}"] if keys.of > 1 else []
+    return "".join(f" AND {condition}" for condition in conditions)

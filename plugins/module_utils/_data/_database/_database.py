@@ -1,0 +1,186 @@
+# Copyright (c) 2026, sre.runbooks contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One database: sessions with time-outs, and errors that say what to do."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import re
+import typing as t
+
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster import _workload
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster._connection import Cluster, Json
+from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import ClusterError
+from ansible_collections.sre.runbooks.plugins.module_utils._core._optional import require
+from ansible_collections.sre.runbooks.plugins.module_utils._core._redact import redact
+from ansible_collections.sre.runbooks.plugins.module_utils._data._database import _credentials, _forward
+from ansible_collections.sre.runbooks.plugins.module_utils._data._database._credentials import Credentials
+
+try:
+    import psycopg2
+except ImportError:
+    pass
+
+APPLICATION = "sre.runbooks"
+#: from this version on a server ends a statement whose client was killed
+CHECKS_CLIENTS = 140000
+
+#: options of every module that reaches a database from the controller
+DATABASE_CONNECTION_SPEC: dict[str, dict[str, t.Any]] = {
+    "namespace": {"type": "str", "required": True},
+    "database": {
+        "type": "dict", "default": {"workload": "api-server"},
+        "options": {
+            "workload": {"type": "str", "default": "api-server"},
+            "container": {"type": "str"},
+            "host": {"type": "str", "default": ""},
+            "port": {"type": "int"},
+            "name": {"type": "str", "default": ""},
+            "user": {"type": "str", "default": ""},
+            "password": {"type": "str", "default": "", "no_log": True},
+            "ssl_mode": {"type": "str", "default": "prefer",
+                         "choices": ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"]},
+            "route": {"type": "str", "default": "auto", "choices": ["auto", "direct", "port_forward"]},
+            "connect_timeout": {"type": "int", "default": 10},
+        }},
+}
+
+#: what libpq or the server says, and what a person does about it; the first that matches counts
+_CAUSES: tuple[tuple[str, str, str], ...] = (
+    (r"password authentication failed|no password supplied|role .* does not exist|pg_hba", "does not let us in",
+     "Check user and password of the database variables."),
+    (r"database .* does not exist", "has no such database", "Check the name of the database."),
+    (r"permission denied", "denies a permission", "Grant it to the role that the runbook uses (docs/data-inconsistency.md lists them)."),
+    # pg_dump bounds its wait for locks by the statement's time.
+    (r"lock timeout|statement timeout[\s\S]*LOCK TABLE", "did not give a lock in time",
+     "See who holds it in pg_locks, or raise the lock timeout; then run again."),
+    (r"statement timeout", "broke a statement off at its time limit", "Raise the statement timeout, or run at a quieter time."),
+    (r"too many (clients|connections)|connection slots", "has no connection left", "Free connections, then run again."),
+    (r"terminating connection|server closed the connection|connection already closed|SSL (SYSCALL|connection)|EOF detected|reset by peer",
+     "ended the connection", "Run again with the same incident_id: what was finished is kept."),
+    (r"refused|timeout expired|timed out|could not translate|No route|starting up|shutting down", "cannot be reached",
+     "Check the host, the port and the database's pod; set the route where it cannot be reached directly."),
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Database:
+    """A database that can be asked.
+
+    :param address: where libpq connects; differs from ``credentials.host`` when the port is forwarded.
+    """
+
+    cluster_name: str
+    credentials: Credentials
+    address: str
+    port: int
+    connect_timeout: int = 10
+    forwarder: _forward.Forwarder | None = None
+
+    def connect(self, *, read_only: bool | None = True, statement_timeout: float = 0, lock_timeout: float = 5,
+                settings: t.Mapping[str, str] | None = None) -> t.Any:
+        """A new psycopg2 connection. Close it (``contextlib.closing``).
+
+        :param read_only: the default of the session's transactions; None leaves it to the role's and database's default.
+        :param statement_timeout: seconds; 0 for no limit.
+        :param settings: further settings of the session, such as ``work_mem``.
+        :raises ClusterError: the database cannot be reached, or turns us away.
+        """
+        require("psycopg2")
+        chosen = {**({} if read_only is None else {"default_transaction_read_only": "on" if read_only else "off"}),
+                  "lock_timeout": f"{lock_timeout * 1000:.0f}",
+                  "statement_timeout": f"{statement_timeout * 1000:.0f}", **(settings or {})}
+        # libpq splits the options at spaces and backslashes.
+        options = " ".join(f"-c {name}={_escaped(value)}" for name, value in chosen.items())
+        with self.errors("connect"):
+            connection = psycopg2.connect(**self._parameters(), password=self.credentials.password or None, options=options)
+            if connection.server_version >= CHECKS_CLIENTS:
+                connection.autocommit = True
+                with connection.cursor() as cursor:
+                    cursor.execute("SET client_connection_check_interval = '5s'")
+                connection.autocommit = False
+            return connection
+
+    def environment(self) -> dict[str, str]:
+        """For libpq programs such as pg_dump: nothing of it belongs on their command line."""
+        names = {"host": "PGHOST", "hostaddr": "PGHOSTADDR", "port": "PGPORT", "dbname": "PGDATABASE", "user": "PGUSER",
+                 "sslmode": "PGSSLMODE", "connect_timeout": "PGCONNECT_TIMEOUT", "application_name": "PGAPPNAME"}
+        inherited = {key: value for key, value in os.environ.items() if not key.startswith("PG")}
+        given = {names[key]: str(value) for key, value in self._parameters().items() if key in names}
+        return {**inherited, **given, "PGPASSWORD": self.credentials.password}
+
+    @contextlib.contextmanager
+    def errors(self, doing: str) -> t.Iterator[None]:
+        """Turn what psycopg2 raises into an error that says where, what was attempted, and what to do."""
+        try:
+            yield
+        except psycopg2.Error as error:
+            raise self.error(doing, str(error)) from error
+
+    def error(self, doing: str, said: str) -> ClusterError:
+        """The error for what libpq or the server said while ``doing`` something."""
+        if self.forwarder and self.forwarder.failure:
+            return self.forwarder.failure
+        text = redact(" ".join(said.split()))[:400]
+        what, next_step = next(((what, step) for pattern, what, step in _CAUSES if re.search(pattern, said, re.IGNORECASE)),
+                               ("did not do what it was asked", ""))
+        return ClusterError(f"Cluster {self.cluster_name}: {self.credentials} {what} ({doing}): {text}.", next_step)
+
+    def _parameters(self) -> dict[str, t.Any]:
+        who = self.credentials
+        return {"host": who.host, **({} if self.address == who.host else {"hostaddr": self.address}), "port": self.port,
+                "dbname": who.name, "user": who.user, "sslmode": who.ssl_mode, "connect_timeout": self.connect_timeout,
+                "application_name": APPLICATION, "keepalives_idle": 30}
+
+
+@contextlib.contextmanager
+def opened(cluster: Cluster, namespace: str, given: t.Mapping[str, t.Any]) -> t.Iterator[Database]:
+    """The database that ``given`` (the option ``database``) means, reachable while the context lasts.
+
+    ``route`` ``auto`` forwards a port where the host is a Service of the cluster, and connects directly otherwise.
+    """
+    credentials = _credentials.resolve(cluster, namespace, given)
+    pod = None
+    if given["route"] != "direct":
+        pod = _pod_behind(cluster, namespace, credentials)
+        if pod is None and given["route"] == "port_forward":
+            raise ClusterError(f"Cluster {cluster.name}: {credentials.host} is no Service with a ready pod in {namespace}, "
+                               "so no port can be forwarded to it.", "Set route: direct, or host to a Service's name.")
+    if pod is None:
+        yield Database(cluster.name, credentials, credentials.host, credentials.port, given["connect_timeout"])
+        return
+    with _forward.forwarded(cluster, *pod) as forwarder:
+        yield Database(cluster.name, credentials, "127.0.0.1", forwarder.port, given["connect_timeout"], forwarder)
+
+
+def _pod_behind(cluster: Cluster, namespace: str, who: Credentials) -> tuple[str, str, int] | None:
+    """Namespace, ready pod and its port, where the host names a Service: ``postgres`` or ``postgres.shop.svc.cluster.local``."""
+    service_name, _dot, domain = who.host.partition(".")
+    if domain and not re.fullmatch(r"[a-z0-9-]+(\.svc(\..+)?)?", domain):
+        return None
+    where = domain.partition(".")[0] or namespace
+    service = cluster.find("Service", where, service_name)
+    if service is None or not service["spec"].get("selector"):
+        return None
+    labels = ",".join(f"{key}={value}" for key, value in service["spec"]["selector"].items())
+    ready = [pod for pod in cluster.list("Pod", where, labelSelector=labels) if _workload.ready(pod)]
+    if not ready:
+        raise ClusterError(f"Cluster {cluster.name}: no pod behind Service {where}/{service_name} is ready, so the database "
+                           "cannot be reached.", "Look at the database's pod first.")
+    return where, ready[0]["metadata"]["name"], _target_port(service, ready[0], who.port)
+
+
+def _target_port(service: Json, pod: Json, port: int) -> int:
+    target = next((entry.get("targetPort", entry["port"]) for entry in service["spec"]["ports"] if entry["port"] == port), port)
+    if isinstance(target, int):
+        return target
+    named = [entry["containerPort"] for container in pod["spec"]["containers"] for entry in container.get("ports", [])
+             if entry.get("name") == target]
+    return named[0] if named else port
+
+
+def _escaped(value: str) -> str:
+    return re.sub(r"([\\ ])", r"\\\1", value)

@@ -1,0 +1,175 @@
+# Copyright (c) 2026, sre.runbooks contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The modes of a repair: what each of them does, and what it says."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import pathlib
+import typing as t
+
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster._connection import Json
+from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import InvalidInput, Refused
+from ansible_collections.sre.runbooks.plugins.module_utils._data._consistency import _rules
+from ansible_collections.sre.runbooks.plugins.module_utils._data._consistency._rules import Rule
+from ansible_collections.sre.runbooks.plugins.module_utils._data._database._database import Database
+from ansible_collections.sre.runbooks.plugins.module_utils._data._repair import _apply, _audit, _constraints, _plan, _remaining
+from ansible_collections.sre.runbooks.plugins.module_utils._data._repair._apply import Applied, Repair
+from ansible_collections.sre.runbooks.plugins.module_utils._data._repair._audit import AuditLog, Table
+from ansible_collections.sre.runbooks.plugins.module_utils._data._repair._plan import Plan
+from ansible_collections.sre.runbooks.plugins.module_utils._evidence._store import write_private
+from ansible_collections.sre.runbooks.plugins.module_utils._task._module import Result, Task
+
+CONSTRAINTS = "constraints.sql"
+
+
+@dataclasses.dataclass(frozen=True)
+class Work:
+    """One task's database and what it is asked to do with it."""
+
+    task: Task
+    database: Database
+    audit: AuditLog
+    directory: pathlib.Path
+
+    @contextlib.contextmanager
+    def session(self, doing: str, read_only: bool) -> t.Iterator[t.Any]:
+        """A session whose rows read the same as in every other; nothing is committed at its end."""
+        p = self.task.params
+        with self.database.errors(doing), contextlib.closing(self.database.connect(
+                read_only=read_only, lock_timeout=p["lock_timeout"], statement_timeout=p["statement_timeout"],
+                settings=_audit.SETTINGS)) as connection:
+            if read_only:
+                connection.set_session(isolation_level="REPEATABLE READ")
+            yield connection
+
+    def tables(self, connection: t.Any) -> dict[str, Table]:
+        """The tables to repair, in order."""
+        return {table["name"]: _audit.describe(connection, table["name"], table["key"]) for table in self.task.params["tables"]}
+
+    def rules(self) -> list[Rule]:
+        """The rules that the repair is judged by."""
+        return _rules.load(self.task.params["rules_files"], self.task.params["rules"])
+
+    def repair(self, connection: t.Any) -> Repair:
+        """The incident's repair."""
+        return Repair(connection, self.task.params["incident_id"] or "no-incident", self.tables(connection))
+
+    def plan(self) -> Plan:
+        """Compare, and write the plan's files."""
+        with self.session("compare tables with the audit log", read_only=True) as connection:
+            plan = _plan.make(connection, self.audit, list(self.tables(connection).values()), self.directory, self.task.progress)
+            proposed = _constraints.propose(self.rules(), lambda table, key: _audit.describe(connection, table, key).key_type)
+        write_private(self.directory / CONSTRAINTS, proposed)
+        return plan
+
+    def current(self) -> Plan:
+        """The plan that this incident has begun and not finished, else a new one."""
+        with self.session("look for a repair that was begun", read_only=True) as connection:
+            begun = self.repair(connection).begun()
+        known = _plan.load(self.directory, begun.plan) if begun.plan else None
+        return dataclasses.replace(known, begun=begun.rows) if known and begun.rows < known.total else self.plan()
+
+    def files(self, plan: str) -> list[pathlib.Path]:
+        """What there is of a plan on the controller, by its hash."""
+        paths = [self.directory / plan / name for name in (_plan.RECONCILIATION, _plan.OPERATIONS, _apply.REVERSE)]
+        return [path for path in (*paths, self.directory / CONSTRAINTS) if path.is_file()]
+
+
+def _planned(work: Work) -> Result:
+    plan = work.current()
+    return {"outcome": "planned" if plan.total else "nothing", **_plan_json(plan), "says": _plan_says(work, plan)}
+
+
+def _tried(work: Work) -> Result:
+    plan = work.current()
+    with work.session("try the repair", read_only=False) as connection:
+        repair = work.repair(connection)
+        # What was repaired stays finished: then there is nothing to try, only to judge.
+        finished = repair.begun().plan not in ("", plan.hash)
+        result = Applied() if finished else repair.apply(plan, work.task.params["batch_size"], False, work.task.progress)
+        left = _remaining.violations(connection, work.rules(), work.audit)
+        connection.rollback()
+    broken = sum(left.violations.values())
+    says = [f"tried and taken back: {result.written} of {plan.total - plan.begun} rows; {broken or 'no'} rows would still break a rule"]
+    return {"outcome": "tried", **_plan_json(plan), **_applied_json(result), **dataclasses.asdict(left),
+            "says": [*says, *_skipped_says(result), *left.errors]}
+
+
+def _applied(work: Work) -> Result:
+    approved = work.task.params["approved_plan"]
+    if not approved:
+        raise InvalidInput("data_repair with mode apply needs approved_plan.", "Plan first; the plan's hash is what is approved.")
+    with work.session("repair", read_only=False) as connection:
+        repair = work.repair(connection)
+        begun = repair.begun().plan
+        connection.rollback()
+        plan = _continued(work, begun) if begun == approved else work.plan()
+        if plan.hash != approved:
+            raise Refused(f"The repair plan is now {plan.hash or 'empty'}, but {approved} was approved: the rows, or the audit log, have "
+                          "changed since. Nothing was written.", "Look at the new reconcile.sql, and approve its hash.")
+        _apply.write_reversal(repair, plan.directory)  # first: it has to be there even if this is broken off
+        result = repair.apply(plan, work.task.params["batch_size"], True, work.task.progress)
+    says = [f"{result.written} rows repaired in {result.batches} batches; they are kept in {repair.backup}", *_skipped_says(result)]
+    if result.resumed:
+        says.insert(0, f"continued after {result.resumed} batches of an earlier run")
+    return {"changed": result.written > 0, "outcome": "repaired", **_plan_json(plan), **_applied_json(result), "says": says,
+            "plan": [_change(f"repaired {result.written} rows, as plan {plan.hash} says")]}
+
+
+def _reversed(work: Work) -> Result:
+    with work.session("reverse the repair", read_only=False) as connection:
+        repair = work.repair(connection)
+        begun = repair.begun().plan
+        result = repair.reverse() if begun else Applied()
+        connection.commit()
+    return {"changed": result.written > 0, "outcome": "reversed" if begun else "nothing", **_plan_json(Plan(work.directory, begun)),
+            **_applied_json(result), "says": [f"{result.written} rows are as they were before the repair", *_skipped_says(result)],
+            "plan": [_change(f"took the repair of {result.written} rows back")]}
+
+
+def _continued(work: Work, begun: str) -> Plan:
+    plan = _plan.load(work.directory, begun)
+    if plan is None:
+        raise Refused(f"Plan {begun} was applied in part, and its file {work.directory / begun / _plan.OPERATIONS} is not on this controller, or "
+                      "is another one.", "Run where the plan was made, or reverse the repair and plan again.")
+    return plan
+
+
+def _change(summary: str) -> Json:
+    """For whoever shows what was changed: the clean-up does not take a repair back."""
+    return {"summary": summary, "temporary": False}
+
+
+def _plan_json(plan: Plan) -> Json:
+    return {"plan_hash": plan.hash, "counts": plan.counts, "total": plan.total, "undecided_count": plan.undecided_count,
+            "undecided": [dataclasses.asdict(one) for one in plan.undecided]}
+
+
+def _applied_json(result: Applied) -> Json:
+    return {"written": result.written, "skipped": result.skipped, "skipped_count": result.skipped_count}
+
+
+def _plan_says(work: Work, plan: Plan) -> list[str]:
+    if not plan.total and not plan.undecided_count:
+        return ["every row is as the audit log says: nothing to repair"]
+    shown = ", ".join(f"{number} {kind}s of {table}" for table, kinds in plan.counts.items() for kind, number in kinds.items())
+    lines = [f"repair plan {plan.hash}: {shown or 'no operation'}"]
+    if plan.begun:
+        lines.append(f"{plan.begun} of its {plan.total} rows were dealt with before it was broken off; it goes on when it is approved again")
+    if plan.undecided_count:
+        lines.append(f"{plan.undecided_count} missing rows whose audit entry does not say all of them")
+    if plan.total and not work.task.check_mode:
+        lines.append(f"every row before and after: {plan.directory / _plan.RECONCILIATION}")
+    return lines
+
+
+def _skipped_says(result: Applied) -> list[str]:
+    if not result.skipped_count:
+        return []
+    return [f"{result.skipped_count} rows were written by somebody since and left alone: {', '.join(result.skipped[:10]) or 'see the backup'}"]
+
+
+MODES: dict[str, t.Callable[[Work], Result]] = {"plan": _planned, "dry_run": _tried, "apply": _applied, "reverse": _reversed}

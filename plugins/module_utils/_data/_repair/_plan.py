@@ -1,0 +1,206 @@
+# Copyright (c) 2026, sre.runbooks contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The plan of a repair: its operations in files, and a hash that names exactly them."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import hashlib
+import itertools
+import json
+import os
+import pathlib
+import shutil
+import typing as t
+
+from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import Refused
+from ansible_collections.sre.runbooks.plugins.module_utils._data._repair import _audit
+from ansible_collections.sre.runbooks.plugins.module_utils._data._repair._audit import (
+    DELETE, INSERT, UPDATE, AuditLog, Operation, Table, Undecided, literal, quoted)
+
+OPERATIONS, RECONCILIATION = "operations.csv", "reconcile.sql"
+KEPT = 200
+csv.field_size_limit(1 << 30)  # a field of PostgreSQL's
+#: how a missing value is told from an empty text in the file
+NOTHING, SOMETHING = "-", "="
+#: how a script begins that a person runs: also while the database is read-only by default, and with rows that read as planned
+BEGIN = "BEGIN READ WRITE;\n" + "\n".join(f"SET LOCAL {name} = {literal(value)};" for name, value in _audit.SETTINGS.items())
+
+
+@dataclasses.dataclass
+class Plan:
+    """What a repair would do.
+
+    :param hash: names exactly these operations; empty when there are none.
+    :param counts: table -> kind -> operations.
+    :param undecided: the first of the rows that the audit log names but does not decide about; ``undecided_count`` of them in all.
+    :param begun: rows of it that an earlier run has dealt with.
+    :param directory: where its files are; gone again when there are no operations.
+    """
+
+    directory: pathlib.Path
+    hash: str = ""
+    counts: dict[str, dict[str, int]] = dataclasses.field(default_factory=dict)
+    undecided: list[Undecided] = dataclasses.field(default_factory=list)
+    undecided_count: int = 0
+    begun: int = 0
+
+    @property
+    def total(self) -> int:
+        """Operations in all."""
+        return sum(number for kinds in self.counts.values() for number in kinds.values())
+
+    def operations(self) -> t.Iterator[Operation]:
+        """The operations from the plan's file.
+
+        :raises Refused: the file is not the one that was planned.
+        """
+        path = self.directory / OPERATIONS
+        with open(path, newline="", encoding="utf-8") as file:
+            if _hash(file) != self.hash:
+                raise Refused(f"{path} is not the file that was planned.", "Plan the repair again.")
+            file.seek(0)
+            for table, kind, key, entry, before, after, changed in csv.reader(file):
+                yield Operation(table, kind, key, int(entry), _value(before), _value(after), changed)
+
+    def batches(self, size: int) -> t.Iterator[tuple[int, list[Operation]]]:
+        """Numbered batches, each of one kind on one table, in an order that foreign keys allow."""
+        number = 0
+        for _group, operations in itertools.groupby(self.operations(), key=lambda one: (one.table, one.kind)):
+            while batch := list(itertools.islice(operations, size)):
+                number += 1
+                yield number, batch
+
+
+def make(connection: t.Any, audit: AuditLog, tables: t.Sequence[Table], directory: pathlib.Path,
+         tell: t.Callable[[str], None]) -> Plan:
+    """Compare the tables with the audit log in one read-only transaction, and write the plan's files.
+
+    :param tables: parents before the tables that refer to them.
+    :param directory: the plan gets a directory below it that is named by its hash: one that was begun is not overwritten.
+    """
+    unfinished = directory / ".unfinished"
+    shutil.rmtree(unfinished, ignore_errors=True)  # of a run that was killed
+    unfinished.mkdir(parents=True, mode=0o700)
+    try:
+        return _made(connection, audit, tables, unfinished, tell)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _made(connection: t.Any, audit: AuditLog, tables: t.Sequence[Table], directory: pathlib.Path, tell: t.Callable[[str], None]) -> Plan:
+    plan = Plan(directory)
+    parts = []
+    for table in tables:
+        tell(f"comparing {table.name} with {audit.table}")
+        counts = plan.counts.setdefault(table.name, {})
+        for kind, operations in itertools.groupby(_decided(plan, _audit.differences(connection, audit, table)), key=lambda one: one.kind):
+            part = directory / f".{len(parts)}.{kind}.csv"
+            counts[kind] = _write(part, operations)
+            parts.append((kind, part))
+    _join(directory / OPERATIONS, _in_order(parts))
+    with open(directory / OPERATIONS, newline="", encoding="utf-8") as file:
+        plan.hash = _hash(file) if plan.total else ""
+    if plan.total:
+        _write_reconciliation(plan, {table.name: table for table in tables})
+        plan.directory = directory.parent / plan.hash
+        shutil.rmtree(plan.directory, ignore_errors=True)
+        directory.rename(plan.directory)
+    return plan
+
+
+def load(directory: pathlib.Path, hash_: str) -> Plan | None:
+    """A plan that was made below the directory before and not changed since, None where it is not here."""
+    directory = directory / hash_
+    path = directory / OPERATIONS
+    if not path.is_file():
+        return None
+    with open(path, newline="", encoding="utf-8") as file:
+        if _hash(file) != hash_:
+            return None
+    plan = Plan(directory, hash_)
+    for one in plan.operations():
+        kinds = plan.counts.setdefault(one.table, {})
+        kinds[one.kind] = kinds.get(one.kind, 0) + 1
+    return plan
+
+
+def _decided(plan: Plan, found: t.Iterable[Operation | Undecided]) -> t.Iterator[Operation]:
+    for one in found:
+        if isinstance(one, Operation):
+            yield one
+            continue
+        plan.undecided_count += 1
+        if len(plan.undecided) < KEPT:
+            plan.undecided.append(one)
+
+
+def _in_order(parts: list[tuple[str, pathlib.Path]]) -> list[pathlib.Path]:
+    """Rows that refer to others go first and come last."""
+    deletes = [path for kind, path in reversed(parts) if kind == DELETE]
+    return deletes + [path for kind, path in parts if kind != DELETE]
+
+
+def _write(path: pathlib.Path, operations: t.Iterable[Operation]) -> int:
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", newline="", encoding="utf-8") as file:
+        writer, number = csv.writer(file, lineterminator="\n"), 0
+        for one in operations:
+            writer.writerow((one.table, one.kind, one.key, one.entry, _marked(one.before), _marked(one.after), one.changed))
+            number += 1
+    return number
+
+
+def _join(path: pathlib.Path, parts: t.Sequence[pathlib.Path]) -> None:
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as whole:
+        for part in parts:
+            with open(part, "rb") as file:
+                while chunk := file.read(1 << 20):
+                    whole.write(chunk)
+            part.unlink()
+
+
+def _write_reconciliation(plan: Plan, tables: t.Mapping[str, Table]) -> None:
+    """The plan as SQL for a person to read, before and after of each row beside it."""
+    path = plan.directory / RECONCILIATION
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+        file.write(f"-- Repair plan {plan.hash}: what data_repair applies in batches, with backup, once this "
+                   f"hash is approved.\n-- Each statement only touches a row that still is as it was when this was planned.\n{BEGIN}\n")
+        for one in plan.operations():
+            file.write(_statement(tables[one.table], one))
+        file.write("COMMIT;\n")
+
+
+def _statement(table: Table, one: Operation) -> str:
+    values = json.loads(one.changed or "{}", parse_float=str)
+    where = f"{quoted(table.key)} = {literal(one.key)} AND r::text = {literal(one.before or '')}"
+    if one.kind == UPDATE:
+        shown = "; ".join(f"{name}: {before} -> {after}" for name, (before, after) in values.items())
+        sets = ", ".join(f"{quoted(name)} = (({literal(one.after or '')})::{table.quoted}).{quoted(name)}" for name in values)
+        statement = f"UPDATE {table.quoted} AS r SET {sets} WHERE {where};"
+    elif one.kind == INSERT:
+        shown, columns = f"missing: {json.dumps(values)}", ", ".join(map(quoted, table.columns))
+        picked = ", ".join(f"(row).{quoted(name)}" for name in table.columns)
+        statement = (f"INSERT INTO {table.quoted} ({columns}) OVERRIDING SYSTEM VALUE SELECT {picked} "
+                     f"FROM (SELECT ({literal(one.after or '')})::{table.quoted} AS row) AS r ON CONFLICT DO NOTHING;")
+    else:
+        shown = f"was removed: {json.dumps(values)}"
+        statement = f"DELETE FROM {table.quoted} AS r WHERE {where};"
+    comment = f"{one.table} {one.key}, audit entry {one.entry}, {shown}".replace("\n", " ")
+    return f"-- {comment}\n{statement}\n"
+
+
+def _hash(file: t.TextIO) -> str:
+    digest = hashlib.sha256()
+    while chunk := file.read(1 << 20):
+        digest.update(chunk.encode())
+    return digest.hexdigest()[:16]
+
+
+def _marked(value: str | None) -> str:
+    return NOTHING if value is None else SOMETHING + value
+
+
+def _value(marked: str) -> str | None:
+    return None if marked == NOTHING else marked[1:]

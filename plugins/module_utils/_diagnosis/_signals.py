@@ -1,0 +1,130 @@
+# Copyright (c) 2026, sre.runbooks contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Signals: measured conditions with a threshold, and measuring them until they are clear."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+import typing as t
+
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster._connection import Json
+from ansible_collections.sre.runbooks.plugins.module_utils._task._module import Result, Task
+
+MITIGATED, NOT_MITIGATED, UNKNOWN = "mitigated", "not_mitigated", "unknown"
+
+#: options of every module that measures signals
+SIGNALS_SPEC: dict[str, dict[str, t.Any]] = {
+    "until_clear": {"type": "bool", "default": False},
+    "sustained": {"type": "float", "default": 20.0},
+    "timeout": {"type": "float", "default": 180.0},
+    "interval": {"type": "float", "default": 4.0},
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Signal:
+    """One measured condition.
+
+    :param name: stable identifier, such as ``oom_killed``.
+    :param value: what was measured, None where it could not be.
+    :param threshold: what it is compared with.
+    :param breached: whether the condition holds.
+    :param text: value and threshold for a person.
+    :param pods: the pods that it is about.
+    """
+
+    name: str
+    value: float | None
+    threshold: float
+    breached: bool
+    text: str
+    pods: tuple[str, ...] = ()
+
+    def to_json(self) -> Json:
+        """As module results show it."""
+        return {**dataclasses.asdict(self), "pods": list(self.pods)}
+
+
+@dataclasses.dataclass(frozen=True)
+class Reading:
+    """All signals of one moment.
+
+    :param complete: whether enough could be measured to call the target healthy.
+    :param pods: what was read of each pod.
+    :param facts: what else was read.
+    :param incomplete_because: what could not be measured, when not complete.
+    """
+
+    at: str
+    signals: tuple[Signal, ...]
+    complete: bool
+    pods: tuple[Json, ...] = ()
+    facts: Json = dataclasses.field(default_factory=dict)
+    incomplete_because: str = "not every pod could be measured (no metrics port, no metrics API, or not running yet)"
+
+    @property
+    def breached(self) -> tuple[Signal, ...]:
+        """The signals over their threshold."""
+        return tuple(signal for signal in self.signals if signal.breached)
+
+    @property
+    def clear(self) -> bool:
+        """Everything measured, and nothing over its threshold."""
+        return self.complete and not self.breached
+
+
+def signals_result(task: Task, measure: t.Callable[[bool], Reading]) -> Result:
+    """What a module that measures signals returns: one reading, or with ``until_clear`` the last of many.
+
+    :param measure: takes a reading; its argument says whether it is one of many, right after a change.
+    """
+    p = task.params
+    if p["until_clear"]:
+        outcome, reading = until_clear(lambda: measure(True), p["sustained"], p["timeout"], p["interval"], task.progress)
+    else:
+        reading = measure(False)
+        outcome = "breached" if reading.breached else "healthy" if reading.complete else "unknown"
+    return {"outcome": outcome, "at": reading.at, "signals": [signal.to_json() for signal in reading.signals],
+            "pods": list(reading.pods), "facts": reading.facts, "says": _says(reading, outcome)}
+
+
+def until_clear(measure: t.Callable[[], Reading], sustained: float, timeout: float, interval: float,
+                tell: t.Callable[[str], None]) -> tuple[str, Reading]:
+    """Measure until the signals have been clear for a sustained window, or the time is up.
+
+    :param sustained: seconds without a breach that count as mitigated.
+    :param timeout: seconds after which the last reading decides.
+    :param interval: seconds between readings.
+    :returns: the outcome and the last reading.
+    """
+    started, clear_since = time.monotonic(), None
+    while True:
+        reading, moment = measure(), time.monotonic()
+        clear_since = (clear_since or moment) if reading.clear else None
+        if clear_since is not None and moment - clear_since >= sustained:
+            return MITIGATED, reading
+        if moment - started >= timeout:
+            return (NOT_MITIGATED if reading.breached else UNKNOWN), reading
+        tell(_standing(reading, clear_since and moment - clear_since, sustained))
+        time.sleep(interval)
+
+
+def _standing(reading: Reading, clear_for: float | None, sustained: float) -> str:
+    if reading.breached:
+        return "still breached: " + "; ".join(signal.text for signal in reading.breached)
+    if clear_for is None:
+        return reading.incomplete_because
+    return f"clear for {clear_for:.0f} of {sustained:.0f} s"
+
+
+def _says(reading: Reading, outcome: str) -> list[str]:
+    if reading.breached:
+        return [f"{signal.text}: {', '.join(signal.pods)}" if signal.pods else signal.text for signal in reading.breached]
+    lines = [signal.text for signal in reading.signals]
+    if outcome == "healthy":
+        lines.append("nothing is over its threshold: no incident, nothing to change")
+    if outcome == "unknown":
+        lines.append(reading.incomplete_because)
+    return lines

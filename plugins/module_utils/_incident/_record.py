@@ -1,0 +1,198 @@
+# Copyright (c) 2026, sre.runbooks contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The record of an incident, kept in the target cluster so that any controller can continue it.
+
+One ConfigMap per incident, with one key per event and per change. Appending is a
+merge patch of a new key, so writers never overwrite each other.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import getpass
+import json
+import re
+import secrets
+import socket
+import typing as t
+
+from ansible_collections.sre.runbooks.plugins.module_utils._change._change import Change
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster._connection import Cluster, Json
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster._workload import Target
+from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import ClusterError, InvalidInput
+from ansible_collections.sre.runbooks.plugins.module_utils._evidence._store import now
+
+LABEL = "runbooks.sre/incident"
+TYPE_LABEL = "runbooks.sre/type"
+_ID = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,50}[A-Za-z0-9])?")
+
+INTENDED, DONE, UNDONE, VOID = "intended", "done", "undone", "void"
+
+#: statuses of an incident that no person needs to look at now
+AT_REST = {"mitigated", "planned", "closed"}
+
+
+@dataclasses.dataclass
+class LedgerEntry:
+    """A change and what became of it.
+
+    :param number: 1, 2, … in the order of writing.
+    :param state: ``intended`` (written before the change), ``done``, ``undone`` or ``void`` (never happened).
+    :param at: when that state was recorded.
+    """
+
+    number: int
+    change: Change
+    state: str
+    at: str
+
+    def to_json(self) -> Json:
+        """As it is stored."""
+        return dataclasses.asdict(self)
+
+
+def check_id(incident_id: str) -> str:
+    """Refuse an id that could not name a directory, a label and a ConfigMap."""
+    if not _ID.fullmatch(incident_id):
+        raise InvalidInput(
+            f"incident_id {incident_id!r} is not usable: 1 to 52 letters, digits, '.', '_' or '-', "
+            "beginning and ending with a letter or digit.", "For example: -e incident_id=INC-1234")
+    return incident_id
+
+
+def new_id(incident_type: str) -> str:
+    """A readable id: type and UTC time."""
+    moment = datetime.datetime.now(datetime.timezone.utc).strftime("%Y%m%d-%H%M%S")
+    return f"{incident_type.replace('_', '-')}-{moment}"
+
+
+def me() -> str:
+    """Who acts, for records: user and host of the controller."""
+    return f"{getpass.getuser()}@{socket.gethostname()}"
+
+
+class Incident:
+    """One incident's record in its cluster."""
+
+    def __init__(self, cluster: Cluster, namespace: str, config_map: Json) -> None:
+        self._cluster = cluster
+        self._namespace = namespace
+        self._data: dict[str, str] = config_map.get("data", {})
+        self.head: Json = json.loads(self._data["incident"])
+        self.id: str = self.head["id"]
+
+    @classmethod
+    def find(cls, cluster: Cluster, namespace: str, incident_id: str) -> "Incident | None":
+        """The record of an id, or None."""
+        found = cluster.find("ConfigMap", namespace, _name(check_id(incident_id)))
+        return cls(cluster, namespace, found) if found else None
+
+    @classmethod
+    def load(cls, cluster: Cluster, namespace: str, incident_id: str) -> "Incident":
+        """The record of an id that must exist."""
+        found = cls.find(cluster, namespace, incident_id)
+        if found is None:
+            known = [incident.id for incident in cls.all(cluster, namespace)]
+            raise InvalidInput(
+                f"Cluster {cluster.name}: namespace {namespace} has no incident {incident_id!r}.",
+                f"Known: {', '.join(known[-10:])}." if known else "It has no incidents at all.")
+        return found
+
+    @classmethod
+    def all(cls, cluster: Cluster, namespace: str) -> list["Incident"]:
+        """Every incident of a namespace, oldest first."""
+        maps = cluster.list("ConfigMap", namespace, labelSelector=LABEL)
+        return sorted((cls(cluster, namespace, item) for item in maps), key=lambda i: i.head["opened_at"])
+
+    @classmethod
+    def open(cls, cluster: Cluster, incident_id: str, incident_type: str, target: Target,
+             **facts: t.Any) -> "Incident":
+        """Create the record, or return the one that is there."""
+        head = {"id": check_id(incident_id), "type": incident_type, "target": dataclasses.asdict(target),
+                "status": "open", "opened_at": now(), "opened_by": me(), **facts}
+        body = {"apiVersion": "v1", "kind": "ConfigMap",
+                "metadata": {"name": _name(incident_id), "namespace": target.namespace,
+                             "labels": {LABEL: incident_id, TYPE_LABEL: incident_type,
+                                        "app.kubernetes.io/managed-by": "sre.runbooks"}},
+                "data": {"incident": json.dumps(head)}}
+        try:
+            return cls(cluster, target.namespace, cluster.create("ConfigMap", target.namespace, body))
+        except ClusterError as error:
+            if error.status != 409:
+                raise
+            return cls.load(cluster, target.namespace, incident_id)
+
+    @property
+    def target(self) -> Target:
+        """What the incident is about."""
+        return Target(**self.head["target"])
+
+    @property
+    def status(self) -> str:
+        """``open``, ``mitigated``, ``contained``, ``not_mitigated``, ``unknown``, ``cooldown`` or ``closed``."""
+        return self.head["status"]
+
+    @property
+    def acknowledged(self) -> Json | None:
+        """Who has taken the incident on, and when: ``by`` and ``at``; None while nobody has."""
+        return json.loads(self._data["acknowledged"]) if "acknowledged" in self._data else None
+
+    @property
+    def escalations(self) -> dict[str, str]:
+        """When it was escalated, by severity and step, such as ``P2.respond``."""
+        return {key.partition(".")[2]: json.loads(value) for key, value in self._data.items() if key.startswith("escalation.")}
+
+    def acknowledge(self, who: str) -> None:
+        """Record that somebody has taken the incident on; the first one stays."""
+        if self.acknowledged is None:
+            self._store({"acknowledged": json.dumps({"by": who, "at": now()})})
+            self.note("acknowledge", f"acknowledged by {who}")
+
+    def escalated(self, step: str) -> None:
+        """Record that it was escalated: once for each severity and step."""
+        self._store({f"escalation.{self.head['severity']}.{step}": json.dumps(now())})
+
+    def update(self, **facts: t.Any) -> None:
+        """Set facts of the record itself, such as its status."""
+        self.head.update(facts)
+        self._store({"incident": json.dumps(self.head)})
+
+    def note(self, phase: str, text: str, at: str | None = None, **facts: t.Any) -> None:
+        """Append an event to the timeline."""
+        moment = at or now()
+        key = f"event.{re.sub('[^0-9TZ]', '', moment)}-{secrets.token_hex(3)}"
+        self._store({key: json.dumps({"at": moment, "phase": phase, "text": text, "by": me(), **facts})})
+
+    def timeline(self) -> list[Json]:
+        """The events in order of time."""
+        events = [json.loads(value) for key, value in self._data.items() if key.startswith("event.")]
+        return sorted(events, key=lambda event: event["at"])
+
+    def ledger(self) -> list[LedgerEntry]:
+        """The changes in the order in which they were written."""
+        entries = [json.loads(value) for key, value in sorted(self._data.items()) if key.startswith("change.")]
+        return [LedgerEntry(**{**entry, "change": Change.from_json(entry["change"])}) for entry in entries]
+
+    def intend(self, change: Change) -> LedgerEntry:
+        """Write a change to the ledger, before it is made."""
+        entry = LedgerEntry(len(self.ledger()) + 1, change, INTENDED, now())
+        self._write_entry(entry)
+        return entry
+
+    def mark(self, entry: LedgerEntry, state: str) -> None:
+        """Record what became of a change."""
+        entry.state, entry.at = state, now()
+        self._write_entry(entry)
+
+    def _write_entry(self, entry: LedgerEntry) -> None:
+        self._store({f"change.{entry.number:04d}": json.dumps(entry.to_json())})
+
+    def _store(self, data: dict[str, str]) -> None:
+        self._cluster.patch("ConfigMap", self._namespace, _name(self.id), {"data": data})
+        self._data.update(data)
+
+
+def _name(incident_id: str) -> str:
+    return "incident-" + incident_id.lower().replace("_", "-")

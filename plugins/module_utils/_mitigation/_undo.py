@@ -1,0 +1,73 @@
+# Copyright (c) 2026, sre.runbooks contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Take changes back: the ledger replayed backwards, refusing where someone else has written since."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster._connection import Cluster
+from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import Drift
+from ansible_collections.sre.runbooks.plugins.module_utils._evidence._store import now
+from ansible_collections.sre.runbooks.plugins.module_utils._incident._record import DONE, INTENDED, UNDONE, VOID, Incident, LedgerEntry
+
+TEMPORARY, EXPIRED, ALL = "temporary", "expired", "all"
+
+
+@dataclasses.dataclass
+class Undone:
+    """What an undo did.
+
+    :param restored: entries whose previous values are back (or would be, in check mode).
+    :param settled: entries with nothing to restore (never made, already back, object gone).
+    :param refused: entries that someone else has changed since, each with the explanation.
+    """
+
+    restored: list[LedgerEntry] = dataclasses.field(default_factory=list)
+    settled: list[LedgerEntry] = dataclasses.field(default_factory=list)
+    refused: list[Drift] = dataclasses.field(default_factory=list)
+
+
+def pending(incident: Incident, which: str = TEMPORARY, numbers: t.Collection[int] = ()) -> list[LedgerEntry]:
+    """What is still in place and is to be taken back, newest first.
+
+    Restarts come last: they make pods read what was put back before.
+
+    :param which: TEMPORARY, EXPIRED (temporary, and its time is up) or ALL (that can be reversed).
+    :param numbers: only these entries, all when empty.
+    """
+    chosen = {TEMPORARY: lambda change: change.temporary, ALL: lambda change: change.reversible,
+              EXPIRED: lambda change: bool(change.expires_at) and change.expires_at <= now()}[which]
+    entries = [entry for entry in reversed(incident.ledger())
+               if entry.state in (DONE, INTENDED) and chosen(entry.change) and (not numbers or entry.number in numbers)]
+    return sorted(entries, key=lambda entry: entry.change.action == "restart")
+
+
+def undo(cluster: Cluster, incident: Incident, entries: t.Sequence[LedgerEntry], check_mode: bool) -> Undone:
+    """Restore what an incident changed.
+
+    :param entries: as ``pending`` returns them.
+    """
+    result = Undone()
+    for entry in entries:
+        state = entry.change.state(cluster)
+        if state in ("before", "gone"):
+            result.settled.append(entry)
+            if not check_mode:
+                incident.mark(entry, VOID if entry.state == INTENDED else UNDONE)
+            continue
+        try:
+            if not check_mode:
+                entry.change.undo(cluster)
+                incident.mark(entry, UNDONE)
+                incident.note("undo", f"restored: {entry.change.summary}", change=entry.number)
+            elif state == "drift":
+                entry.change.refuse_drift(cluster)
+            result.restored.append(entry)
+        except Drift as drift:
+            result.refused.append(drift)
+            if not check_mode:
+                incident.note("undo", f"refused: {drift.message}", change=entry.number)
+    return result

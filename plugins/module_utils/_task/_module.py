@@ -1,0 +1,92 @@
+# Copyright (c) 2026, sre.runbooks contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One way to run a module: in the Ansible worker, or on a remote host as an ordinary module.
+
+A module has ``ARGUMENT_SPEC`` and ``run(task) -> dict``. Its ``main()`` calls ``run_module``;
+the action plugin of the same name calls ``run`` in the worker (see ``plugin_utils/action.py``).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster._connection import Cluster, Connection
+from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import RunbookError
+from ansible_collections.sre.runbooks.plugins.module_utils._evidence._store import EvidenceStore
+
+Result = t.Dict[str, t.Any]
+
+CONNECTION_SPEC: dict[str, dict[str, t.Any]] = {
+    "kubeconfig": {"type": "path"},
+    "context": {"type": "str"},
+    "host": {"type": "str"},
+    "api_token": {"type": "str", "no_log": True},
+    "ca_cert": {"type": "path"},
+    "validate_certs": {"type": "bool", "default": True},
+    "proxy": {"type": "str"},
+    "request_timeout": {"type": "float", "default": 15.0},
+    "retries": {"type": "int", "default": 2},
+    "cluster_name": {"type": "str", "default": "cluster"},
+}
+TARGET_SPEC: dict[str, dict[str, t.Any]] = {
+    "namespace": {"type": "str", "required": True},
+    "workload": {"type": "str", "required": True},
+    "container": {"type": "str"},
+}
+INCIDENT_SPEC: dict[str, dict[str, t.Any]] = {
+    "incident_id": {"type": "str", "required": True},
+}
+EVIDENCE_SPEC: dict[str, dict[str, t.Any]] = {
+    "incident_id": {"type": "str"},
+    "incidents_dir": {"type": "path", "default": "incidents"},
+}
+
+
+@dataclasses.dataclass
+class Task:
+    """What a module's ``run`` gets.
+
+    :param params: validated parameters.
+    :param check_mode: change nothing.
+    :param progress: shows one line to the person who waits (nothing when run remotely).
+    :param directory: private to this run, and removed when it ends, however it ends.
+    """
+
+    params: dict[str, t.Any]
+    check_mode: bool = False
+    progress: t.Callable[[str], None] = lambda line: None
+    directory: str = ""
+
+    def cluster(self) -> Cluster:
+        """Connect to the cluster of this task (no request is sent yet)."""
+        p = self.params
+        return Cluster(Connection(
+            name=p["cluster_name"], kubeconfig=p["kubeconfig"] or "", context=p["context"] or "",
+            host=p["host"] or "", token=p["api_token"] or "", ca_cert=p["ca_cert"] or "",
+            validate_certs=p["validate_certs"], proxy=p["proxy"] or "", timeout=p["request_timeout"],
+            retries=p["retries"], directory=self.directory))
+
+    def evidence(self) -> EvidenceStore | None:
+        """The evidence store of the task's incident, or None where nothing is to be saved."""
+        if not self.params.get("incident_id") or self.check_mode:
+            return None
+        return EvidenceStore(self.params["incidents_dir"], self.params["incident_id"], self.params["cluster_name"])
+
+
+def failure(error: RunbookError) -> Result:
+    """The module result of an error: one paragraph, and the facts behind it."""
+    return {"failed": True, "msg": str(error), "next_step": error.next_step, **error.details}
+
+
+def run_module(argument_spec: dict[str, dict[str, t.Any]], run: t.Callable[[Task], Result],
+               required_if: t.Sequence[t.Sequence[t.Any]] = ()) -> None:
+    """Run as an ordinary module (a bastion host)."""
+    module = AnsibleModule(argument_spec=argument_spec, required_if=required_if, supports_check_mode=True)
+    try:
+        module.exit_json(**{"changed": False, **run(Task(module.params, module.check_mode, directory=module.tmpdir))})
+    except RunbookError as error:
+        module.fail_json(**failure(error))

@@ -1,0 +1,165 @@
+# Copyright (c) 2026, sre.runbooks contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Authentication: what the figures mean, and which cause fits them."""
+
+from __future__ import annotations
+
+import datetime
+
+import pytest
+from ansible_collections.sre.runbooks.plugins.module_utils._auth import _signals
+from ansible_collections.sre.runbooks.plugins.module_utils._auth._diagnosis import Facts, diagnose, tables, who
+from ansible_collections.sre.runbooks.plugins.module_utils._auth._signals import SERIES, Thresholds, pod_facts, signals, traffic
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster._pod_metrics import Samples
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster._windows import Window
+
+NOW = datetime.datetime(2026, 11, 24, 3, 0, tzinfo=datetime.timezone.utc)
+OLD = {"revision": 1, "created_at": "2026-11-01T00:00:00Z", "change_cause": "", "images": ["auth:1"], "current": False, "changes": [],
+       "restart": False}
+NEW = {**OLD, "revision": 2, "created_at": "2026-11-24T02:50:00Z", "current": True,
+       "changes": [{"path": "spec.containers[auth].image", "before": "auth:1", "after": "auth:2"}]}
+FINE = [{"name": "redis", "status": "ok", "value": "4/100", "detail": ""}, {"name": "database", "status": "ok", "value": "9/100", "detail": ""}]
+NO_REDIS = [{"name": "redis", "status": "bad", "value": "no answer", "detail": "refused"}, FINE[1]]
+FRESH = {"kind": "Secret", "name": "key", "how": "volume", "version": "7", "changed_at": "2026-11-24T02:00:00Z", "older_pods": [], "newer_pods": ["a", "b"],
+         "certificates": [], "error": ""}
+EXPIRED, GOOD = ({**FRESH, "name": "tls", "certificates": [{"key": "tls.crt", "not_after": f"2026-11-{day}T00:00:00Z"}]} for day in (23, 30))
+STALE = {**FRESH, "older_pods": ["a"], "newer_pods": ["b"]}
+IDLE = [{"pod": "a", "cpu_cores": 0.01, "cpu_limit": None}]
+
+
+def metrics(ok=0, wrong=0, limited=0, bad=0, accepted=0, rejected=0, hits=0, slow=0):
+    lines = ["# TYPE auth_login_attempts_total counter"]
+    lines += [f'auth_login_attempts_total{{result="{result}"}} {count}'
+              for result, count in (("ok", ok), ("wrong_password", wrong), ("rate_limited", limited), ("bad_request", bad))]
+    lines += ["# TYPE auth_jwt_validation_seconds histogram"]
+    for result, count, late in (("ok", accepted, slow), ("rejected", rejected, 0)):
+        lines += [f'auth_jwt_validation_seconds_bucket{{result="{result}",le="0.01"}} {count - late}',
+                  f'auth_jwt_validation_seconds_bucket{{result="{result}",le="5"}} {count}',
+                  f'auth_jwt_validation_seconds_bucket{{result="{result}",le="+Inf"}} {count}',
+                  f'auth_jwt_validation_seconds_sum{{result="{result}"}} {late * 3}',
+                  f'auth_jwt_validation_seconds_count{{result="{result}"}} {count}']
+    return Samples("\n".join([*lines, "# TYPE auth_rate_limit_hits_total counter", f"auth_rate_limit_hits_total {hits}", ""]))
+
+
+def window(pod="a", before=None, **after):
+    return Window(pod, 10.0, metrics(**(before or {})), metrics(**after))
+
+
+def measured(*windows):
+    rows = [pod_facts(one, SERIES) for one in windows]
+    facts = traffic(windows, SERIES)
+    return facts, rows, {signal.name: signal for signal in signals(facts, rows, Thresholds())}
+
+
+def test_ordinary_traffic_is_no_signal_and_clients_mistakes_do_not_count():
+    facts, _rows, found = measured(window(ok=40, wrong=1, bad=30, accepted=40), window("b", ok=20, accepted=20))
+    assert facts["login_success"] == pytest.approx(60 / 61)
+    assert not any(signal.breached for signal in found.values())
+
+
+def test_only_what_happened_in_the_window_counts_and_a_restarted_pod_counts_from_zero():
+    facts, _rows, _found = measured(window(before={"ok": 100, "wrong": 50}, ok=110, wrong=50), window("b", before={"ok": 70}, ok=5))
+    assert (facts["logins"]["ok"], facts["login_count"], facts["login_success"]) == (15, 15, 1.0)
+
+
+@pytest.mark.parametrize("after, name", [
+    ({"ok": 10, "wrong": 10}, "login_success"),
+    ({"accepted": 10, "rejected": 3}, "tokens_rejected"),
+    ({"accepted": 10, "slow": 5}, "validation_seconds"),
+    ({"ok": 100, "limited": 4, "hits": 4}, "rate_limit_hits"),
+])
+def test_each_signal(after, name):
+    _facts, _rows, found = measured(window(**after))
+    assert [signal.name for signal in found.values() if signal.breached] == [name]
+
+
+def test_a_single_failed_login_of_few_is_chance_and_no_traffic_is_no_failure():
+    assert not measured(window(ok=2, wrong=1))[2]["login_success"].breached
+    assert measured(window())[2]["login_success"].value is None
+
+
+def test_one_person_who_mistypes_a_password_is_no_signal():
+    assert not measured(window(ok=7, wrong=2))[2]["login_success"].breached
+    assert measured(window(ok=7, wrong=3))[2]["login_success"].breached
+
+
+def facts_of(*windows, **known):
+    facts, rows, found = measured(*windows)
+    given = {"revisions": [OLD], "mounted": [FRESH], "rate_limit": {}, "usage": IDLE, "health": FINE, **known}
+    return Facts([signal.to_json() for signal in found.values()], rows, facts, recent_minutes=120, moment=NOW, **given)
+
+
+BURST = {"count": 400, "lines": [], "groups": [{"value": "partner", "count": 390, "share": 0.97}, {"value": "other", "count": 10, "share": 0.03}]}
+
+
+@pytest.mark.parametrize("facts, cause, mitigation, about", [
+    (facts_of(window(wrong=30), revisions=[OLD, NEW]), "bad_release", "rollback", "revision 2"),
+    (facts_of(window(accepted=20, slow=20), revisions=[OLD, NEW]), "bad_release", "rollback", "revision 2"),
+    (facts_of(window("a", rejected=9, accepted=9), window("b", ok=20), mounted=[STALE]), "stale_secret", "restart", "Secret key"),
+    (facts_of(window(rejected=9, accepted=9), mounted=[STALE], revisions=[OLD, NEW]), "stale_secret", "restart", "Secret key"),
+    (facts_of(window(limited=30), health=NO_REDIS), "dependency", "emergency", "redis"),
+    (facts_of(window(limited=30), health=NO_REDIS, revisions=[OLD, NEW]), "dependency", "emergency", "redis"),
+    (facts_of(window(wrong=30), health=[FINE[0], {**FINE[1], "status": "bad"}]), "dependency", "", "database"),
+    (facts_of(window(wrong=30), mounted=[GOOD, EXPIRED]), "expired_certificate", "", "tls.crt of Secret tls"),
+    (facts_of(window(wrong=30), mounted=[GOOD], revisions=[OLD, NEW]), "bad_release", "rollback", "revision 2"),
+    (facts_of(window(before={"ok": 100}, ok=110, limited=90, hits=90), rate_limit=BURST), "login_burst", "", "partner"),
+    (facts_of(window(wrong=22, limited=6, hits=6), rate_limit=BURST, revisions=[OLD, NEW]), "bad_release", "rollback", "revision 2"),
+    (facts_of(window(accepted=20, slow=20), usage=[{"pod": "a", "cpu_cores": 0.98, "cpu_limit": 1.0}]), "overload", "scale", ""),
+])
+def test_the_cause_and_what_fits_it(facts, cause, mitigation, about):
+    best = diagnose(facts)[0]
+    assert (best.name, best.recommendation, who(facts, best.name)) == (cause, mitigation, about)
+    assert best.score > 0 and best.evidence_for
+
+
+def test_without_evidence_no_cause_stands_out():
+    facts = facts_of(window(before={"ok": 1000}, ok=1010, wrong=10))
+    assert diagnose(facts)[0].score <= 0
+
+
+def test_trouble_that_began_long_after_the_rollout_is_not_laid_to_it():
+    late = facts_of(window(before={"ok": 5000}, ok=5000, wrong=30), revisions=[OLD, NEW])
+    early = facts_of(window(wrong=30), revisions=[OLD, NEW])
+    scores = [next(c.score for c in diagnose(facts) if c.name == "bad_release") for facts in (late, early)]
+    assert scores[0] < scores[1]
+
+
+def test_wrong_passwords_that_began_now_roll_no_harmless_release_back():
+    facts = facts_of(window(before={"ok": 5000}, ok=5005, wrong=30), revisions=[OLD, NEW])
+    assert diagnose(facts)[0].score <= 0
+
+
+def test_a_bad_release_is_known_while_good_pods_still_run_beside_it():
+    facts = facts_of(window("old", before={"ok": 5000}, ok=5020), window("new", wrong=10), revisions=[OLD, NEW])
+    facts.pods[0]["started_at"], facts.pods[1]["started_at"] = "2026-11-01T00:00:00Z", "2026-11-24T02:50:03Z"
+    best = diagnose(facts)[0]
+    assert best.name == "bad_release" and any("from the beginning" in text for text in best.evidence_for)
+
+
+def test_a_burst_of_many_clients_after_a_harmless_release_is_no_bad_release():
+    many = {"count": 400, "lines": [], "groups": [{"value": "one of many", "count": 8, "share": 0.02}]}
+    facts = facts_of(window(before={"ok": 1000}, ok=2000, hits=40), revisions=[OLD, NEW], rate_limit=many)
+    assert diagnose(facts)[0].name == "login_burst"
+
+
+@pytest.mark.parametrize("usage", [[], [{"pod": "a", "cpu_cores": 0.6, "cpu_limit": None}]])
+def test_slow_validations_alone_are_no_overload(usage):
+    assert diagnose(facts_of(window(accepted=20, slow=20), usage=usage))[0].score <= 0
+
+
+def test_what_could_not_be_read_is_unknown_and_speaks_neither_way():
+    facts = facts_of(window(rejected=9, accepted=9), mounted=[{**FRESH, "error": "may not read secrets"}], health=[])
+    secret = next(candidate for candidate in diagnose(facts) if candidate.name == "stale_secret")
+    assert "unknown: key could not be read" in secret.evidence_against and secret.score == 2
+
+
+def test_what_the_pods_use_is_put_beside_the_revision_that_ran_when_it_was_written():
+    rows = {table.title: table.rows for table in tables(facts_of(window(ok=5), mounted=[FRESH, {**GOOD, "changed_at": "2026-11-24T02:55:00Z"}],
+                                                                 revisions=[OLD, NEW]))}
+    assert [row[4] for row in rows["What the pods use"]] == ["1", "2"]
+    assert rows["Certificates"] == [["tls.crt of Secret tls", "2026-11-30T00:00:00Z", "6"]]
+
+
+def test_names_of_series_can_be_others():
+    assert _signals.traffic([window(ok=5)], {**SERIES, "ok": "wrong_password"})["login_success"] == 0

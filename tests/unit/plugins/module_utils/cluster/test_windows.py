@@ -1,0 +1,55 @@
+"""Counters over a window."""
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster import _windows
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster._pod_metrics import Samples
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster._windows import Window
+
+
+def window(before: str | None, after: str | None, seconds: float = 10.0) -> Window:
+    return Window("pod", seconds, None if before is None else Samples(before), None if after is None else Samples(after))
+
+
+def test_a_counter_counts_by_its_growth():
+    grown = window('hits_total{code="200"} 5\n', 'hits_total{code="200"} 25\n')
+    assert grown.delta(["hits_total"]) == 20
+    assert _windows.per_second([grown, grown], ["hits_total"]) == 4
+
+
+def test_a_process_that_restarted_counts_from_zero():
+    assert window("hits_total 500\n", "hits_total 3\n").delta(["hits_total"]) == 3
+
+
+def test_a_label_that_is_new_counts_from_zero():
+    assert window("other 1\n", 'hits_total{code="502"} 7\n').delta(['hits_total{code="502"}']) == 7
+
+
+def test_a_pod_that_did_not_answer_is_not_zero():
+    silent = window(None, "hits_total 5\n")
+    assert silent.delta(["hits_total"]) is None and not silent.measured
+    assert _windows.total([silent], ["hits_total"]) is None
+
+
+def test_the_first_series_that_is_there_wins():
+    assert window("b 1\n", "b 4\n").gauge(["a", "b"]) == 4
+
+
+BEFORE = 's_bucket{le="0.1"} 100\ns_bucket{le="1"} 100\ns_bucket{le="+Inf"} 100\ns_count 100\ns_sum 5\n'
+AFTER = 's_bucket{le="0.1"} 150\ns_bucket{le="1"} 190\ns_bucket{le="+Inf"} 200\ns_count 200\ns_sum 65\n'
+
+
+@pytest.mark.parametrize(("q", "expected"), [(0.5, 0.1), (0.7, 0.55), (0.99, 1.0)])
+def test_a_quantile_is_of_the_window_only(q, expected):
+    assert _windows.quantile([window(BEFORE, AFTER)], "s", q) == pytest.approx(expected)
+
+
+def test_a_mean_is_of_the_window_only():
+    assert _windows.mean([window(BEFORE, AFTER)], "s") == pytest.approx(0.6)
+
+
+def test_nothing_observed_is_not_a_quantile_of_zero():
+    assert _windows.quantile([window(BEFORE, BEFORE)], "s", 0.95) is None
+    assert _windows.mean([window(BEFORE, BEFORE)], "s") is None

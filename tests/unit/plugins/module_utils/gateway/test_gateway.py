@@ -1,0 +1,155 @@
+"""A gateway's signals, and what causes them."""
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster._pod_metrics import Samples
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster._windows import Window
+from ansible_collections.sre.runbooks.plugins.module_utils._gateway._diagnosis import Facts, diagnose, fixes, tables, who
+from ansible_collections.sre.runbooks.plugins.module_utils._gateway._signals import (
+    PRESETS, Thresholds, dialect_of, signals, throttled, traffic, with_label)
+
+BEFORE = """
+gateway_request_seconds_count{route="/a",status="200"} 100
+gateway_request_seconds_count{route="/a",status="503"} 10
+gateway_refused_total{route="/a",reason="shed"} 10
+"""
+AFTER = """
+gateway_request_seconds_count{route="/a",status="200"} 180
+gateway_request_seconds_count{route="/a",status="503"} 30
+gateway_request_seconds_count{route="/b",status="429"} 20
+gateway_request_seconds_count{route="/b",status="502"} 10
+gateway_refused_total{route="/a",reason="shed"} 25
+gateway_refused_total{route="/a",reason="queue"} 5
+gateway_queue_length 7
+"""
+POD = {"pod": "gw-1", "cpu_share": 0.2, "throttled_share": None, "queue": 0.0, "queue_before": 0.0}
+
+
+def windows(*pairs, seconds=10.0):
+    return [Window(f"gw-{number}", seconds, before and Samples(before), after and Samples(after))
+            for number, (before, after) in enumerate(pairs, 1)]
+
+
+def test_refusals_on_purpose_are_no_errors_and_each_route_is_told():
+    found = traffic(windows((BEFORE, AFTER)), PRESETS["shop"], "50[234]")
+    assert (found["requests"], found["errors"], found["intended"]) == (130, 15, 15)
+    assert found["per_second"] == 13
+    assert [(row["route"], row["requests"], row["errors"]) for row in found["routes"]] == [("/b", 30, 10), ("/a", 100, 5)]
+
+
+def test_pods_are_added_up_and_a_restart_does_not_count_backwards():
+    restarted = 'gateway_request_seconds_count{route="/a",status="503"} 4'
+    found = traffic(windows((BEFORE, restarted), (BEFORE, AFTER), (None, AFTER)), PRESETS["shop"], "503")
+    assert found["requests"] == 134 and found["errors"] == 9
+
+
+@pytest.mark.parametrize("name, text", [
+    ("shop", AFTER), ("nginx", 'nginx_ingress_controller_requests{path="/",status="200"} 1'),
+    ("istio", 'istio_requests_total{response_code="200"} 1'),
+    ("envoy", 'envoy_cluster_upstream_rq{envoy_response_code="200"} 1'),
+    ("shop", "gateway_queue_length 0"), ("", "go_goroutines 9")])
+def test_the_dialect_is_recognised(name, text):
+    assert dialect_of(windows((text, text)), "auto", {})["name"] == name
+
+
+def test_names_of_ones_own_replace_the_presets():
+    found = dialect_of(windows(("mine 1", "mine 2")), "auto", {"requests": "mine", "queue": ""})
+    assert (found["name"], found["requests"], found["queue"]) == ("custom", "mine", "")
+
+
+@pytest.mark.parametrize("series, wanted", [
+    ("a", 'a{s=~"5.."}'), ('a{x=~"1"}', 'a{x=~"1",s=~"5.."}')])
+def test_a_label_more(series, wanted):
+    assert with_label(series, "s", "5..") == wanted
+
+
+def test_throttling_is_a_share_of_the_periods():
+    pod = {"metadata": {"namespace": "n", "name": "gw-1"}}
+
+    def counters(periods, stopped, container="c"):
+        labels = f'{{namespace="n",pod="gw-1",container="{container}"}}'
+        return Samples(f"container_cpu_cfs_periods_total{labels} {periods}\ncontainer_cpu_cfs_throttled_periods_total{labels} {stopped}\n")
+    assert throttled(counters(100, 10), counters(150, 40), pod, "c") == pytest.approx(0.6)
+    assert throttled(counters(100, 10, ""), counters(150, 20, ""), pod, "c") == pytest.approx(0.2), "of the whole pod"
+    assert throttled(None, counters(1, 1), pod, "c") is None
+    assert throttled(counters(5, 1), counters(5, 1), pod, "c") is None
+
+
+def facts(**more):
+    return {"requests": 100.0, "errors": 0.0, "intended": 0.0, "error_share": 0.0, "seconds": 5.0, "per_second": 20.0,
+            "p95_seconds": 0.1, "routes": [{"route": "/a", "error_share": 0.0, "requests": 100.0}], **more}
+
+
+@pytest.mark.parametrize("pod, window, breached", [
+    ({}, {}, set()),
+    ({}, {"error_share": 0.06}, {"error_share"}),
+    ({}, {"error_share": 0.05}, set()),
+    ({"queue": 60.0, "queue_before": 55.0}, {}, {"queue_length"}),
+    ({"queue": 30.0}, {}, {"queue_growing"}),
+    ({"cpu_share": 0.95}, {}, {"cpu_at_limit"}),
+    ({"throttled_share": 0.8}, {}, {"cpu_throttled"}),
+    ({}, {"p95_seconds": 2.1}, {"response_seconds"}),
+    ({"cpu_share": None, "queue": None, "queue_before": None}, {"p95_seconds": None, "requests": 0}, set()),
+])
+def test_signals(pod, window, breached):
+    found = signals([{**POD, **pod}], facts(**window), Thresholds())
+    assert {signal.name for signal in found if signal.breached} == breached
+
+
+def row(name, key, p95=5.0, statuses=None, requests=100):
+    return {key: name, "requests": requests, "statuses": statuses or {"200": requests}, "error_share": 0.0, "p50_ms": 2.0,
+            "p95_ms": p95, "upstream_p50_ms": 2.0, "upstream_p95_ms": p95}
+
+
+def traffic_facts(per_second=7.0, repeats=0.0, upstream=None, share=0.95, before=7.0):
+    tries = 1 / (1 - repeats)
+    return {"per_second": per_second, "usual_per_second": 7.0, "upstream_time_share": share,
+            "clients": [{"client": "customers", "share": 0.9, "per_second": per_second, "before_per_second": before}],
+            "repeats": {"share": repeats, "per_request": tries, "most": 9, "clients": [{"client": "customers", "per_request": tries}]},
+            "upstreams": [upstream or row("api-server", "upstream")], "routes": [row("/api/orders", "route")]}
+
+
+def best(cpu, found, **more):
+    pods = [{"cpu_share": cpu, "throttled_share": more.get("throttled")}]
+    ranked = diagnose(Facts(pods, {"p95_seconds": more.get("p95", 0.1)}, found, 1000.0, found.get("usual_per_second")))
+    return ranked[0].name if ranked[0].score > 0 else "undetermined"
+
+
+SLOW = row("api-server", "upstream", p95=5800.0, statuses={"200": 50, "502": 50})
+
+
+@pytest.mark.parametrize("cause, cpu, found", [
+    ("load_above_capacity", 1.0, traffic_facts(per_second=160, share=0.3)),
+    ("load_above_capacity", 1.0, traffic_facts(per_second=160, share=0.9)),
+    ("slow_upstream", 0.03, traffic_facts(upstream=SLOW)),
+    ("slow_upstream", 0.03, traffic_facts(per_second=15, upstream=SLOW)),
+    ("retry_storm", 0.2, traffic_facts(per_second=160, repeats=0.75)),
+    ("retry_storm", 1.0, traffic_facts(per_second=160, repeats=0.75)),
+    ("gateway_undersized", 1.0, traffic_facts(share=0.4)),
+    ("undetermined", 0.03, traffic_facts()),
+])
+def test_the_right_cause_comes_first(cause, cpu, found):
+    assert best(cpu, found) == cause
+
+
+def test_throttling_alone_makes_no_surge():
+    assert best(None, traffic_facts(share=0.4), throttled=0.6) == "gateway_undersized"
+
+
+def test_without_access_log_and_cpu_nothing_is_guessed():
+    assert best(None, {}) == "undetermined"
+
+
+def test_a_gateway_that_waits_while_its_log_names_nobody():
+    assert best(0.1, {}, p95=4.0) == "slow_upstream"
+
+
+def test_who_it_is_about_and_what_would_prevent_it():
+    found = Facts([POD], {}, traffic_facts(upstream=SLOW), 1000.0, 7.0)
+    assert (who(found, "slow_upstream"), who(found, "retry_storm"), who(found, "undetermined")) == ("api-server", "customers", "")
+    assert "api-server" in fixes(found, "slow_upstream")[0]
+    assert fixes(found, "undetermined") == []
+    assert [table.title for table in tables(found.traffic)] == ["Clients", "Routes", "Upstreams"]
+    assert all(not table.rows for table in tables({}))

@@ -1,0 +1,163 @@
+# Copyright (c) 2026, sre.runbooks contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The signals of a pool, who blocks whom, and why a pool is exhausted."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster._pod_metrics import Samples
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster._windows import Window
+from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import InvalidInput
+from ansible_collections.sre.runbooks.plugins.module_utils._pool import _sessions, _signals
+from ansible_collections.sre.runbooks.plugins.module_utils._pool._diagnosis import Limits, Measured, diagnose, larger_pool, to_end
+from ansible_collections.sre.runbooks.plugins.module_utils._pool._signals import Thresholds
+
+
+def pod(active=10, pending=5, most=10, name="api-1"):
+    return {"pod": name, "active": active, "pending": pending, "idle": most - active, "max": most, "timeouts": 0}
+
+
+def session(pid, client="api", state="active", **more):
+    return {"pid": pid, "client": client, "state": state, "waits_for": "", "blocked_by": [], "state_seconds": 1.0,
+            "xact_seconds": 1.0, "query_seconds": 1.0, "query": "SELECT 1", "backend_start": "b", "xact_start": "x", **more}
+
+
+def activity(sessions, most=100):
+    return {"sessions": sessions, "clients": _sessions.clients(sessions), "chains": _sessions.chains(sessions),
+            "max_connections": most, "reserved": 3}
+
+
+LEAKS = {"acquired": 40, "leaks": [{"at": "Orders.report:60", "count": 20, "oldest_seconds": 90, "pods": [], "requests": []}]}
+CLEAN = {"acquired": 40, "leaks": []}
+TWO = [pod(), pod(name="api-2")]
+
+
+@pytest.mark.parametrize("pods, breached", [
+    ([pod(active=9, pending=0)], set()),
+    ([pod(active=10, pending=0)], {"pool_in_use"}),
+    ([pod(active=3, pending=0), pod(active=10, pending=2, name="b")], {"pool_in_use", "pool_waiting"}),
+    ([pod(active=2, pending=4)], {"pool_waiting"}),
+])
+def test_signals(pods, breached):
+    assert {signal.name for signal in _signals.pool_signals(pods, Thresholds()) if signal.breached} == breached
+
+
+PRESETS = {
+    "hikaricp_connections_active 9\nhikaricp_connections_idle 1\nhikaricp_connections_max 10\nhikaricp_connections_pending 4": (9, 10, 4),
+    "sqlalchemy_pool_checked_out 9\nsqlalchemy_pool_checked_in 1\nsqlalchemy_pool_size 10": (9, 10, None),
+    'pgbouncer_pools_server_active_connections{database="shop"} 9\npgbouncer_pools_client_waiting_connections{database="shop"} 4\n'
+    'pgbouncer_databases_pool_size{database="shop"} 10': (9, 10, 4),
+    "pg_pool_active_count 9\npg_pool_idle_count 1\npg_pool_max_count 10\npg_pool_waiting_count 4": (9, 10, 4),
+    'go_sql_in_use_connections{db_name="shop"} 9\ngo_sql_max_open_connections{db_name="shop"} 10\ngo_sql_wait_count_total{db_name="shop"} 8': (9, 10, None),
+}
+
+
+@pytest.mark.parametrize("text", PRESETS)
+def test_the_pools_of_common_libraries_are_known(text):
+    samples = Samples(text + "\n")
+    row = _signals.row(Window("a", 3.0, samples, samples), _signals.series_of({}))
+    assert (row["active"], row["max"], row["pending"]) == PRESETS[text]
+
+
+@pytest.mark.parametrize("in_use, waited", [(10, 3), (9, None)])
+def test_where_waiting_is_only_counted_it_counts_while_the_pool_is_full(in_use, waited):
+    first, last = (Samples(f"go_sql_in_use_connections {in_use}\ngo_sql_max_open_connections 10\n# TYPE go_sql_wait_count_total counter\n"
+                           f"go_sql_wait_count_total {count}\n") for count in (5, 8))
+    assert _signals.row(Window("a", 3.0, first, last), _signals.series_of({}))["pending"] == waited
+
+
+def test_names_of_series_can_be_others_and_what_is_none_of_them_is_refused():
+    assert _signals.series_of({"active": "my_pool_busy"})["active"] == ["my_pool_busy"]
+    with pytest.raises(InvalidInput, match="series names busy"):
+        _signals.series_of({"busy": ["my_pool_busy"]})
+
+
+def test_timeouts_are_counted_since_a_time():
+    import re
+    log = "2026-11-23T03:00:01.1Z connection timeout req=1\n2026-11-23T03:00:05.1Z CONNECTION TIMEOUT\n2026-11-23T03:00:06.1Z fine\n"
+    assert _signals.count_timeouts(log, re.compile(_signals.TIMEOUT_PATTERN, re.I), "2026-11-23T03:00:02.500Z") == 1
+
+
+def test_the_root_of_a_chain_is_who_waits_for_nobody():
+    sessions = [session(1, "report", "idle in transaction"), session(2, blocked_by=[1]), session(3, blocked_by=[2, 1]),
+                session(4, blocked_by=[99])]
+    chains = _sessions.chains(sessions)
+    assert [(chain["root"]["pid"], chain["waiting"]) for chain in chains] == [(1, 2)]
+
+
+def test_a_deadlock_has_no_root():
+    assert _sessions.chains([session(1, blocked_by=[2]), session(2, blocked_by=[1])]) == []
+
+
+CAUSES = {
+    "leak_in_service": (activity([session(n, state="idle") for n in range(20)]), LEAKS),
+    "slow_query": (activity([session(n, query_seconds=40.0) for n in range(20)]), CLEAN),
+    "lock_chain": (activity([session(99, "report", "idle in transaction")]
+                            + [session(n, waits_for="Lock", blocked_by=[99], query_seconds=40.0) for n in range(20)]), LEAKS),
+    "other_client": (activity([session(n) for n in range(4)]
+                              + [session(100 + n, "report", "idle in transaction", state_seconds=600.0) for n in range(92)]), CLEAN),
+    "pool_too_small": (activity([session(n) for n in range(20)]), CLEAN),
+}
+FORGOTTEN = activity([session(n, state="idle in transaction", state_seconds=60.0) for n in range(20)])
+
+
+@pytest.mark.parametrize("cause", CAUSES)
+def test_the_right_cause_is_first(cause):
+    found = Measured("api", TWO, *CAUSES[cause])
+    ranked = diagnose(found, Limits())
+    assert ranked[0].name == cause and ranked[0].score > 0
+    assert ranked[1].score < ranked[0].score
+
+
+def test_a_leak_shows_in_the_log_where_the_database_cannot_be_asked():
+    ranked = diagnose(Measured("api", TWO, {}, LEAKS), Limits())
+    assert ranked[0].name == "leak_in_service" and ranked[0].score > 0
+
+
+def test_what_the_pool_itself_reports_as_leaked_is_evidence():
+    reported = {"missed": [{"at": "shop.Orders.report (Orders.java:62)", "count": 7}]}
+    best = diagnose(Measured("api", TWO, {}, reported), Limits())[0]
+    assert best.name == "leak_in_service" and "7 connections as leaked, taken at shop.Orders.report" in best.evidence_for[0]
+
+
+@pytest.mark.parametrize("log", [LEAKS, {}])
+def test_connections_lost_inside_a_transaction_are_a_leak(log):
+    assert diagnose(Measured("api", TWO, FORGOTTEN, log), Limits())[0].name == "leak_in_service"
+
+
+def test_a_transaction_between_two_statements_is_at_work():
+    busy = activity([session(n, state="idle in transaction", state_seconds=0.1) for n in range(20)])
+    assert diagnose(Measured("api", TWO, busy, CLEAN), Limits())[0].name == "pool_too_small"
+
+
+def test_the_lock_of_another_service_is_left_alone():
+    sessions = [session(1, "migration"), session(2, "shipping", waits_for="Lock", blocked_by=[1], query_seconds=40.0),
+                session(3), session(4, waits_for="Lock", blocked_by=[3], query_seconds=0.1)]
+    assert to_end("lock_chain", Measured("api", TWO, activity(sessions), CLEAN), Limits()) == []
+
+
+def test_a_session_that_an_ordinary_user_may_not_see_takes_a_place():
+    unseen = [session(n, "report", "unknown", backend_start="", xact_seconds=None, query_seconds=None) for n in range(70)]
+    found = Measured("api", TWO, activity(unseen), {})
+    assert _sessions.hidden(unseen) == 70 and larger_pool(found, Limits())["size"] == 0
+    assert to_end("other_client", found, Limits()) == []
+
+
+def test_without_evidence_no_cause_stands_out():
+    assert diagnose(Measured("api", TWO, {}, {}), Limits())[0].score <= 0
+
+
+@pytest.mark.parametrize("cause, pids", [
+    ("lock_chain", [99]), ("other_client", list(range(100, 192))), ("slow_query", list(range(20))), ("pool_too_small", [])])
+def test_only_the_sessions_that_the_evidence_names_may_end(cause, pids):
+    assert [one["pid"] for one in to_end(cause, Measured("api", TWO, *CAUSES[cause]), Limits())] == pids
+
+
+def test_a_pool_is_raised_only_as_far_as_the_database_has_room():
+    small = Measured("api", TWO, activity([session(1, "other")]), {})
+    assert larger_pool(small, Limits(size=20, overflow=10))["size"] == 20
+    fits = larger_pool(small, Limits())
+    assert fits["size"] + fits["overflow"] == (100 - 3 - 1 - 5) // 3
+    full = larger_pool(Measured("api", TWO, activity([session(n, "other") for n in range(70)]), {}), Limits())
+    assert full["size"] == 0 and "70 held by others" in full["arithmetic"]
