@@ -60,13 +60,13 @@ def mitigate(task: Task, wanted: t.Sequence[Json]) -> Result:
     if repeated:
         return {**result, "diff": [], "outcome": "cooldown", "says": _cooldown_lines(repeated, p["cooldown"])}
     if task.check_mode or incident is None:
-        return {**result, "outcome": "planned", "changed": bool(plan.changes), "says": _plan_lines(plan)}
+        return {**result, "outcome": "planned", "changed": bool(plan.changes), "says": _plan_lines(plan) if wanted else []}
     _refuse_without_evidence(task, plan)
     made = _plan.execute(cluster, incident, plan)
     return {**result, "outcome": "changed" if made or settled else "unchanged", "changed": bool(made or settled),
             "changes": [entry.number for entry in (*settled, *made)], "workloads": _workloads(plan),
             "says": [f"finished an interrupted change: {entry.change.summary}" for entry in settled]
-            + [f"changed: {entry.change.summary}" for entry in made] or ["everything is in place already"]}
+            + [f"changed: {entry.change.summary}" for entry in made] or ["everything is in place already"] * bool(wanted)}
 
 
 def _limits(p: dict[str, t.Any]) -> Limits:
