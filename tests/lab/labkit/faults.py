@@ -182,12 +182,38 @@ def data_corrupted(kubectl: Kubectl) -> None:
     _until(lambda: _logged(kubectl, "api-server", "validation error"), SYMPTOM_SECONDS, "api-server logs a validation error")
 
 
+def crash_bad_release(kubectl: Kubectl) -> None:
+    """A release of user-service does not know how to start; the pod of the release before keeps serving."""
+    _release(kubectl, args=["user-servise"])
+    _waits(kubectl, "CrashLoopBackOff")
+
+
+def crash_missing_secret_key(kubectl: Kubectl) -> None:
+    """A release of user-service asks for a key that its Secret does not have."""
+    reference = {"secretKeyRef": {"name": "shop-db", "key": "user-password"}}
+    _release(kubectl, env=[{"name": "DB_PASSWORD", "valueFrom": reference}])
+    _waits(kubectl, "CreateContainerConfigError")
+
+
+def crash_image_missing(kubectl: Kubectl) -> None:
+    """A release of user-service names an image that is not there."""
+    _release(kubectl, image="shop/services:never-built", imagePullPolicy="Never")
+    _waits(kubectl, "ErrImageNeverPull")
+
+
+def crash_strict_probe(kubectl: Kubectl) -> None:
+    """user-service is well, but its liveness probe asks for a page that it does not have, and is not patient."""
+    _release(kubectl, livenessProbe={"httpGet": {"path": "/alive", "port": "http"}, "periodSeconds": 1, "failureThreshold": 3})
+    _until(lambda: _restarts(kubectl, "user-service") >= 2, SYMPTOM_SECONDS, "the probe has killed user-service twice")
+
+
 FAULTS: dict[str, t.Callable[[Kubectl], None]] = {fault.__name__: fault for fault in (
     memory_leak, memory_growth,
     pool_leak, slow_query, idle_in_transaction, lock_held, db_pool_too_small,
     auth_bad_release, auth_slow_release, auth_rotated_secret, auth_redis_refusing, auth_login_burst, auth_overload,
     gateway_overload, gateway_undersized, gateway_slow_upstream, gateway_queue, gateway_retry_storm,
     data_corrupted,
+    crash_bad_release, crash_missing_secret_key, crash_image_missing, crash_strict_probe,
 )}
 
 
@@ -249,6 +275,26 @@ def _small_gateway(kubectl: Kubectl, cpu: str) -> None:
     _patch(kubectl, "deployment/api-gateway", {"spec": {"template": {"spec": {"containers": [container]}}}})
     shop.wait(kubectl)
     time.sleep(USUAL_SECONDS)
+
+
+def _release(kubectl: Kubectl, **container: object) -> None:
+    """Change the container of user-service; nobody waits for what may never be ready."""
+    _patch(kubectl, "deployment/user-service", {"spec": {"template": {"spec": {"containers": [{"name": "user-service", **container}]}}}})
+
+
+def _statuses(kubectl: Kubectl, app: str) -> list[dict[str, t.Any]]:
+    pods = json.loads(kubectl("-n", NAMESPACE, "get", "pods", "-l", f"app={app}", "-o", "json"))["items"]
+    return [status for pod in pods for status in pod["status"].get("containerStatuses", [])]
+
+
+def _waits(kubectl: Kubectl, reason: str) -> None:
+    """Wait until a container of user-service is in that state."""
+    _until(lambda: any(status["state"].get("waiting", {}).get("reason") == reason for status in _statuses(kubectl, "user-service")),
+           SYMPTOM_SECONDS, f"a container of user-service waits: {reason}")
+
+
+def _restarts(kubectl: Kubectl, app: str) -> int:
+    return sum(status["restartCount"] for status in _statuses(kubectl, app))
 
 
 def _set_env(kubectl: Kubectl, deployment: str, **env: object) -> None:
