@@ -28,6 +28,7 @@ HOST_VARIABLES = {
     "api_token": "runbooks_token",
     "ca_cert": "runbooks_ca_cert",
     "validate_certs": "runbooks_validate_certs",
+    "strict_certificates": "runbooks_strict_certificates",
     "proxy": "runbooks_proxy",
     "request_timeout": "runbooks_request_timeout",
     "retries": "runbooks_retries",

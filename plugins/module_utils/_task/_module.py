@@ -27,6 +27,7 @@ CONNECTION_SPEC: dict[str, dict[str, t.Any]] = {
     "api_token": {"type": "str", "no_log": True},
     "ca_cert": {"type": "path"},
     "validate_certs": {"type": "bool", "default": True},
+    "strict_certificates": {"type": "bool", "default": True},
     "proxy": {"type": "str"},
     "request_timeout": {"type": "float", "default": 15.0},
     "retries": {"type": "int", "default": 2},
@@ -67,7 +68,7 @@ class Task:
         return Cluster(Connection(
             name=p["cluster_name"], kubeconfig=p["kubeconfig"] or "", context=p["context"] or "",
             host=p["host"] or "", token=p["api_token"] or "", ca_cert=p["ca_cert"] or "",
-            validate_certs=p["validate_certs"], proxy=p["proxy"] or "", timeout=p["request_timeout"],
+            validate_certs=p["validate_certs"], strict_certificates=p["strict_certificates"], proxy=p["proxy"] or "", timeout=p["request_timeout"],
             retries=p["retries"], directory=self.directory))
 
     def evidence(self) -> EvidenceStore | None:
