@@ -165,9 +165,8 @@ def throttled(before: Samples | None, after: Samples | None, pod: Json, containe
     meta = pod["metadata"]
     # Where the container runtime does not report single containers there are the counters of the whole pod.
     for name in (container, ""):
-        labels = {"namespace": meta["namespace"], "pod": meta["name"], "container": name}
-        periods, stopped = ((after.sum(Series(series, labels)) or 0.0) - (before.sum(Series(series, labels)) or 0.0)
-                            for series in (PERIODS, THROTTLED))
+        wanted = [Series.exactly(series, namespace=meta["namespace"], pod=meta["name"], container=name) for series in (PERIODS, THROTTLED)]
+        periods, stopped = ((after.sum(series) or 0.0) - (before.sum(series) or 0.0) for series in wanted)
         if periods > 0:
             return stopped / periods
     return None
