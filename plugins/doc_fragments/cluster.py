@@ -14,7 +14,7 @@ class ModuleDocFragment:
 options:
   kubeconfig:
     description:
-      - Path of the kubeconfig.
+      - Path of the kubeconfig, or several separated as in E(KUBECONFIG). It is read as kubectl does, impersonation included.
       - Taken from the host variable C(runbooks_kubeconfig) when not set; without either, E(KUBECONFIG), the
         default file, or the service account inside a cluster.
     type: path
@@ -35,8 +35,14 @@ options:
     description: Verify the API server's certificate, or the host variable C(runbooks_validate_certs).
     type: bool
     default: true
+  strict_certificates:
+    description:
+      - Verify the certificate as strictly as RFC 5280 asks, which Python does from 3.13 on, or the host variable
+        C(runbooks_strict_certificates). V(false) relaxes only that, for clusters whose certificates lack key identifiers.
+    type: bool
+    default: true
   proxy:
-    description: URL of an HTTP proxy, or the host variable C(runbooks_proxy).
+    description: URL of an HTTP or SOCKS proxy, or the host variable C(runbooks_proxy).
     type: str
   request_timeout:
     description: Seconds for one request, or the host variable C(runbooks_request_timeout).

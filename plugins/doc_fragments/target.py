@@ -18,12 +18,14 @@ options:
     required: true
   workload:
     description:
-      - The workload, as a Deployment's name or as C(deployment/NAME), C(statefulset/NAME) or C(daemonset/NAME).
+      - The workload, as a Deployment's name or as C(deployment/NAME), C(statefulset/NAME) or C(daemonset/NAME); also as C(deploy/NAME),
+        C(sts/NAME) and C(ds/NAME). Its pods are those that its controller made.
     type: str
     required: true
   container:
     description:
       - The container; by default the one in the annotation C(kubectl.kubernetes.io/default-container), the one
-        named like the workload, or the first.
+        named like the workload, or the only one. Among several others, what is read is that of the one which was killed for its
+        memory, which declares the port of the metrics, or the first; a change is refused until one is named.
     type: str
 """

@@ -12,6 +12,10 @@ author: sre.runbooks contributors (@sre-runbooks)
 description:
   - Makes every context of a kubeconfig an inventory host, named as the context, so that runbooks can be limited to
     clusters with C(--limit) and run on many at once.
+  - In a context's name, what Ansible's host patterns give a meaning (colons, commas, slashes, brackets, blanks, wildcards) becomes
+    a dash in the host's name, because a pattern with colons would select groups that are named like its parts. The context
+    C(arn:aws:eks:eu-west-1:111122223333:cluster/prod) is the host C(arn-aws-eks-eu-west-1-111122223333-cluster-prod).
+    C(runbooks_context) has the context as it is. C(--limit) with such a context is refused, and names the host.
   - Each host gets C(runbooks_kubeconfig) and C(runbooks_context), a local connection, the Python that runs Ansible, and
     C(kubeconfig_context) with the keys C(cluster), C(user) and C(namespace) as the kubeconfig has them.
   - The kubeconfig is read, nothing is asked of the clusters.
@@ -67,16 +71,24 @@ keyed_groups:
     prefix: user
 """
 
+import collections
 import dataclasses
 import fnmatch
+import hashlib
 import os
 import re
 import sys
 import typing as t
 
 import yaml
+from ansible import context as command_line
 from ansible.errors import AnsibleParserError
 from ansible.plugins.inventory import BaseInventoryPlugin, Constructable
+
+
+#: what means something else to Ansible: groups of all hosts, and the controller
+RESERVED = ("all", "ungrouped", "localhost", "127.0.0.1")
+_UNSAFE = re.compile(r"[^\w.@+-]+")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,7 +118,9 @@ def read_kubeconfig(paths: t.Sequence[str]) -> Kubeconfig:
     for path in present:
         document = _load(path)
         for entry in document.get("contexts") or []:
-            contexts.setdefault(entry["name"], entry.get("context") or {})
+            if not isinstance(entry, dict) or "name" not in entry:
+                raise AnsibleParserError(f"Cannot read kubeconfig {path}: one of its contexts has no name.")
+            contexts.setdefault(str(entry["name"]), entry.get("context") or {})
         current = current or document.get("current-context") or ""
     return Kubeconfig(contexts, current)
 
@@ -147,6 +161,28 @@ def current(config: Kubeconfig) -> list[str]:
     return [config.current]
 
 
+def host_names(contexts: t.Sequence[str]) -> dict[str, str]:
+    """The host name of each context: its own where a pattern can hold it, else a like one that no other context has."""
+    safe = {name: _safe(name) for name in contexts}
+    often = collections.Counter(safe.values())
+    return {name: host if host == name or often[host] == 1 else f"{host}-{hashlib.sha256(name.encode()).hexdigest()[:6]}"
+            for name, host in safe.items()}
+
+
+def _safe(name: str) -> str:
+    host = _UNSAFE.sub("-", name).strip("-").lstrip("@.+") or "context"
+    return f"context-{host}" if host in RESERVED else host
+
+
+def refuse_unsafe_patterns(hosts: t.Mapping[str, str], patterns: t.Iterable[str]) -> None:
+    """Raise where a pattern of the command line is a context that is no host name: its parts would select groups."""
+    for pattern in patterns:
+        for context, host in hosts.items():
+            if context != host and context in pattern:
+                raise AnsibleParserError(f"{context} cannot be written as a host pattern: Ansible splits it, and its parts may be groups. "
+                                         f"The host of this context is called {host}.")
+
+
 class InventoryModule(BaseInventoryPlugin, Constructable):
     """Hosts from kubeconfig contexts."""
 
@@ -163,17 +199,22 @@ class InventoryModule(BaseInventoryPlugin, Constructable):
         config = read_kubeconfig(kubeconfig.split(os.pathsep))
         names = current(config) if environment else select(
             config, self.get_option("contexts"), self.get_option("exclude"))
-        for name in names:
-            self._add(name, kubeconfig, config.contexts[name])
+        hosts = host_names(names)
+        refuse_unsafe_patterns(hosts, [text for text in (command_line.CLIARGS.get("subset"), command_line.CLIARGS.get("args")) if isinstance(text, str)])
+        for context, host in hosts.items():
+            self._add(host, kubeconfig, context, config.contexts[context])
+        clash = sorted(set(hosts.values()) & set(self.inventory.groups))
+        if clash:
+            raise AnsibleParserError(f"{', '.join(clash)} would be a host and a group: --limit would take the whole group. Name the group otherwise.")
 
-    def _add(self, name: str, kubeconfig: str, context: dict[str, str]) -> None:
+    def _add(self, name: str, kubeconfig: str, context: str, details: dict[str, str]) -> None:
         self.inventory.add_host(name)
         variables = {
             "ansible_connection": "local",
             "ansible_python_interpreter": sys.executable,
             "runbooks_kubeconfig": kubeconfig,
-            "runbooks_context": name,
-            "kubeconfig_context": context,
+            "runbooks_context": context,
+            "kubeconfig_context": details,
         }
         for key, value in variables.items():
             self.inventory.set_variable(name, key, value)

@@ -21,18 +21,22 @@ extends_documentation_fragment:
   - sre.runbooks.signals
 options:
   metrics_port:
-    description: Port of the pods' Prometheus metrics.
-    type: int
-    default: 9090
+    description:
+      - Port of the pods' Prometheus metrics.
+      - A number or the name of a port, after C(https:) where it wants TLS, such as V(9090), V(metrics) or V(https:8443).
+    type: str
+    default: "9090"
   metrics_path:
     description: Path of the metrics.
     type: str
     default: /metrics
   series:
     description:
-      - Replaces names of series. V(logins) is a counter whose label V(result_label) is V(ok) for a success and matches the
-        regular expression V(ignored) for what says nothing of the service; V(validations) is the name of a histogram, V(rejected)
-        the labels of refused tokens; V(rate_limit_hits) is a counter. Series are written as C(name{label=~"regex"}).
+      - Names of series that stand for those of the presets (Keycloak and its metrics SPI, Dex, Ory Kratos and Hydra, and the demo
+        shop, see docs/metrics.md). V(logins) is a counter whose label V(result_label) matches the regular expression V(ok) for a
+        success and V(ignored) for what says nothing of the service; or V(succeeded) and V(failed) are two counters.
+        V(validations) is the name of a histogram, V(rejected) the labels of refused tokens; V(rate_limit_hits) is a counter.
+        Series are written as C(name{label=~"regex"}) with the operators C(=), C(!=), C(=~) and C(!~).
     type: dict
     default: {}
   rate_limit_pattern:
@@ -103,7 +107,7 @@ says:
   returned: success
 """
 
-from ansible_collections.sre.runbooks.plugins.module_utils._auth._signals import Source, Thresholds, measure
+from ansible_collections.sre.runbooks.plugins.module_utils._auth._signals import Source, Thresholds, measure, series_of
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._workload import Target
 from ansible_collections.sre.runbooks.plugins.module_utils._diagnosis._signals import SIGNALS_SPEC, signals_result
 from ansible_collections.sre.runbooks.plugins.module_utils._task._module import (
@@ -113,7 +117,7 @@ ARGUMENT_SPEC = {
     **CONNECTION_SPEC,
     **TARGET_SPEC,
     **SIGNALS_SPEC,
-    "metrics_port": {"type": "int", "default": 9090},
+    "metrics_port": {"type": "str", "default": "9090"},
     "metrics_path": {"type": "str", "default": "/metrics"},
     "series": {"type": "dict", "default": {}},
     "rate_limit_pattern": {"type": "str", "default": "rate limit exceeded"},
@@ -128,7 +132,7 @@ ARGUMENT_SPEC = {
 def run(task: Task) -> Result:
     """Measure once, or until clear."""
     p, cluster = task.params, task.cluster()
-    source = Source(Target.parse(p["namespace"], p["workload"]), p["container"], p["metrics_port"], p["metrics_path"], p["series"],
+    source = Source(Target.parse(p["namespace"], p["workload"]), p["container"], p["metrics_port"], p["metrics_path"], series_of(p["series"]),
                     p["window"], p["rate_limit_pattern"])
     thresholds = Thresholds(login_success=p["login_success"], validation_seconds=p["validation_seconds"],
                             tokens_rejected=p["tokens_rejected"], rate_limit_hits=p["rate_limit_hits"])

@@ -27,9 +27,11 @@ extends_documentation_fragment:
   - sre.runbooks.signals
 options:
   metrics_port:
-    description: Port of the pods' Prometheus metrics; V(10254) for nginx, V(15020) for Istio, V(9901) for Envoy.
-    type: int
-    default: 9090
+    description:
+      - Port of the pods' Prometheus metrics; V(10254) for nginx, V(15020) for Istio, V(9901) for Envoy.
+      - A number or the name of a port, after C(https:) where it wants TLS, such as V(9090), V(metrics) or V(https:8443).
+    type: str
+    default: "9090"
   metrics_path:
     description: Path of the metrics; V(/stats/prometheus) for Istio and Envoy.
     type: str
@@ -37,7 +39,7 @@ options:
   preset:
     description: Whose series to read; V(auto) takes the first that the pods have.
     type: str
-    choices: [auto, shop, nginx, istio, envoy]
+    choices: [auto, shop, nginx, istio, envoy, traefik, traefik_entrypoints, haproxy, kong, spring_cloud_gateway]
     default: auto
   series:
     description:
@@ -129,7 +131,7 @@ says:
 
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._workload import Target
 from ansible_collections.sre.runbooks.plugins.module_utils._diagnosis._signals import SIGNALS_SPEC, signals_result
-from ansible_collections.sre.runbooks.plugins.module_utils._gateway._signals import Source, Thresholds, measure
+from ansible_collections.sre.runbooks.plugins.module_utils._gateway._signals import PRESETS, Source, Thresholds, measure, series_of
 from ansible_collections.sre.runbooks.plugins.module_utils._task._module import (
     CONNECTION_SPEC, TARGET_SPEC, Result, Task, run_module)
 
@@ -137,9 +139,9 @@ ARGUMENT_SPEC = {
     **CONNECTION_SPEC,
     **TARGET_SPEC,
     **SIGNALS_SPEC,
-    "metrics_port": {"type": "int", "default": 9090},
+    "metrics_port": {"type": "str", "default": "9090"},
     "metrics_path": {"type": "str", "default": "/metrics"},
-    "preset": {"type": "str", "choices": ["auto", "shop", "nginx", "istio", "envoy"], "default": "auto"},
+    "preset": {"type": "str", "choices": ["auto", *PRESETS], "default": "auto"},
     "series": {"type": "dict", "default": {}},
     "bad_statuses": {"type": "str", "default": "50[234]"},
     "window": {"type": "float", "default": 5.0},
@@ -156,7 +158,7 @@ def run(task: Task) -> Result:
     """Measure once, or until clear."""
     p, cluster = task.params, task.cluster()
     source = Source(Target.parse(p["namespace"], p["workload"]), p["container"], p["metrics_port"], p["metrics_path"],
-                    p["preset"], p["series"], p["bad_statuses"], p["window"])
+                    p["preset"], series_of(p["series"]), p["bad_statuses"], p["window"])
     thresholds = Thresholds(
         error_share=p["error_share"], queue_length=p["queue_length"], queue_growth=p["queue_growth"],
         cpu_share=p["cpu_share"], throttled_share=p["throttled_share"], response_seconds=p["response_seconds"])

@@ -32,9 +32,11 @@ options:
     type: float
     default: 15.0
   metrics_port:
-    description: Port of the pods' Prometheus metrics, reached through the API server; V(0) when they have none.
-    type: int
-    default: 9090
+    description:
+      - Port of the pods' Prometheus metrics, reached through the API server; V(0) when they have none.
+      - A number or the name of a port, after C(https:) where it wants TLS, such as V(9090), V(metrics) or V(https:8443).
+    type: str
+    default: "9090"
   metrics_path:
     description: Path of the metrics.
     type: str
@@ -123,7 +125,7 @@ ARGUMENT_SPEC = {
     "since": {"type": "str"},
     "window_minutes": {"type": "int", "default": 60},
     "observe": {"type": "float", "default": 15.0},
-    "metrics_port": {"type": "int", "default": 9090},
+    "metrics_port": {"type": "str", "default": "9090"},
     "metrics_path": {"type": "str", "default": "/metrics"},
     "series": {"type": "dict", "default": {}},
     "near_limit": {"type": "float", "default": 0.9},

@@ -22,9 +22,11 @@ extends_documentation_fragment:
   - sre.runbooks.signals
 options:
   metrics_port:
-    description: Port of the pods' Prometheus metrics, reached through the API server.
-    type: int
-    default: 9090
+    description:
+      - Port of the pods' Prometheus metrics, reached through the API server.
+      - A number or the name of a port, after C(https:) where it wants TLS, such as V(9090), V(metrics) or V(https:8443).
+    type: str
+    default: "9090"
   metrics_path:
     description: Path of the metrics.
     type: str
@@ -33,8 +35,9 @@ options:
     description:
       - Which series to read for V(active), V(idle), V(pending), V(max) (gauges), V(timeouts) and V(waited) (counters of requests
         that got no connection, and of those that had to wait, which is read where there is no V(pending)), each a list tried
-        in order, written as C(name{label=~"regex"}). Replaces the built-in lists, which know C(db_connections_*), HikariCP
-        (Micrometer), SQLAlchemy, Go's database/sql, node-postgres and pgbouncer's exporter.
+        in order, written as C(name{label=~"regex"}) with the operators C(=), C(!=), C(=~) and C(!~). They stand for the presets of
+        HikariCP (Micrometer and its own tracker), Agroal, OpenTelemetry, pgxpool, Go's database/sql, c3p0, DBCP2, Tomcat, Spring,
+        SQLAlchemy, node-postgres, pgbouncer's exporter and C(db_connections_*); docs/metrics.md shows each.
     type: dict
     default: {}
   histogram:
@@ -117,7 +120,7 @@ ARGUMENT_SPEC = {
     **CONNECTION_SPEC,
     **TARGET_SPEC,
     **SIGNALS_SPEC,
-    "metrics_port": {"type": "int", "default": 9090},
+    "metrics_port": {"type": "str", "default": "9090"},
     "metrics_path": {"type": "str", "default": "/metrics"},
     "series": {"type": "dict", "default": {}},
     "histogram": {"type": "str", "default": "http_server_requests_seconds"},

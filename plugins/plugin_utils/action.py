@@ -14,8 +14,7 @@ from ansible import constants as C
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
-from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import RunbookError
-from ansible_collections.sre.runbooks.plugins.module_utils._task._module import Task, failure
+from ansible_collections.sre.runbooks.plugins.module_utils._task._module import Task, attempt
 
 display = Display()
 LISTEN_EVERY = 0.5
@@ -28,6 +27,7 @@ HOST_VARIABLES = {
     "api_token": "runbooks_token",
     "ca_cert": "runbooks_ca_cert",
     "validate_certs": "runbooks_validate_certs",
+    "strict_certificates": "runbooks_strict_certificates",
     "proxy": "runbooks_proxy",
     "request_timeout": "runbooks_request_timeout",
     "retries": "runbooks_retries",
@@ -70,11 +70,7 @@ class WorkerAction(ActionBase):
             return result
         # A worker ends without the clean-up of Python's own end, so the client's files are put where Ansible removes them.
         task = Task(validation.validated_parameters, bool(self._task.check_mode), self._progress(variables), C.DEFAULT_LOCAL_TMP)
-        result["changed"] = False
-        try:
-            result.update(_interruptible(lambda: self.module.run(task)))
-        except RunbookError as error:
-            result.update(failure(error))
+        result.update(_interruptible(lambda: attempt(self.module.ARGUMENT_SPEC, self.module.run, task, display.verbosity)))
         return result
 
     def _arguments(self, variables: dict[str, t.Any]) -> dict[str, t.Any]:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from ansible_collections.sre.runbooks.plugins.module_utils._change import _fields, _postgres_roles
+from ansible_collections.sre.runbooks.plugins.module_utils._change import _fields, _meaning, _postgres_roles
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster import _history, _workload
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._connection import (
     FIELD_MANAGER, JSON_PATCH, Cluster, Json, api_version)
@@ -81,9 +81,9 @@ class Change:
     @classmethod
     def plan(cls, action: str, target: Target, current: Json | None, wanted: t.Mapping[str, t.Any], summary: str,
              **traits: t.Any) -> "Change":
-        """Compare the wanted field values with the current object (None: absent); equal ones are left out."""
+        """Compare the wanted field values with the current object (None: absent); those that mean the same are left out."""
         fields = tuple(Field(path, before, after) for path, after in wanted.items()
-                       if (before := _fields.read(current or {}, path)) != after)
+                       if not _meaning.same(path, before := _fields.read(current or {}, path), after))
         return cls(action, target, current["metadata"]["uid"] if current else "", fields, summary, **traits)
 
     @property
@@ -136,9 +136,9 @@ class Change:
         if not self.creates and current["metadata"]["uid"] != self.uid:
             return "gone"
         values = [(_fields.read(current, field.path), field) for field in self.fields]
-        if all(value == field.after for value, field in values):
+        if all(_meaning.same(field.path, value, field.after) for value, field in values):
             return "after"
-        if all(value == field.before for value, field in values):
+        if all(_meaning.same(field.path, value, field.before) for value, field in values):
             return "before"
         return "drift"
 
@@ -205,7 +205,7 @@ class Change:
                         f"recorded, so its fields are not ours to {verb}.", "Look at the object and decide by hand.")
         for path, (expected, _value) in wanted.items():
             found = _fields.read(current, path)
-            if found != expected:
+            if not _meaning.same(path, found, expected):
                 raise Drift(
                     f"Cluster {cluster.name}: {self.target} {path} is {_text(found)}, but {_text(expected)} was "
                     f"recorded: {last_writer(current, path)} changed it. It was not overwritten.",

@@ -7,14 +7,10 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster import _quantity
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._connection import Cluster, Json
 from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import ClusterError
 from ansible_collections.sre.runbooks.plugins.module_utils._core._parallel import gather
-
-try:
-    from kubernetes.utils.quantity import parse_quantity
-except ImportError:
-    pass
 
 RESOURCES = ("cpu", "memory")
 
@@ -22,14 +18,69 @@ RESOURCES = ("cpu", "memory")
 def demand(template: Json, pods: int) -> dict[str, t.Any]:
     """What a number of pods ask for, by the names that a ResourceQuota uses (``requests.cpu``, ``pods``…)."""
     wanted: dict[str, t.Any] = {"pods": pods}
-    for container in template["spec"]["containers"]:
-        resources = container.get("resources", {})
-        limits = resources.get("limits", {})
-        for group, amounts in (("limits", limits), ("requests", {**limits, **resources.get("requests", {})})):
-            for name, amount in amounts.items():
-                key = f"{group}.{name}"
-                wanted[key] = wanted.get(key, 0) + pods * parse_quantity(amount)
+    for group in ("limits", "requests"):
+        for name, amount in _of_a_pod(template["spec"], group).items():
+            wanted[f"{group}.{name}"] = pods * amount
     return wanted
+
+
+def quota_amount(asked: t.Mapping[str, t.Any], name: str) -> t.Any:
+    """What ``demand`` asks of a quota's name; ``cpu`` is ``requests.cpu``, and ``count/pods`` counts pods too."""
+    return asked.get({"count/pods": "pods"}.get(name, name), asked.get(f"requests.{name}", 0))
+
+
+def in_scope(quota: Json, spec: Json) -> bool:
+    """Whether a ResourceQuota counts pods of a spec; what its scopes say that is not known counts as yes."""
+    wanted = quota.get("spec") or {}
+    terms = [{"scopeName": scope, "operator": "Exists"} for scope in wanted.get("scopes") or []]
+    terms += (wanted.get("scopeSelector") or {}).get("matchExpressions") or []
+    return all(_matches_scope(term, spec) for term in terms)
+
+
+def _matches_scope(term: Json, spec: Json) -> bool:
+    name, operator, values = term["scopeName"], term.get("operator", "Exists"), term.get("values") or []
+    if name == "PriorityClass":
+        own = spec.get("priorityClassName") or ""
+        return {"In": own in values, "NotIn": own not in values, "Exists": bool(own), "DoesNotExist": not own}.get(operator, True)
+    ends, asks = spec.get("activeDeadlineSeconds") is not None, any(_of_a_pod(spec, group) for group in ("limits", "requests"))
+    holds = {"Terminating": ends, "NotTerminating": not ends, "BestEffort": not asks, "NotBestEffort": asks}.get(name, True)
+    return holds if operator != "DoesNotExist" else not holds
+
+
+def _of_a_pod(spec: Json, group: str) -> dict[str, t.Any]:
+    """Limits or requests of one pod: its containers together, or an init container that asks for more, or what the pod says itself."""
+    lasting: dict[str, t.Any] = {}
+    peak: dict[str, t.Any] = {}
+    for container in spec.get("initContainers") or []:
+        own = _of_a_container(container, group)
+        if container.get("restartPolicy") == "Always":
+            lasting = own = _added(lasting, own)
+        else:
+            own = _added(lasting, own)
+        peak = {name: max(peak.get(name, 0), own.get(name, 0)) for name in {*peak, *own}}
+    for container in spec["containers"]:
+        lasting = _added(lasting, _of_a_container(container, group))
+    total = {name: max(lasting.get(name, 0), peak.get(name, 0)) for name in {*lasting, *peak}}
+    whole = spec.get("resources") or {}
+    if group == "requests":  # a limit of the pod is its request where nothing else asks
+        total = {**_parsed(whole.get("limits"), "limits"), **total}
+    total.update(_parsed(whole.get(group), group))
+    overhead = _parsed(spec.get("overhead"), "overhead")
+    return _added(total, {name: amount for name, amount in overhead.items() if group == "requests" or name in total})
+
+
+def _of_a_container(container: Json, group: str) -> dict[str, t.Any]:
+    resources = container.get("resources") or {}
+    limits = resources.get("limits") or {}
+    return _parsed(limits if group == "limits" else {**limits, **(resources.get("requests") or {})}, group)
+
+
+def _parsed(amounts: t.Mapping[str, t.Any] | None, what: str) -> dict[str, t.Any]:
+    return {name: _quantity.parse(amount, f"{what}.{name}") for name, amount in (amounts or {}).items()}
+
+
+def _added(one: t.Mapping[str, t.Any], other: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    return {name: one.get(name, 0) + other.get(name, 0) for name in {*one, *other}}
 
 
 def pods_that_fit(cluster: Cluster, template: Json, wanted: int) -> int | None:
@@ -57,7 +108,7 @@ def _rooms(nodes: list[Json], pods: list[Json], template: Json) -> t.Iterator[di
     for node in nodes:
         if node["spec"].get("unschedulable") or not _tolerated(node, template) or not _selected(node, template):
             continue
-        room = {name: parse_quantity(node["status"]["allocatable"][name]) for name in (*RESOURCES, "pods")}
+        room = {name: _quantity.parse(node["status"]["allocatable"][name]) for name in (*RESOURCES, "pods")}
         for pod in pods:
             if pod["spec"].get("nodeName") == node["metadata"]["name"] and pod["status"].get("phase") in ("Running", "Pending"):
                 for name, amount in _requests(pod).items():

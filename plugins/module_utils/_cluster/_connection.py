@@ -5,18 +5,27 @@
 
 Requests are raw JSON on the pooled, verified connection that the kubernetes
 client configures. The client's typed models cost 0.8 s to load on first use,
-so nothing here touches them.
+so nothing here touches them. What a kubeconfig means is read by ``_kubeconfig``.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import datetime
 import json
+import os
+import ssl
+import time
 import typing as t
 import urllib.parse
 
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster import _kubeconfig
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster._clock import Clock
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster._kubeconfig import Credential, Identity, Server
 from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import ClusterError, InvalidInput
 from ansible_collections.sre.runbooks.plugins.module_utils._core._optional import require
+from ansible_collections.sre.runbooks.plugins.module_utils._core._redact import redact
 
 try:
     import urllib3
@@ -36,6 +45,11 @@ STRATEGIC_PATCH = "application/strategic-merge-patch+json"
 METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
 FIELD_MANAGER = "sre.runbooks"
+
+#: what OpenSSL says of certificates that only strict verification refuses
+STRICT_FAILURES = ("Missing Authority Key Identifier", "Missing Subject Key Identifier", "CA cert does not include key usage extension",
+                   "Basic Constraints of CA cert not marked critical", "Empty Subject Alternative Name extension",
+                   "Subject Key Identifier marked critical", "Authority Key Identifier marked critical")
 
 #: kind -> (API group and version, plural name); what the runbooks read and write.
 KINDS: dict[str, tuple[str, str]] = {
@@ -87,7 +101,8 @@ class Connection:
     :param token: bearer token that goes with ``host``.
     :param ca_cert: path of the CA bundle that goes with ``host``.
     :param validate_certs: verify the API server's certificate.
-    :param proxy: HTTP(S) proxy URL.
+    :param strict_certificates: verify it as strictly as RFC 5280 asks, which Python does from 3.13 on; only that is relaxed without.
+    :param proxy: URL of an HTTP(S) or SOCKS proxy.
     :param timeout: seconds for one request.
     :param retries: how often a failed request is repeated (429, 5xx, connection errors).
     :param directory: private, and removed by the caller; keys and certificates that a kubeconfig has in itself become files there.
@@ -97,10 +112,11 @@ class Connection:
     kubeconfig: str = ""
     context: str = ""
     host: str = ""
-    token: str = ""
+    token: str = dataclasses.field(default="", repr=False)
     ca_cert: str = ""
     validate_certs: bool = True
-    proxy: str = ""
+    strict_certificates: bool = True
+    proxy: str = dataclasses.field(default="", repr=False)
     timeout: float = 15.0
     retries: int = 2
     directory: str = ""
@@ -113,9 +129,21 @@ class Cluster:
         require("kubernetes", "jsonpatch")
         self.connection = connection
         self.name = connection.name
-        self.configuration = _configure(connection)
-        self._pool = RESTClientObject(self.configuration).pool_manager
+        self.configuration, self.identity = _configure(connection)
+        self.clock = Clock()
+        self._pool = _pool(connection, self.configuration)
         self._plurals: dict[str, str] = {}
+
+    def now(self) -> datetime.datetime:
+        """The time by the cluster's clock, for what is compared with times that the cluster noted."""
+        if not self.clock.known:
+            with contextlib.suppress(ClusterError):  # any answer has a date, a refusal too
+                self._send("GET", "/version", None, None, "", None)
+        return self.clock.now()
+
+    def timestamp(self) -> str:
+        """``now`` as ISO 8601 in milliseconds, UTC."""
+        return self.now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
     def get(self, kind: str, namespace: str = "", name: str = "", subresource: str = "", **query: str) -> Json:
         """Read one object, or a collection when no name is given."""
@@ -132,12 +160,12 @@ class Cluster:
 
     def list(self, kind: str, namespace: str = "", **query: str) -> list[Json]:
         """Read the items of a collection (``labelSelector``, ``fieldSelector`` as keywords)."""
-        return self.get(kind, namespace, **query).get("items", [])
+        return self.get(kind, namespace, **query).get("items") or []  # an empty list may be written as null
 
     def list_metadata(self, kind: str, namespace: str = "") -> list[Json]:
         """Read only the metadata of a collection's items: the content of Secrets does not travel."""
-        data = self._send("GET", self._path(kind, namespace), None, None, "", None, accept=METADATA_ONLY).data
-        return json.loads(data).get("items", [])
+        path = self._path(kind, namespace)
+        return self._decoded("GET", path, self._send("GET", path, None, None, "", None, accept=METADATA_ONLY)).get("items") or []
 
     def create(self, kind: str, namespace: str, body: Json) -> Json:
         """Create an object; the caller's field manager is recorded."""
@@ -160,8 +188,7 @@ class Cluster:
     def request(self, method: str, path: str, *, query: t.Mapping[str, str] | None = None,
                 body: t.Any = None, content_type: str = "application/json") -> Json:
         """Send one request and return the decoded JSON answer."""
-        data = self.raw(method, path, query=query, body=body, content_type=content_type)
-        return json.loads(data) if data else {}
+        return self._decoded(method, path, self._send(method, path, query, body, content_type, None))
 
     def raw(self, method: str, path: str, *, query: t.Mapping[str, str] | None = None, body: t.Any = None,
             content_type: str = "application/json", timeout: float | None = None) -> bytes:
@@ -182,14 +209,11 @@ class Cluster:
             self._plurals[kind] = plurals[0]
         return resource_path(kind, namespace, name, subresource, plural=self._plurals[kind])
 
-    def auth_headers(self) -> dict[str, str]:
-        """The authorization header of this connection, refreshed where the kubeconfig says how."""
-        settings = self.configuration.auth_settings().values()
-        return {setting["key"]: setting["value"] for setting in settings if setting["in"] == "header"}
-
     def _send(self, method: str, path: str, query: t.Mapping[str, str] | None, body: t.Any,
               content_type: str, timeout: float | None, accept: str = "application/json, */*") -> t.Any:
-        headers = {"Accept": accept, "User-Agent": FIELD_MANAGER, **self.auth_headers()}
+        headers = urllib3.HTTPHeaderDict({"Accept": accept, "User-Agent": FIELD_MANAGER})
+        for name, value in self.identity.headers():
+            headers.add(name, value)
         payload = None
         if body is not None:
             headers["Content-Type"] = content_type
@@ -197,26 +221,39 @@ class Cluster:
         url = self.configuration.host + path
         if query:
             url += "?" + urllib.parse.urlencode(query)
+        sent = time.time()
         try:
             response = self._pool.request(
                 method, url, body=payload, headers=headers, redirect=False,
                 timeout=urllib3.Timeout(connect=min(5.0, self.connection.timeout),
                                         read=timeout or self.connection.timeout),
                 retries=_retry_policy(self.connection.retries, method))
-        except urllib3.exceptions.HTTPError as error:
-            raise self._unreachable(method, path, error) from error
-        if response.status >= 400:
+        except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+            raise self._unreachable(method, path, error) from None  # whose own text may hold a header
+        self.clock.learn(response.headers.get("Date", ""), sent, time.time())
+        if response.status >= 300:
             raise self._rejected(method, path, response)
         return response
 
+    def _decoded(self, method: str, path: str, response: t.Any) -> Json:
+        if not response.data:
+            return {}
+        try:
+            answer = json.loads(response.data)
+        except ValueError:
+            answer = None
+        if not isinstance(answer, dict):
+            raise ClusterError(f"Cluster {self.name}: {self.configuration.host} answered {method} {path} with {_kind_of(response)}, and not "
+                               "as an API server does.", "Is it a log-in page or a proxy? Check the address of the API server, and log in again.")
+        return answer
+
     def _unreachable(self, method: str, path: str, error: Exception) -> ClusterError:
         reason = getattr(error, "reason", None) or error
-        if isinstance(reason, urllib3.exceptions.SSLError):
-            next_step = "Check runbooks_ca_cert or the kubeconfig's certificate-authority-data; nothing was sent."
-        else:
-            next_step = "Check the address, the network and the API server, then run the same command again."
+        next_step = "Check the address, the network and the API server, then run the same command again."
+        if isinstance(reason, (urllib3.exceptions.SSLError, ssl.SSLError)):
+            next_step = _about_certificates(str(reason))
         return ClusterError(
-            f"Cluster {self.name}: no answer from {self.configuration.host} to {method} {path} "
+            f"Cluster {self.name}: no answer from {redact(self.configuration.host)} to {method} {path} "
             f"({_short(reason)}); {self.connection.retries + 1} attempts of at most "
             f"{self.connection.timeout:g} s each.", next_step)
 
@@ -225,47 +262,96 @@ class Cluster:
         messages = {
             401: ("the API server does not accept the credentials (401): the token is expired, revoked or wrong",
                   "Renew the credentials of this host (token or kubeconfig) and run the same command again."),
-            403: (f"permission denied (403): {reason}",
-                  "Grant the verb with the Role in docs/rbac/, or run as a user that has it."),
+            403: (f"permission denied (403): {reason}", _about_permission(reason)),
             404: (f"not found (404): {reason}", "Check the name, the namespace and the cluster."),
         }
         what, next_step = messages.get(status, (f"answered {status}: {reason}", ""))
+        if 300 <= status < 400:
+            what, next_step = (f"redirected ({status}) to {redact(response.headers.get('Location', 'nowhere'))}, as no API server does",
+                               "Is it a log-in page or a proxy? Check the address of the API server, and log in again.")
         return ClusterError(f"Cluster {self.name}: {method} {path}: {what}.", next_step, status=status)
 
 
-def _configure(connection: Connection) -> "Configuration":
+def _configure(connection: Connection) -> tuple["Configuration", Identity]:
+    server, identity = _server_and_identity(connection)
     configuration = Configuration()
+    configuration.host = server.url
+    configuration.ssl_ca_cert = server.ca_file or None
+    configuration.verify_ssl = server.verify and connection.validate_certs
+    configuration.tls_server_name = server.name or None
+    configuration.cert_file = identity.credential.cert_file or None
+    configuration.key_file = identity.credential.key_file or None
+    proxy = connection.proxy or server.proxy
+    if proxy:  # one that is named counts for every host, as with kubectl
+        configuration.proxy, configuration.no_proxy = proxy, ""
+    return configuration, identity
+
+
+def _server_and_identity(connection: Connection) -> tuple[Server, Identity]:
     if connection.host:
-        configuration.host = connection.host.rstrip("/")
-        configuration.api_key = {"authorization": f"Bearer {connection.token}"} if connection.token else {}
-        configuration.ssl_ca_cert = connection.ca_cert or None
-    else:
-        _load_kubeconfig(connection, configuration)
-    if connection.host or not connection.validate_certs:
-        configuration.verify_ssl = connection.validate_certs
-    if connection.proxy:
-        configuration.proxy = connection.proxy
-    return configuration
+        return _given(connection), Identity(lambda: Credential(_authorization(connection)))
+    paths = connection.kubeconfig or _kubeconfig.default_paths()
+    if _kubeconfig.exists(paths):
+        found = _kubeconfig.Kubeconfig(f"Cluster {connection.name}: kubeconfig {paths}"
+                                       f"{f' context {connection.context}' if connection.context else ''}",
+                                       paths, connection.context, connection.directory)
+        return found.server(), found.identity()
+    if connection.kubeconfig or connection.context:
+        raise InvalidInput(f"Cluster {connection.name}: there is no kubeconfig {paths}.",
+                           "Check runbooks_kubeconfig and runbooks_context of this host; nothing was sent.")
+    return _in_cluster(connection, paths)
 
 
-def _load_kubeconfig(connection: Connection, configuration: "Configuration") -> None:
+def _given(connection: Connection) -> Server:
+    if not connection.host.startswith(("https://", "http://")):
+        raise InvalidInput(f"Cluster {connection.name}: runbooks_host {redact(connection.host)!r} is no URL.", "For example: https://10.0.0.1:6443")
+    if connection.ca_cert and not os.path.isfile(connection.ca_cert):
+        raise InvalidInput(f"Cluster {connection.name}: the CA bundle {connection.ca_cert} does not exist.", "Check runbooks_ca_cert; nothing was sent.")
+    return Server(connection.host.rstrip("/"), connection.ca_cert)
+
+
+def _authorization(connection: Connection) -> str:
     try:
-        kube_config.load_kube_config(config_file=connection.kubeconfig or None, context=connection.context or None,
-                                     client_configuration=configuration, temp_file_path=connection.directory or None)
-        return
-    except (kube_config.ConfigException, OSError) as error:
-        if connection.kubeconfig or connection.context:
-            raise InvalidInput(
-                f"Cluster {connection.name}: cannot use kubeconfig {connection.kubeconfig or '(default)'}"
-                f"{f' context {connection.context}' if connection.context else ''}: {error}.",
-                "Check runbooks_kubeconfig and runbooks_context of this host; nothing was sent.") from error
-        missing = error
+        return _kubeconfig.bearer(connection.token) if connection.token else ""
+    except ValueError:
+        raise InvalidInput(f"Cluster {connection.name}: the token is empty or has characters that no header can hold.",
+                           "Check runbooks_token of this host; nothing was sent.") from None
+
+
+def _in_cluster(connection: Connection, paths: str) -> tuple[Server, Identity]:
+    """The service account of the pod that this runs in; the client reads its token again as it is replaced."""
+    configuration = Configuration()
     try:
         kube_config.load_incluster_config(client_configuration=configuration)
     except kube_config.ConfigException as error:
         raise InvalidInput(
-            f"Cluster {connection.name}: no kubeconfig ({missing}) and not inside a cluster ({error}).",
-            "Set KUBECONFIG, or runbooks_kubeconfig (and runbooks_context) for this host.") from error
+            f"Cluster {connection.name}: no kubeconfig ({paths}) and not inside a cluster ({error}).",
+            "Set KUBECONFIG, or runbooks_kubeconfig (and runbooks_context) for this host.") from None
+
+    def current() -> Credential:
+        minute = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=_kubeconfig.TOKEN_FILE_SECONDS)
+        return Credential(configuration.get_api_key_with_prefix("BearerToken", "authorization") or "", expires=minute)
+
+    return Server(configuration.host, configuration.ssl_ca_cert or ""), Identity(current)
+
+
+def _pool(connection: Connection, configuration: "Configuration") -> "urllib3.PoolManager":
+    try:
+        if configuration.proxy:
+            auth = urllib3.util.parse_url(configuration.proxy).auth
+            configuration.proxy_headers = urllib3.make_headers(proxy_basic_auth=urllib.parse.unquote(auth)) if auth else None
+        pool = RESTClientObject(configuration).pool_manager
+    except ImportError:
+        raise InvalidInput(f"Cluster {connection.name}: the proxy {redact(configuration.proxy or '')} speaks SOCKS, for which Python needs PySocks.",
+                           "Install it where Ansible runs (pip install PySocks), or name an HTTP proxy. Nothing was sent.") from None
+    except (urllib3.exceptions.HTTPError, ValueError):
+        raise InvalidInput(f"Cluster {connection.name}: the proxy {redact(configuration.proxy or '')} cannot be used.",
+                           "Write it as http://HOST:PORT (or https://, socks5://). Nothing was sent.") from None
+    if not connection.strict_certificates and configuration.verify_ssl:
+        context = urllib3.util.ssl_.create_urllib3_context()
+        context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+        pool.connection_pool_kw["ssl_context"] = context
+    return pool
 
 
 def _retry_policy(retries: int, method: str) -> "urllib3.Retry":
@@ -277,13 +363,34 @@ def _retry_policy(retries: int, method: str) -> "urllib3.Retry":
         status_forcelist=(429, 500, 502, 503, 504) if reads else (429,), raise_on_status=False)
 
 
+def _about_permission(reason: str) -> str:
+    if "system:anonymous" in reason:
+        return ("The API server knows nobody by what was sent: log in again, or give this host credentials (runbooks_kubeconfig, runbooks_token). "
+                "Grant nothing to system:anonymous.")
+    if "cannot impersonate" in reason:
+        return "The kubeconfig's user acts as somebody else (as): grant it the verb impersonate, or choose a context without."
+    return "Grant the verb with the Role in docs/rbac/, or run as a user that has it."
+
+
+def _about_certificates(reason: str) -> str:
+    if any(words in reason for words in STRICT_FAILURES):
+        return ("Python 3.13 and newer verify as strictly as RFC 5280 asks, and this certificate was made without what that needs: have it made "
+                "anew, or set runbooks_strict_certificates=false for this host, which relaxes only that. Nothing was sent.")
+    return "Check runbooks_ca_cert or the kubeconfig's certificate-authority-data; nothing was sent."
+
+
 def _reason(response: t.Any) -> str:
     body = response.data.decode("utf-8", "replace")
     try:
-        return json.loads(body).get("message", body)
-    except (ValueError, AttributeError):
-        return body.strip()[:300] or response.reason
+        return redact(str(json.loads(body)["message"]))
+    except (ValueError, TypeError, KeyError):
+        text = _kind_of(response) if body.lstrip().startswith("<") else redact(body.strip())[:300]
+        return text or response.reason or "no reason given"
+
+
+def _kind_of(response: t.Any) -> str:
+    return "a web page" if response.data.lstrip()[:1] == b"<" else f"{response.headers.get('Content-Type', 'something')} that is no JSON object"
 
 
 def _short(reason: object) -> str:
-    return str(reason).rsplit(": ", 1)[-1][:200]
+    return redact(str(reason).rsplit(": ", 1)[-1])[:200]

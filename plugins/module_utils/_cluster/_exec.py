@@ -9,18 +9,18 @@ import dataclasses
 import json
 import time
 import typing as t
-import urllib.parse
 
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster import _websocket
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._connection import Cluster, resource_path
 from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import ClusterError
 
 try:
     import websocket
-    from kubernetes.stream.ws_client import create_websocket
 except ImportError:
     pass
 
 STDIN, STDOUT, STDERR, STATUS, CLOSED = 0, 1, 2, 3, 255
+PROTOCOLS = "v5.channel.k8s.io,v4.channel.k8s.io"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,12 +102,9 @@ def _connect(cluster: Cluster, container: Container, argv: t.Sequence[str], time
     query = [("container", container.name), ("stdin", str(stdin).lower()), ("stdout", "true"), ("stderr", "true"),
              *(("command", word) for word in argv)]
     path = resource_path("Pod", container.namespace, container.pod, "exec")
-    url = cluster.configuration.host.replace("http", "ws", 1) + path + "?" + urllib.parse.urlencode(query)
-    headers = {key.lower(): value for key, value in cluster.auth_headers().items()}
-    websocket.setdefaulttimeout(cluster.connection.timeout)  # the only way to bound the connecting
     for attempt in range(cluster.connection.retries + 1):
         try:
-            socket = create_websocket(cluster.configuration, url, headers)
+            socket = _websocket.connect(cluster, path, query, PROTOCOLS)
             socket.settimeout(timeout)
             return socket
         except websocket.WebSocketBadStatusException as error:

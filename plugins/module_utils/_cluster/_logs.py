@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster import _workload
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._connection import Cluster, Json, resource_path
 from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import ClusterError
 from ansible_collections.sre.runbooks.plugins.module_utils._core._parallel import each
@@ -38,7 +39,7 @@ def fetch(cluster: Cluster, pods: t.Sequence[Json], container: str | None, since
     :param container: only this one; all of a pod's when None.
     """
     wanted = [Log(pod["metadata"]["name"], status["name"], previous)
-              for pod in pods for status in pod.get("status", {}).get("containerStatuses", [])
+              for pod in pods for status in _workload.container_statuses(pod)
               if container in (None, status["name"])
               for previous in ((False, True) if status.get("restartCount", 0) else (False,))]
     namespaces = {pod["metadata"]["name"]: pod["metadata"]["namespace"] for pod in pods}

@@ -89,7 +89,7 @@ def _container_reason(container: Json) -> str:
 
 
 def _recent_crash(pod: Json, moment: datetime.datetime, recent: float) -> Trouble | None:
-    for container in pod.get("status", {}).get("containerStatuses", []):
+    for container in _workload.container_statuses(pod):
         last = container.get("lastState", {}).get("terminated")
         if last and last.get("reason") != "Completed" and _seconds_since(last["finishedAt"], moment) <= recent:
             return Trouble(pod["metadata"]["name"], False, f"ready again after {_ending(last)} at {last['finishedAt']}, "

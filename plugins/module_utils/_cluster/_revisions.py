@@ -11,6 +11,7 @@ import dataclasses
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster import _workload
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._connection import Cluster, Json
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._workload import Target
+from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import ClusterError
 
 REVISION = "deployment.kubernetes.io/revision"
 #: labels that the controllers add to a template
@@ -48,6 +49,27 @@ def objects(cluster: Cluster, target: Target, workload: Json) -> list[Json]:
     uid = workload["metadata"]["uid"]
     return [item for item in cluster.list(kind, target.namespace, labelSelector=_workload.selector(workload))
             if any(owner["uid"] == uid for owner in item["metadata"].get("ownerReferences", []))]
+
+
+def newest_hash(cluster: Cluster, target: Target, workload: Json) -> str | None:
+    """What marks the pods of the newest revision, None where that cannot be told."""
+    if target.kind == "StatefulSet":
+        return workload.get("status", {}).get("updateRevision")
+    try:
+        found = objects(cluster, target, workload)
+    except ClusterError as error:
+        if error.status == 403:
+            return None
+        raise
+    newest = max(found, key=number, default=None)
+    labels = newest["metadata"].get("labels", {}) if newest else {}
+    return next((labels[name] for name in _HASHES if name in labels), None)
+
+
+def hashes(pod: Json) -> set[str]:
+    """What marks the revision that a pod is of."""
+    labels = pod["metadata"].get("labels") or {}
+    return {labels[name] for name in _HASHES if name in labels}
 
 
 def essence(template: Json) -> Json:

@@ -10,14 +10,17 @@ import math
 import time
 import typing as t
 
-from ansible_collections.sre.runbooks.plugins.module_utils._cluster import _workload
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster import _revisions, _workload
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._connection import Cluster, Json
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._workload import Target
 
 POLL_SECONDS = 1.0
 #: states of a container that no waiting ends, unless someone acts; a registry may hiccup, hence the patience
+DYING = "a new pod dies again and again"
 HOPELESS = ("ImagePullBackOff", "ErrImagePull", "InvalidImageName", "CreateContainerConfigError", "CreateContainerError",
-            "CrashLoopBackOff")
+            "CrashLoopBackOff", DYING)
+#: a container that ended so often and is not ready between two lives has no good one
+DYING_RESTARTS = 2
 PATIENCE_SECONDS = 20.0
 
 
@@ -46,10 +49,13 @@ def progress(kind: str, workload: Json) -> Progress:
     else:
         wanted, fresh = spec.get("replicas", 1), status.get("updatedReplicas", 0)
         available, total = status.get("availableReplicas", 0), status.get("replicas", 0)
+    kept = wanted if _workload.on_delete(workload) else min(wanted, _workload.partition(workload))
     observed = status.get("observedGeneration", 0) >= workload["metadata"].get("generation", 0)
-    updated = observed and fresh >= wanted
-    return Progress(updated, updated and total <= fresh and available >= wanted, _gave_up(status),
-                    f"{fresh} of {wanted} pods updated, {available} available")
+    updated = observed and fresh >= wanted - kept
+    why = "" if not kept else " (OnDelete: the others stay until they are deleted)" if _workload.on_delete(workload) else (
+        f" (partition: the first {kept} stay as they are)")
+    return Progress(updated, updated and total <= (max(fresh, wanted) if kept else fresh) and available >= wanted,
+                    _gave_up(workload) if observed else "", f"{fresh} of {wanted} pods updated{why}, {available} available")
 
 
 def wait(cluster: Cluster, target: Target, timeout: float, tell: t.Callable[[str], None]) -> Progress:
@@ -62,7 +68,7 @@ def wait(cluster: Cluster, target: Target, timeout: float, tell: t.Callable[[str
     while True:
         workload = _workload.read(cluster, target)
         current, now = progress(target.kind, workload), time.monotonic()
-        reason = "" if current.finished else blocked(_workload.pods(cluster, workload)) or refused(workload.get("status", {}))
+        reason = "" if current.finished else stuck(cluster, target, workload)
         line = current.text + (f" ({reason})" if reason else "")
         if line != told:
             told = line
@@ -75,22 +81,36 @@ def wait(cluster: Cluster, target: Target, timeout: float, tell: t.Callable[[str
         time.sleep(POLL_SECONDS)
 
 
+def stuck(cluster: Cluster, target: Target, workload: Json) -> str:
+    """What keeps a rollout from ending: its new pods, not old ones, and what refuses new pods; empty where nothing does."""
+    pods = _workload.pods(cluster, workload)
+    if any(not _workload.ready(pod) for pod in pods):
+        fresh = _revisions.newest_hash(cluster, target, workload)
+        pods = [pod for pod in pods if fresh is None or fresh in _revisions.hashes(pod)]
+    return blocked(pods) or refused(workload.get("status", {}))
+
+
 def blocked(pods: t.Sequence[Json]) -> str:
     """Why pods that are not ready do not become so, of the newest one that says why; empty where none does."""
     for pod in reversed(pods):
-        for status in pod.get("status", {}).get("containerStatuses", []):
-            waiting = status.get("state", {}).get("waiting", {})
+        name = pod["metadata"]["name"]
+        for status in _workload.container_statuses(pod):
+            waiting = (status.get("state") or {}).get("waiting") or {}
+            last = (status.get("lastState") or {}).get("terminated") or {}
             if waiting.get("reason") in HOPELESS:
-                return f"{waiting['reason']} of {pod['metadata']['name']}: {waiting.get('message', '')[:300]}"
-        for condition in pod.get("status", {}).get("conditions", []):
+                return f"{waiting['reason']} of {name}: {waiting.get('message', '')[:300]}"
+            if status.get("restartCount", 0) >= DYING_RESTARTS and last and not status.get("ready") and not _workload.ready(pod):
+                return (f"{DYING}: {status['name']} of {name} ended {status['restartCount']} times, last with "
+                        f"{last.get('reason', 'Error')} (exit {last.get('exitCode', '?')})")
+        for condition in pod.get("status", {}).get("conditions") or []:
             if condition["type"] == "PodScheduled" and condition["status"] == "False":
-                return f"{condition.get('reason', 'Unschedulable')} {pod['metadata']['name']}: {condition.get('message', '')[:300]}"
+                return f"{condition.get('reason', 'Unschedulable')} {name}: {condition.get('message', '')[:300]}"
     return ""
 
 
 def refused(status: Json) -> str:
     """Why the API server refuses new pods (a quota, an admission policy), empty where it does not."""
-    return next((f"{condition.get('reason', '')}: {condition.get('message', '')[:300]}" for condition in status.get("conditions", [])
+    return next((f"{condition.get('reason', '')}: {condition.get('message', '')[:300]}" for condition in status.get("conditions") or []
                  if condition["type"] == "ReplicaFailure" and condition["status"] == "True"), "")
 
 
@@ -99,8 +119,8 @@ def surge(kind: str, workload: Json) -> int:
     strategy = workload["spec"].get("strategy" if kind == "Deployment" else "updateStrategy", {})
     if kind == "StatefulSet" or strategy.get("type") in ("Recreate", "OnDelete"):
         return 0
-    more = strategy.get("rollingUpdate", {}).get("maxSurge", "25%" if kind == "Deployment" else 0)
-    return math.ceil(workload["spec"].get("replicas", 1) * int(more.rstrip("%")) / 100) if isinstance(more, str) else more
+    more = (strategy.get("rollingUpdate") or {}).get("maxSurge", "25%" if kind == "Deployment" else 0)
+    return math.ceil(_workload.replicas(workload) * int(more.rstrip("%")) / 100) if isinstance(more, str) else more
 
 
 def lowest_available(kind: str, workload: Json) -> int:
@@ -112,14 +132,23 @@ def lowest_available(kind: str, workload: Json) -> int:
     strategy = spec.get("strategy" if kind == "Deployment" else "updateStrategy", {})
     if strategy.get("type") == "Recreate":
         return 0
-    unavailable = strategy.get("rollingUpdate", {}).get("maxUnavailable", "25%")
+    unavailable = (strategy.get("rollingUpdate") or {}).get("maxUnavailable", "25%" if kind == "Deployment" else 1)
     if isinstance(unavailable, str):
         unavailable = math.floor(wanted * int(unavailable.rstrip("%")) / 100)
-    return wanted - unavailable
+    if not unavailable and not surge(kind, workload):  # neither would let it begin, so the controller takes one away
+        unavailable = 1
+    return max(0, wanted - unavailable)
 
 
-def _gave_up(status: Json) -> str:
-    for condition in status.get("conditions", []):
+def _gave_up(workload: Json) -> str:
+    """That the controller gave up on this rollout; a condition older than the last write of the spec is about another one.
+
+    The controller keeps it until the new rollout makes progress, also while that goes well.
+    """
+    written = [entry.get("time", "") for entry in workload["metadata"].get("managedFields") or []
+               if not entry.get("subresource") and "f:spec" in (entry.get("fieldsV1") or {})]
+    for condition in workload.get("status", {}).get("conditions") or []:
         if condition["type"] == "Progressing" and condition.get("reason") == "ProgressDeadlineExceeded":
-            return condition.get("message", "progress deadline exceeded")
+            stale = condition.get("lastUpdateTime", "9") <= max(written, default="")
+            return "" if stale else condition.get("message", "progress deadline exceeded")
     return ""

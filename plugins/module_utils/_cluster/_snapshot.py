@@ -33,6 +33,7 @@ def take(cluster: Cluster, target: Target) -> Json:
         budgets=lambda: _optional(cluster, "PodDisruptionBudget", namespace),
         quotas=lambda: _optional(cluster, "ResourceQuota", namespace),
     )
+    found["pods"] = _workload.owned(cluster, workload, found["pods"])
     names = {target.name, *(item["metadata"]["name"] for item in found["pods"] + found["revisions"])}
     found["events"] = sorted((event for event in found["events"] if event["involvedObject"].get("name") in names),
                              key=_event_time)

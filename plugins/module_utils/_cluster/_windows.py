@@ -12,7 +12,7 @@ import typing as t
 
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster import _pod_metrics, _workload
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._connection import Cluster, Json
-from ansible_collections.sre.runbooks.plugins.module_utils._cluster._pod_metrics import Samples, Series
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster._pod_metrics import Samples, Scraped, Series
 from ansible_collections.sre.runbooks.plugins.module_utils._core._parallel import each
 
 #: series texts to try in order; the first that is there counts
@@ -27,12 +27,14 @@ class Window:
     :param seconds: between the two scrapes.
     :param first: None where the pod did not answer then.
     :param last: likewise.
+    :param why_not: why one of them is missing, empty where none is.
     """
 
     pod: str
     seconds: float
     first: Samples | None
     last: Samples | None
+    why_not: str = ""
 
     @property
     def measured(self) -> bool:
@@ -62,12 +64,12 @@ class Window:
         if self.first is None or self.last is None:
             return {}
         series = Series.parse(f"{name}_bucket{{{labels}}}")
-        before, after = self.first.by_label(series, "le"), self.last.by_label(series, "le")
+        before, after = ({bound: count for bound, count in samples.by_label(series, "le").items() if bound} for samples in (self.first, self.last))
         return {float(bound): count - before.get(bound, 0.0) if count >= before.get(bound, 0.0) else count
                 for bound, count in after.items()}
 
 
-def watch(cluster: Cluster, pods: t.Sequence[Json], port: int, path: str, seconds: float) -> list[Window]:
+def watch(cluster: Cluster, pods: t.Sequence[Json], port: int | str, path: str, seconds: float) -> list[Window]:
     """Scrape every running pod, wait, and scrape it again; the pods at once.
 
     :param seconds: the window; the wait counts from the first scrape's end.
@@ -76,7 +78,7 @@ def watch(cluster: Cluster, pods: t.Sequence[Json], port: int, path: str, second
     first = _scrape(cluster, running, port, path)
     time.sleep(seconds)
     last = _scrape(cluster, running, port, path)
-    return [Window(pod["metadata"]["name"], at_end - at_begin, begin, end)
+    return [Window(pod["metadata"]["name"], at_end - at_begin, begin.samples, end.samples, end.why_not or begin.why_not)
             for pod, (at_begin, begin), (at_end, end) in zip(running, first, last, strict=True)]
 
 
@@ -132,8 +134,13 @@ def _series(names: Names) -> list[Series]:
     return [Series.parse(text) for text in names]
 
 
-def _scrape(cluster: Cluster, pods: t.Sequence[Json], port: int, path: str) -> list[tuple[float, Samples | None]]:
-    def one(pod: Json) -> tuple[float, Samples | None]:
-        samples = _pod_metrics.scrape(cluster, pod, port, path)
-        return time.monotonic(), samples
+def why_not(windows: t.Sequence[Window], otherwise: str) -> str:
+    """Why not every pod gave its metrics, in the first pod's words."""
+    return next((window.why_not for window in windows if window.why_not), otherwise)
+
+
+def _scrape(cluster: Cluster, pods: t.Sequence[Json], port: int | str, path: str) -> list[tuple[float, Scraped]]:
+    def one(pod: Json) -> tuple[float, Scraped]:
+        scraped = _pod_metrics.read(cluster, pod, port, path)
+        return time.monotonic(), scraped
     return each(one, pods)

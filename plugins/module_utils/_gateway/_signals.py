@@ -8,25 +8,22 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from ansible_collections.sre.runbooks.plugins.module_utils._cluster import _pod_metrics, _workload
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster import _pod_metrics, _quantity, _workload
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._connection import Cluster, Json
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._pod_metrics import Samples, Series, Usage
-from ansible_collections.sre.runbooks.plugins.module_utils._cluster._windows import Window, quantile, watch
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster._windows import Window, quantile, watch, why_not
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._workload import Target
-from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import ClusterError
+from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import ClusterError, InvalidInput
 from ansible_collections.sre.runbooks.plugins.module_utils._core._parallel import each, gather
 from ansible_collections.sre.runbooks.plugins.module_utils._diagnosis._signals import Reading, Signal
 from ansible_collections.sre.runbooks.plugins.module_utils._evidence._store import now
-
-try:
-    from kubernetes.utils.quantity import parse_quantity
-except ImportError:
-    pass
 
 #: Where each kind of gateway says what. ``requests``: a counter, with the labels that hold status and route.
 #: ``intended``: a counter of 5xx answers that are meant so (shed, or an open circuit), empty where they cannot be told.
 #: ``queue``: a gauge of waiting requests. ``duration``: a histogram, ``served`` the labels of what was answered,
 #: ``duration_scale`` seconds for each of its units. ``cpu_seconds``: a counter; without it the metrics API is asked.
+#: ``bad``: statuses that count as failed, where they are not single codes. docs/metrics.md shows an exposition of each.
+NAMES = ("requests", "status_label", "route_label", "intended", "queue", "duration", "served", "duration_scale", "cpu_seconds", "bad")
 PRESETS: dict[str, dict[str, t.Any]] = {
     "shop": {
         "requests": "gateway_request_seconds_count", "status_label": "status", "route_label": "route",
@@ -47,6 +44,27 @@ PRESETS: dict[str, dict[str, t.Any]] = {
         "requests": "envoy_cluster_upstream_rq", "status_label": "envoy_response_code", "route_label": "envoy_cluster_name",
         "intended": "envoy_cluster_upstream_rq_pending_overflow", "queue": "envoy_cluster_upstream_rq_pending_active",
         "duration": "envoy_cluster_upstream_rq_time", "served": "", "duration_scale": 0.001, "cpu_seconds": ""},
+    "traefik": {
+        "requests": "traefik_service_requests_total", "status_label": "code", "route_label": "service",
+        "intended": "", "queue": "", "duration": "traefik_service_request_duration_seconds",
+        "served": 'code=~"(?!429|50[234]).*"', "duration_scale": 1.0, "cpu_seconds": "process_cpu_seconds_total"},
+    # Without addServicesLabels Traefik counts by entry point only.
+    "traefik_entrypoints": {
+        "requests": "traefik_entrypoint_requests_total", "status_label": "code", "route_label": "entrypoint",
+        "intended": "", "queue": "", "duration": "traefik_entrypoint_request_duration_seconds",
+        "served": 'code=~"(?!429|50[234]).*"', "duration_scale": 1.0, "cpu_seconds": "process_cpu_seconds_total"},
+    # HAProxy counts by class; its response times are averages of the last 1024 requests, of which no percentile can be had.
+    "haproxy": {
+        "requests": "haproxy_backend_http_responses_total", "status_label": "code", "route_label": "proxy",
+        "intended": "", "queue": "haproxy_backend_current_queue", "duration": "", "served": "", "duration_scale": 1.0, "cpu_seconds": "",
+        "bad": "5xx"},
+    "kong": {
+        "requests": "kong_http_requests_total", "status_label": "code", "route_label": "route",
+        "intended": "", "queue": "", "duration": "kong_request_latency_ms", "served": "", "duration_scale": 0.001, "cpu_seconds": ""},
+    "spring_cloud_gateway": {
+        "requests": "spring_cloud_gateway_requests_seconds_count", "status_label": "httpStatusCode", "route_label": "routeId",
+        "intended": "", "queue": "", "duration": "spring_cloud_gateway_requests_seconds",
+        "served": 'httpStatusCode=~"(?!429|50[234]).*"', "duration_scale": 1.0, "cpu_seconds": ""},
 }
 PERIODS, THROTTLED = "container_cpu_cfs_periods_total", "container_cpu_cfs_throttled_periods_total"
 
@@ -83,7 +101,7 @@ class Source:
 
     target: Target
     container: str | None
-    port: int
+    port: int | str
     path: str
     preset: str
     series: t.Mapping[str, t.Any]
@@ -95,7 +113,7 @@ def measure(cluster: Cluster, source: Source, thresholds: Thresholds) -> Reading
     """Measure the gateway's signals over one window."""
     workload = _workload.read(cluster, source.target)
     pods = _workload.pods(cluster, workload)
-    container = _workload.main_container(workload, source.container)
+    container = _workload.main_container(workload, source.container, pods, source.port)
     nodes = sorted({pod["spec"]["nodeName"] for pod in pods if pod["spec"].get("nodeName")})
     before = _throttle_counters(cluster, nodes)
     windows = watch(cluster, pods, source.port, source.path, source.seconds)
@@ -107,9 +125,32 @@ def measure(cluster: Cluster, source: Source, thresholds: Thresholds) -> Reading
             for pod in pods if _workload.running(pod)]
     facts = {**traffic(windows, dialect, source.bad_statuses), "preset": dialect["name"]}
     answered = bool(windows) and all(window.measured for window in windows)
-    why = ("the pods' metrics have none of the known series of requests: name them with series" if answered
-           else "not every pod of the gateway gave its metrics both times, or none is running")
+    named = source.series.get("requests")
+    why = (f"the pods' metrics have no {named}: correct it in series" if named and answered else
+           f"the pods' metrics have none of the series of requests that are known ({', '.join(PRESETS)}): name them with series" if answered
+           else why_not(windows, "not every pod of the gateway gave its metrics both times, or none is running"))
+    if dialect["name"] and not tells_statuses(windows, dialect):
+        return Reading(now(), signals(rows, facts, thresholds), False, tuple(rows), facts, f"{dialect['requests']} has no label "
+                       f"{dialect['status_label']}, so nobody knows what failed: name it with status_label in series")
     return Reading(now(), signals(rows, facts, thresholds), answered and bool(dialect["name"]), tuple(rows), facts, why)
+
+
+def tells_statuses(windows: t.Sequence[Window], names: t.Mapping[str, t.Any]) -> bool:
+    """Whether the requests have a label for what became of them; yes where there were none yet."""
+    found = [sample for window in windows if window.last for sample in window.last.matching(Series.parse(names["requests"]))]
+    return not found or any(names["status_label"] in sample.labels for sample in found)
+
+
+def series_of(given: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """The entries that are given in the place of the preset's; what is none of them, or no series, is refused."""
+    unknown = sorted(set(given) - set(NAMES))
+    if unknown:
+        raise InvalidInput(f"series names {', '.join(unknown)}, which is nothing that is read of a gateway.",
+                           f"It may name {', '.join(NAMES)}. Nothing was sent.")
+    for name in ("requests", "intended", "queue", "cpu_seconds"):
+        if given.get(name):
+            Series.parse(given[name])
+    return dict(given)
 
 
 def dialect_of(windows: t.Sequence[Window], preset: str, series: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
@@ -131,13 +172,14 @@ def traffic(windows: t.Sequence[Window], names: t.Mapping[str, t.Any], bad_statu
     :returns: seconds, requests, errors (failed and not meant), intended (5xx that are meant), error_share, per_second,
         p95_seconds, and routes with requests, errors and error_share, those with most errors first.
     """
-    bad = with_label(names["requests"], names["status_label"], bad_statuses)
-    total, failed = _grown(windows, names["requests"], names["route_label"]), _grown(windows, bad, names["route_label"])
-    meant = _grown(windows, names["intended"], names["route_label"]) if names["intended"] else {}
+    requests = Series.parse(names["requests"])
+    bad = requests.also(names["status_label"], "=~", names.get("bad") or bad_statuses)
+    total, failed = (_grown(windows, series, names["route_label"]) for series in (requests, bad))
+    meant = _grown(windows, Series.parse(names["intended"]), names["route_label"]) if names["intended"] else {}
     routes = [_shares(route, count, failed.get(route, 0.0), meant.get(route, 0.0)) for route, count in total.items() if count]
     seconds = max((window.seconds for window in windows), default=0.0)
     summed = _shares("", sum(total.values()), sum(failed.values()), sum(meant.values()))
-    p95 = quantile(windows, names["duration"], 0.95, names["served"])
+    p95 = quantile(windows, names["duration"], 0.95, names["served"]) if names["duration"] else None
     return {**summed, "seconds": seconds, "per_second": summed["requests"] / seconds if seconds else 0.0,
             "p95_seconds": None if p95 is None else p95 * names["duration_scale"],
             "routes": sorted(routes, key=lambda row: (-row["errors"], -row["requests"]))}
@@ -148,14 +190,7 @@ def signals(pods: t.Sequence[Json], facts: Json, thresholds: Thresholds) -> tupl
     return (_error_share(facts, thresholds.error_share), *_queue(pods, thresholds),
             _highest("cpu_at_limit", "CPU", "of the limit", pods, "cpu_share", thresholds.cpu_share),
             _highest("cpu_throttled", "CPU throttled in", "of the periods", pods, "throttled_share", thresholds.throttled_share),
-            _response(facts["p95_seconds"], thresholds.response_seconds))
-
-
-def with_label(series: str, label: str, pattern: str) -> str:
-    """A series text with one more label to match."""
-    name, _brace, rest = series.partition("{")
-    labels = [text for text in (rest.rstrip("}"), f'{label}=~"{pattern}"') if text]
-    return f"{name}{{{','.join(labels)}}}"
+            _response(facts, thresholds.response_seconds))
 
 
 def throttled(before: Samples | None, after: Samples | None, pod: Json, container: str) -> float | None:
@@ -165,9 +200,8 @@ def throttled(before: Samples | None, after: Samples | None, pod: Json, containe
     meta = pod["metadata"]
     # Where the container runtime does not report single containers there are the counters of the whole pod.
     for name in (container, ""):
-        labels = {"namespace": meta["namespace"], "pod": meta["name"], "container": name}
-        periods, stopped = ((after.sum(Series(series, labels)) or 0.0) - (before.sum(Series(series, labels)) or 0.0)
-                            for series in (PERIODS, THROTTLED))
+        wanted = [Series.exactly(series, namespace=meta["namespace"], pod=meta["name"], container=name) for series in (PERIODS, THROTTLED)]
+        periods, stopped = ((after.sum(series) or 0.0) - (before.sum(series) or 0.0) for series in wanted)
         if periods > 0:
             return stopped / periods
     return None
@@ -197,7 +231,7 @@ def _pod_facts(pod: Json, container: str, windows: t.Sequence[Window], names: t.
     elif sampled and sampled.at > started:
         cores, read_from = sampled.cpu, "the metrics API"
     limit = _workload.container_spec(pod, container).get("resources", {}).get("limits", {}).get("cpu")
-    limit = float(parse_quantity(limit)) if limit else None
+    limit = float(_quantity.parse(limit)) if limit else None
     waiting = [samples.sum(Series.parse(names["queue"])) if window and samples and names["queue"] else None
                for samples in ((window.first, window.last) if window else (None, None))]
     return {"pod": name, "ready": _workload.ready(pod), "cpu": cores, "cpu_from": read_from, "cpu_limit": limit,
@@ -205,9 +239,9 @@ def _pod_facts(pod: Json, container: str, windows: t.Sequence[Window], names: t.
             "queue_before": waiting[0], "queue": waiting[1]}
 
 
-def _grown(windows: t.Sequence[Window], series: str, label: str) -> dict[str, float]:
+def _grown(windows: t.Sequence[Window], wanted: Series, label: str) -> dict[str, float]:
     """How much a counter grew over all pods by one label's value; a counter that fell began anew."""
-    wanted, grown = Series.parse(series), t.cast(dict[str, float], {})
+    grown: dict[str, float] = {}
     for window in windows:
         if window.first is None or window.last is None:
             continue
@@ -263,8 +297,10 @@ def _highest(name: str, what: str, of: str, pods: t.Sequence[Json], key: str, th
                   f"{what} {known[highest]:.0%} {of} in {highest} (threshold {threshold:.0%})", over)
 
 
-def _response(p95: float | None, threshold: float) -> Signal:
+def _response(facts: Json, threshold: float) -> Signal:
+    p95 = facts["p95_seconds"]
     if p95 is None:
-        return Signal("response_seconds", None, threshold, False, "response time: nothing was served in the window")
+        why = "not measured" if facts["requests"] else "there were no requests"
+        return Signal("response_seconds", None, threshold, False, f"response time: {why}")
     return Signal("response_seconds", p95, threshold, p95 > threshold,
                   f"95 % of what was served took up to {p95:.2f} s (threshold {threshold:g} s)")

@@ -11,7 +11,7 @@ import typing as t
 
 from ansible_collections.sre.runbooks.plugins.module_utils._change import _fields, _postgres_roles
 from ansible_collections.sre.runbooks.plugins.module_utils._change._change import Change
-from ansible_collections.sre.runbooks.plugins.module_utils._cluster import _revisions, _workload
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster import _quantity, _revisions, _workload
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._connection import KINDS, Cluster, Json
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._psql import Way
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._workload import Target
@@ -77,12 +77,14 @@ def restart(request: Request) -> t.Iterator[Planned]:
 def resources(request: Request) -> t.Iterator[Planned]:
     """Limits and requests of one container (``limits`` and ``requests``: resource name -> quantity)."""
     target, current = request.workload()
-    container = _workload.main_container(current, request.params.get("container"))
-    base = f"spec.template.spec.containers[name={container}].resources"
+    container = _workload.container_to_change(current, request.params.get("container"))
+    base = f"{_workload.container_path(current, container)}.resources"
     wanted = {f"{base}.{_fields.join(group, name)}": str(quantity)
               for group in ("limits", "requests") for name, quantity in (request.params.get(group) or {}).items()}
     if not wanted:
         raise InvalidInput("A resources change needs limits or requests.", "For example: limits: {memory: 1Gi}")
+    for path, quantity in wanted.items():
+        _quantity.parse(quantity, path.removeprefix(base + "."))
     shown = ", ".join(f"{path.removeprefix(base + '.')} {quantity}" for path, quantity in wanted.items())
     yield Planned(Change.plan("resources", target, current, wanted, f"set {target.short} {container}: {shown}"), current)
 
@@ -91,9 +93,9 @@ def env(request: Request) -> t.Iterator[Planned]:
     """Environment variables of one container (``env``: name -> value)."""
     target, current = request.workload()
     variables = request.need("env", "env: {DB_POOL_SIZE: 50}")
-    container = _workload.main_container(current, request.params.get("container"))
+    container = _workload.container_to_change(current, request.params.get("container"))
     # The whole entry is the field, because it may hold a valueFrom that has to come back as it was.
-    wanted = {f"spec.template.spec.containers[name={container}].env[name={name}]": {"name": name, "value": str(value)}
+    wanted = {f"{_workload.container_path(current, container)}.env[name={name}]": {"name": name, "value": str(value)}
               for name, value in variables.items()}
     shown = ", ".join(f"{name}={value}" for name, value in variables.items())
     yield Planned(Change.plan("env", target, current, wanted, f"set {target.short} {container}: {shown}"), current)

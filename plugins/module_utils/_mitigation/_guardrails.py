@@ -9,16 +9,11 @@ import dataclasses
 import typing as t
 
 from ansible_collections.sre.runbooks.plugins.module_utils._change._change import Change
-from ansible_collections.sre.runbooks.plugins.module_utils._cluster import _capacity, _rollout, _workload
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster import _capacity, _quantity, _rollout, _workload
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._connection import Cluster, Json
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._workload import WORKLOAD_KINDS
 from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import Refused
 from ansible_collections.sre.runbooks.plugins.module_utils._mitigation._actions import Planned
-
-try:
-    from kubernetes.utils.quantity import parse_quantity
-except ImportError:
-    pass
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,8 +46,9 @@ def check(cluster: Cluster, planned: Planned, limits: Limits) -> None:
         _nodes_have_room(cluster, planned, workload, where)
     if change.disruptive:
         _not_paused(change, workload, where)
+        _pods_are_replaced(change, workload, where)
         if change.action != "rollback":  # which is the way out of a rollout that never ends
-            _no_rollout_under_way(change, workload, where)
+            _no_rollout_under_way(cluster, change, workload, where)
         if limits.respect_disruption_budgets:
             _budgets_hold(cluster, change, workload, where)
 
@@ -65,7 +61,7 @@ def _namespace_is_allowed(change: Change, limits: Limits, where: str) -> None:
 
 def _memory_is_capped(change: Change, limits: Limits, where: str) -> None:
     for path, quantity in _memory(change):
-        if parse_quantity(quantity) > parse_quantity(limits.max_memory):
+        if _quantity.parse(quantity, path) > _quantity.parse(limits.max_memory, "runbooks_max_memory"):
             raise Refused(f"{where}: {path} {quantity} is over the cap of {limits.max_memory}.",
                           "Ask for less, or raise runbooks_max_memory after looking at the node's room.")
 
@@ -76,15 +72,31 @@ def _not_paused(change: Change, current: Json, where: str) -> None:
                       f"kubectl -n {change.target.namespace} rollout resume {change.target.short}")
 
 
-def _no_rollout_under_way(change: Change, current: Json, where: str) -> None:
-    progress = _rollout.progress(change.target.kind, current)
-    if not progress.updated:
-        raise Refused(f"{where}: a rollout is under way ({progress.text}).",
-                      f"Wait for it: kubectl -n {change.target.namespace} rollout status {change.target.short}")
+def _pods_are_replaced(change: Change, current: Json, where: str) -> None:
+    """A change of the template reaches pods only as the update strategy lets it."""
+    target = change.target
+    if _workload.on_delete(current):
+        raise Refused(f"{where}: its update strategy is OnDelete, so its pods stay as they are until somebody deletes them.",
+                      f"Set spec.updateStrategy.type of {target.short} to RollingUpdate, or change it by hand and delete its pods one at a time.")
+    kept = min(_workload.partition(current), _workload.replicas(current))
+    if kept and change.action != "rollback":  # which undoes the pods above the partition, and only these have the release
+        raise Refused(f"{where}: its update strategy has the partition {_workload.partition(current)}, so its first {kept} pods would stay as they are.",
+                      f"Finish or take back the staged rollout first: spec.updateStrategy.rollingUpdate.partition of {target.short}.")
+
+
+def _no_rollout_under_way(cluster: Cluster, change: Change, current: Json, where: str) -> None:
+    progress, namespace, short = _rollout.progress(change.target.kind, current), change.target.namespace, change.target.short
+    if progress.updated:
+        return
+    reason = progress.failed or _rollout.stuck(cluster, change.target, current)
+    if reason:
+        raise Refused(f"{where}: its rollout is stuck ({progress.text}; {reason}), and waiting does not end that.",
+                      f"Roll it back first: kubectl -n {namespace} rollout undo {short}, or the module workload_rollback.", stuck=reason)
+    raise Refused(f"{where}: a rollout is under way ({progress.text}).", f"Wait for it: kubectl -n {namespace} rollout status {short}")
 
 
 def _replicas_are_capped(planned: Planned, workload: Json, limits: Limits, where: str) -> None:
-    replicas = workload["spec"].get("replicas", 1) + planned.more_pods
+    replicas = _workload.replicas(workload) + planned.more_pods
     if planned.more_pods and replicas > limits.max_replicas:
         raise Refused(f"{where}: {replicas} pods are over the cap of {limits.max_replicas}.",
                       "Ask for fewer, or raise runbooks_max_replicas.")
@@ -94,10 +106,12 @@ def _quota_leaves_room(cluster: Cluster, planned: Planned, workload: Json, where
     extra = _extra_demand(planned, workload)
     if not extra:
         return
+    spec = workload["spec"]["template"]["spec"]
     for quota in cluster.list("ResourceQuota", planned.change.target.namespace):
-        hard, used = quota.get("status", {}).get("hard", {}), quota.get("status", {}).get("used", {})
-        for name, more in extra.items():
-            if name in hard and parse_quantity(used.get(name, "0")) + more > parse_quantity(hard[name]):
+        hard, used = (quota.get("status", {}).get(part) or {} for part in ("hard", "used"))
+        for name in hard if _capacity.in_scope(quota, spec) else ():
+            more = _capacity.quota_amount(extra, name)
+            if more > 0 and _quantity.parse(used.get(name, "0"), name) + more > _quantity.parse(hard[name], name):
                 raise Refused(f"{where}: ResourceQuota {quota['metadata']['name']} has {used.get(name, 0)} of "
                               f"{hard[name]} {name} in use, and this needs {_capacity.quantity(name, more)} more.",
                               "Raise the quota or choose a smaller value.")
@@ -111,12 +125,16 @@ def _nodes_have_room(cluster: Cluster, planned: Planned, workload: Json, where: 
 
 
 def _extra_demand(planned: Planned, workload: Json) -> dict[str, t.Any]:
-    """What a quota would have to give on top, by the quota's names of resources."""
-    change, pods = planned.change, workload["spec"].get("replicas", 1)
+    """What a quota would have to give on top: in the end, and on the way where a new pod has to stand before an old one goes."""
+    change, pods = planned.change, _workload.replicas(workload)
     later = change.after(workload) if change.target.kind in WORKLOAD_KINDS.values() else workload
     now = _capacity.demand(workload["spec"]["template"], pods)
     then = _capacity.demand(later["spec"]["template"], pods + planned.more_pods)
-    return {name: more for name, amount in then.items() if (more := amount - now.get(name, 0)) > 0}
+    extra = {name: amount - now.get(name, 0) for name, amount in then.items()}
+    if change.disruptive and pods and _rollout.lowest_available(change.target.kind, workload) >= pods:
+        one = _capacity.demand(later["spec"]["template"], 1)
+        extra = {name: max(more, one.get(name, 0)) for name, more in extra.items()}
+    return {name: more for name, more in extra.items() if more > 0}
 
 
 def _budgets_hold(cluster: Cluster, change: Change, current: Json, where: str) -> None:

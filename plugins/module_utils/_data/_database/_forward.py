@@ -17,14 +17,13 @@ import socket
 import ssl
 import threading
 import typing as t
-import urllib.parse
 
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster import _websocket
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._connection import Cluster, resource_path
 from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import ClusterError
 
 try:
     import websocket
-    from kubernetes.stream.ws_client import create_websocket
 except ImportError:
     pass
 
@@ -55,8 +54,7 @@ class Forwarder:
         self.failure: ClusterError | None = None
         self._cluster, self._pod_port = cluster, port
         self._where = f"port {port} of pod {namespace}/{pod}"
-        self._url = (cluster.configuration.host.replace("http", "ws", 1)
-                     + resource_path("Pod", namespace, pod, "portforward") + "?" + urllib.parse.urlencode({"ports": port}))
+        self._path = resource_path("Pod", namespace, pod, "portforward")
         self._streams: set[t.Any] = set()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
@@ -97,11 +95,8 @@ class Forwarder:
                 stream.shutdown()
 
     def _open(self) -> t.Any:
-        headers = {key.lower(): value for key, value in self._cluster.auth_headers().items()}
-        headers["sec-websocket-protocol"] = "v4.channel.k8s.io"
-        websocket.setdefaulttimeout(self._cluster.connection.timeout)  # the only way to bound the connecting
         try:
-            stream = create_websocket(self._cluster.configuration, self._url, headers)
+            stream = _websocket.connect(self._cluster, self._path, [("ports", self._pod_port)], "v4.channel.k8s.io")
         except websocket.WebSocketBadStatusException as error:
             denied = error.status_code == 403
             raise ClusterError(f"Cluster {self._cluster.name}: may not or cannot forward {self._where} ({error.status_code}).",

@@ -5,10 +5,13 @@
 from __future__ import annotations
 
 import pathlib
+import typing as t
 
 import pytest
 import yaml
 from ansible.errors import AnsibleParserError
+from ansible.inventory.manager import InventoryManager
+from ansible.parsing.dataloader import DataLoader
 
 from ansible_collections.sre.runbooks.plugins.inventory import kubeconfig as plugin
 
@@ -74,3 +77,49 @@ def test_the_current_context_must_exist() -> None:
     assert plugin.current(config("a", "b", current="b")) == ["b"]
     with pytest.raises(AnsibleParserError, match=r"current-context gone is not one of its contexts \(a, b\)"):
         plugin.current(config("a", "b", current="gone"))
+
+
+CONTEXTS = {
+    "arn:aws:eks:eu-west-1:111122223333:cluster/prod": "arn-aws-eks-eu-west-1-111122223333-cluster-prod",
+    "default/api-prod-example-com:6443/kube:admin": "default-api-prod-example-com-6443-kube-admin",
+    "gke_proj_europe-west1_prod": "gke_proj_europe-west1_prod",
+    "kubernetes-admin@kubernetes": "kubernetes-admin@kubernetes",
+    "prod [eu]": "prod-eu", "a,b": "a-b", "!x": "x", "~y.*": "y.", "@file": "file", "&z": "z", "all": "context-all", "localhost": "context-localhost",
+    "::": "context",
+}
+
+
+def test_contexts_become_host_names_that_patterns_can_hold() -> None:
+    assert plugin.host_names(list(CONTEXTS)) == CONTEXTS
+
+
+def test_contexts_that_would_be_one_host_are_told_apart() -> None:
+    names = plugin.host_names(["a:b", "a/b", "a-b"])
+    assert names["a-b"] == "a-b"
+    assert len(set(names.values())) == 3
+
+
+@pytest.mark.parametrize("name", [*CONTEXTS, "a:b:c", "x[0]", "x[1:2]", "*", "?", "ü:ö"])
+def test_a_host_name_selects_its_host_and_nothing_else(name: str) -> None:
+    hosts = plugin.host_names([name, "other", "prod"])
+    manager = inventory_of(hosts.values(), groups=["eks", "aws", "arn", "cluster/prod", "a", "b"])
+    assert [host.name for host in manager.get_hosts(hosts[name])] == [hosts[name]]
+
+
+def inventory_of(hosts: t.Iterable[str], groups: t.Iterable[str]) -> InventoryManager:
+    """An inventory in which the host `other` is in every group."""
+    manager = InventoryManager(loader=DataLoader(), sources=[])
+    for host in hosts:
+        manager._inventory.add_host(host)
+    for group in groups:
+        manager._inventory.add_group(group)
+        manager._inventory.add_child(group, "other")
+    manager._inventory.reconcile_inventory()
+    return manager
+
+
+def test_a_context_that_is_no_pattern_is_refused_with_the_name_of_its_host() -> None:
+    hosts = plugin.host_names(["arn:aws:eks:r:1:cluster/prod", "prod"])
+    with pytest.raises(AnsibleParserError, match="is called arn-aws-eks-r-1-cluster-prod"):
+        plugin.refuse_unsafe_patterns(hosts, ["arn:aws:eks:r:1:cluster/prod"])
+    plugin.refuse_unsafe_patterns(hosts, ["prod", "arn-aws-eks-r-1-cluster-prod"])

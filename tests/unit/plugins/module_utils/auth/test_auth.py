@@ -8,11 +8,15 @@ from __future__ import annotations
 import datetime
 
 import pytest
+from fake_api import deployment, pod, serving
+
 from ansible_collections.sre.runbooks.plugins.module_utils._auth import _signals
 from ansible_collections.sre.runbooks.plugins.module_utils._auth._diagnosis import Facts, diagnose, tables, who
 from ansible_collections.sre.runbooks.plugins.module_utils._auth._signals import SERIES, Thresholds, pod_facts, signals, traffic
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._pod_metrics import Samples
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._windows import Window
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster._workload import Target
+from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import InvalidInput
 
 NOW = datetime.datetime(2026, 11, 24, 3, 0, tzinfo=datetime.timezone.utc)
 OLD = {"revision": 1, "created_at": "2026-11-01T00:00:00Z", "change_cause": "", "images": ["auth:1"], "current": False, "changes": [],
@@ -163,3 +167,64 @@ def test_what_the_pods_use_is_put_beside_the_revision_that_ran_when_it_was_writt
 
 def test_names_of_series_can_be_others():
     assert _signals.traffic([window(ok=5)], {**SERIES, "ok": "wrong_password"})["login_success"] == 0
+
+
+EXPOSITIONS = {
+    "keycloak": ('keycloak_user_events_total{event="login",error="",realm="shop"} 10\n'
+                 'keycloak_user_events_total{event="login",error="invalid_user_credentials",realm="shop"} 40\n'
+                 'keycloak_user_events_total{event="logout",error="",realm="shop"} 5\n',
+                 'keycloak_user_events_total{event="login",error="",realm="shop"} 16\n'
+                 'keycloak_user_events_total{event="login",error="internal_error",realm="shop"} 4\n'
+                 'keycloak_user_events_total{event="login",error="invalid_user_credentials",realm="shop"} 90\n'
+                 'keycloak_user_events_total{event="logout",error="",realm="shop"} 50\n'),
+    "keycloak_spi": ('keycloak_logins_total{realm="shop",provider="keycloak"} 10\n',
+                     'keycloak_logins_total{realm="shop",provider="keycloak"} 16\n'
+                     'keycloak_failed_login_attempts_total{realm="shop",error="internal_error"} 4\n'
+                     'keycloak_failed_login_attempts_total{realm="shop",error="user_not_found"} 40\n'),
+    "dex": ('http_requests_total{handler="/token",code="200",method="post"} 10\n',
+            'http_requests_total{handler="/token",code="200",method="post"} 14\nhttp_requests_total{handler="/callback",code="303",method="get"} 2\n'
+            'http_requests_total{handler="/token",code="500",method="post"} 4\nhttp_requests_total{handler="/token",code="401",method="post"} 9\n'
+            'http_requests_total{handler="/healthz",code="200",method="get"} 900\n'),
+    "ory": ('http_requests_total{app="ory-kratos",code="200",method="GET"} 10\n',
+            'http_requests_total{app="ory-kratos",code="200",method="GET"} 16\nhttp_requests_total{app="ory-kratos",code="503",method="GET"} 4\n'
+            'http_requests_total{app="ory-kratos",code="404",method="GET"} 40\n'),
+}
+
+
+@pytest.mark.parametrize("preset", EXPOSITIONS)
+def test_presets_tell_successes_from_failures(preset):
+    before, after = map(Samples, EXPOSITIONS[preset])
+    windows = [Window("a", 10.0, before, after)]
+    name, names = _signals.dialect_of(windows, {})
+    facts = traffic(windows, names)
+    assert (name, facts["login_count"], facts["login_success"]) == (preset, 10, pytest.approx(0.6))
+    found = {signal.name: signal for signal in signals({**facts, "preset": name}, [pod_facts(windows[0], names)], Thresholds())}
+    assert found["login_success"].breached
+    assert "not measured" in found["validation_seconds"].text and "not measured" in found["rate_limit_hits"].text
+
+
+def test_every_login_failing_is_no_silence():
+    counts = iter(range(300, 3000, 300))
+    workload = deployment("sso")
+    with serving() as api:
+        api.add(workload, pod("sso-1", workload))
+        api.pages["sso-1:9000"] = lambda: f'keycloak_user_events_total{{event="login",error="internal_error"}} {next(counts)}\n'
+        assert [signal.name for signal in read(api).breached] == ["login_success"]
+        api.pages["sso-1:9000"] = "other_logins_total 3\n"
+        reading = read(api)
+        assert not reading.complete and "name them with series" in reading.incomplete_because
+        reading = read(api, {"logins": "loginz_total"})
+        assert not reading.complete and "have no loginz_total" in reading.incomplete_because
+        assert "not measured" in reading.signals[0].text
+
+
+def read(api, series=None):
+    source = _signals.Source(Target("shop", "Deployment", "sso"), None, 9000, "/metrics", _signals.series_of(series or {}), 0.01, "")
+    return _signals.measure(api.cluster, source, Thresholds())
+
+
+@pytest.mark.parametrize("given, why", [({"login": "x"}, "series names login"), ({"logins": "sum(x)"}, "no series that can be read"),
+                                        ({"logins": 'x{a=~"("}'}, "no regular expression"), ({"ok": "("}, "ok is no regular expression")])
+def test_misspelt_series_are_refused(given, why):
+    with pytest.raises(InvalidInput, match=why):
+        _signals.series_of(given)

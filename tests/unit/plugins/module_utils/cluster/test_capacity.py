@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.sre.runbooks.plugins.module_utils._cluster import _capacity
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster import _capacity, _quantity
 
 
 class Nodes:
@@ -58,3 +58,20 @@ def test_pods_that_fit(nodes, pods, one, fitting):
 def test_a_limit_without_a_request_is_the_request():
     limited = {"spec": {"containers": [{"name": "c", "resources": {"limits": {"memory": "1Gi"}}}]}}
     assert _capacity.demand(limited, 2)["requests.memory"] == 2 << 30
+
+
+def asking(memory, **more):
+    return {"name": "c", "resources": {"requests": {"memory": memory}}, **more}
+
+
+@pytest.mark.parametrize("spec, memory", [
+    ({"containers": [asking("1Gi"), asking("1Gi")]}, "2Gi"),
+    ({"containers": [asking("1Gi")], "initContainers": [asking("3Gi")]}, "3Gi"),
+    ({"containers": [asking("1Gi")], "initContainers": [asking("1Gi", restartPolicy="Always")]}, "2Gi"),
+    ({"containers": [asking("1Gi")], "initContainers": [asking("1Gi", restartPolicy="Always"), asking("3Gi")]}, "4Gi"),
+    ({"containers": [asking("1Gi")], "resources": {"requests": {"memory": "5Gi"}}}, "5Gi"),
+    ({"containers": [{"name": "c"}], "resources": {"limits": {"memory": "5Gi"}}}, "5Gi"),
+    ({"containers": [asking("1Gi")], "overhead": {"memory": "1Gi"}}, "2Gi"),
+])
+def test_what_a_pod_asks_for(spec, memory):
+    assert _capacity.demand({"spec": spec}, 1)["requests.memory"] == _quantity.parse(memory)

@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import fake_api
 import pytest
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster import _rollout
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster._workload import Target
 
 
 def deployment(wanted=3, strategy=None, generation=2, **status):
@@ -54,3 +56,71 @@ def test_pods_that_the_api_server_refuses_are_told():
     status = {"conditions": [{"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": "exceeded quota: tight"}]}
     assert _rollout.refused(status) == "FailedCreate: exceeded quota: tight"
     assert _rollout.refused({}) == ""
+
+
+GAVE_UP = {"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded", "message": "timed out progressing",
+           "lastUpdateTime": "2026-11-28T01:00:00Z"}
+
+
+def written(at):
+    return [{"manager": "sre.runbooks", "time": at, "fieldsV1": {"f:spec": {"f:template": {}}}},
+            {"manager": "kube-controller-manager", "time": "2026-11-28T09:00:00Z", "subresource": "status", "fieldsV1": {"f:spec": {}}}]
+
+
+@pytest.mark.parametrize("at, generation, failed", [
+    ("2026-11-28T00:50:00Z", 2, True),    # the rollout that it is about
+    ("2026-11-28T01:00:01Z", 2, False),   # a rollback since, that the controller has seen but not yet made progress with
+    ("2026-11-28T01:00:01Z", 3, False),   # nor seen
+    ("2026-11-28T00:50:00Z", 3, False),
+])
+def test_a_condition_from_before_the_change_says_nothing_of_it(at, generation, failed):
+    workload = deployment(generation=generation, updatedReplicas=1, conditions=[GAVE_UP])
+    workload["metadata"]["managedFields"] = written(at)
+    assert bool(_rollout.progress("Deployment", workload).failed) == failed
+
+
+def test_a_rollback_out_of_a_rollout_that_was_given_up_is_waited_for(monkeypatch):
+    monkeypatch.setattr(_rollout, "POLL_SECONDS", 0.01)
+    workload = fake_api.deployment()
+    workload["metadata"]["generation"] = 3
+    workload["status"].update(updatedReplicas=1, conditions=[GAVE_UP])
+    with fake_api.serving() as api:
+        api.add(workload, fake_api.pod("a", workload))
+
+        def controller(_line):  # makes progress once somebody has looked
+            workload["status"] = {"observedGeneration": 3, "replicas": 2, "updatedReplicas": 2, "availableReplicas": 2}
+
+        assert _rollout.wait(api.cluster, Target("shop", "Deployment", "checkout"), 5, controller).finished
+
+
+def test_only_new_pods_tell_that_a_rollout_is_stuck():
+    workload = fake_api.deployment()
+    old, new = (dying(fake_api.pod(name, workload), revision) for name, revision in (("old", "abc"), ("new", "def")))
+    sets = [{"kind": "ReplicaSet", "metadata": {
+        "name": f"checkout-{revision}", "namespace": "shop", "labels": {"app": "checkout", "pod-template-hash": revision},
+        "annotations": {"deployment.kubernetes.io/revision": number}, "ownerReferences": [{"uid": "uid-checkout"}]}}
+        for revision, number in (("abc", "1"), ("def", "2"))]
+    with fake_api.serving() as api:
+        api.add(workload, old, *sets)
+        assert _rollout.stuck(api.cluster, Target("shop", "Deployment", "checkout"), workload) == ""
+        api.add(new)
+        assert _rollout.stuck(api.cluster, Target("shop", "Deployment", "checkout"), workload) == (
+            "a new pod dies again and again: checkout of new ended 2 times, last with Error (exit 1)")
+
+
+def dying(pod, revision):
+    pod["metadata"]["labels"]["pod-template-hash"] = revision
+    pod["metadata"]["ownerReferences"][0]["name"] = f"checkout-{revision}"
+    pod["status"]["conditions"] = []
+    pod["status"]["containerStatuses"][0].update(ready=False, restartCount=2, lastState={"terminated": {"reason": "Error", "exitCode": 1}})
+    return pod
+
+
+@pytest.mark.parametrize("strategy, fresh, updated, words", [
+    ({"rollingUpdate": {"partition": 2}}, 1, True, "the first 2 stay"), ({"rollingUpdate": {"partition": 2}}, 0, False, "the first 2 stay"),
+    ({"type": "OnDelete"}, 0, True, "OnDelete"), ({"rollingUpdate": {"partition": 0}}, 1, False, "1 of 3")])
+def test_staged_rollouts(strategy, fresh, updated, words):
+    workload = deployment(updatedReplicas=fresh, replicas=3, availableReplicas=3)
+    workload["spec"]["updateStrategy"] = strategy
+    progress = _rollout.progress("StatefulSet", workload)
+    assert (progress.updated, progress.finished) == (updated, updated) and words in progress.text

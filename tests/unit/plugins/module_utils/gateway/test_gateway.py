@@ -6,9 +6,10 @@ import pytest
 
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._pod_metrics import Samples
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._windows import Window
+from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import InvalidInput
 from ansible_collections.sre.runbooks.plugins.module_utils._gateway._diagnosis import Facts, diagnose, fixes, tables, who
 from ansible_collections.sre.runbooks.plugins.module_utils._gateway._signals import (
-    PRESETS, Thresholds, dialect_of, signals, throttled, traffic, with_label)
+    PRESETS, Thresholds, dialect_of, series_of, signals, tells_statuses, throttled, traffic)
 
 BEFORE = """
 gateway_request_seconds_count{route="/a",status="200"} 100
@@ -57,12 +58,6 @@ def test_the_dialect_is_recognised(name, text):
 def test_names_of_ones_own_replace_the_presets():
     found = dialect_of(windows(("mine 1", "mine 2")), "auto", {"requests": "mine", "queue": ""})
     assert (found["name"], found["requests"], found["queue"]) == ("custom", "mine", "")
-
-
-@pytest.mark.parametrize("series, wanted", [
-    ("a", 'a{s=~"5.."}'), ('a{x=~"1"}', 'a{x=~"1",s=~"5.."}')])
-def test_a_label_more(series, wanted):
-    assert with_label(series, "s", "5..") == wanted
 
 
 def test_throttling_is_a_share_of_the_periods():
@@ -153,3 +148,41 @@ def test_who_it_is_about_and_what_would_prevent_it():
     assert fixes(found, "undetermined") == []
     assert [table.title for table in tables(found.traffic)] == ["Clients", "Routes", "Upstreams"]
     assert all(not table.rows for table in tables({}))
+
+
+EXPOSITIONS = {
+    "traefik": 'traefik_service_requests_total{code="%s",method="GET",protocol="http",service="shop@kubernetes"} %d\n',
+    "traefik_entrypoints": 'traefik_entrypoint_requests_total{code="%s",entrypoint="web",method="GET",protocol="http"} %d\n',
+    "haproxy": 'haproxy_backend_http_responses_total{proxy="shop",code="%.1sxx"} %d\n',
+    "kong": 'kong_http_requests_total{service="shop",route="orders",code="%s",source="service",consumer=""} %d\n',
+    "spring_cloud_gateway": 'spring_cloud_gateway_requests_seconds_count{httpMethod="GET",httpStatusCode="%s",outcome="X",routeId="orders"} %d\n',
+    "nginx": 'nginx_ingress_controller_requests{ingress="shop",path="/orders",status="%s"} %d\n',
+}
+
+
+@pytest.mark.parametrize("preset", EXPOSITIONS)
+def test_presets_tell_what_failed_and_where(preset):
+    line = EXPOSITIONS[preset]
+    found = windows((line % ("200", 10) + line % ("503", 1), line % ("200", 70) + line % ("503", 41)))
+    names = dialect_of(found, "auto", {})
+    facts = traffic(found, names, "50[234]")
+    assert (names["name"], facts["requests"], facts["errors"]) == (preset, 100, 40)
+    assert facts["routes"][0]["route"] and facts["p95_seconds"] is None
+    assert {signal.name: signal.text for signal in signals([POD], facts, Thresholds())}["response_seconds"] == "response time: not measured"
+
+
+def test_a_gateway_without_a_label_for_routes_still_fails():
+    found = windows(('mine{status="503"} 1', 'mine{status="503"} 9'))
+    names = dialect_of(found, "auto", {"requests": "mine", "route_label": "nowhere"})
+    assert traffic(found, names, "50[234]")["error_share"] == 1
+
+
+def test_requests_whose_end_nobody_knows_are_not_healthy():
+    found = windows(("mine 1", "mine 9"))
+    assert not tells_statuses(found, dialect_of(found, "auto", {"requests": "mine"}))
+
+
+@pytest.mark.parametrize("given, why", [({"request": "x"}, "series names request"), ({"requests": "rate(x[5m])"}, "no series that can be read")])
+def test_misspelt_series_are_refused(given, why):
+    with pytest.raises(InvalidInput, match=why):
+        series_of(given)

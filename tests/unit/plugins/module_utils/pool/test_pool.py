@@ -49,7 +49,26 @@ PRESETS = {
     'pgbouncer_pools_server_active_connections{database="shop"} 9\npgbouncer_pools_client_waiting_connections{database="shop"} 4\n'
     'pgbouncer_databases_pool_size{database="shop"} 10': (9, 10, 4),
     "pg_pool_active_count 9\npg_pool_idle_count 1\npg_pool_max_count 10\npg_pool_waiting_count 4": (9, 10, 4),
-    'go_sql_in_use_connections{db_name="shop"} 9\ngo_sql_max_open_connections{db_name="shop"} 10\ngo_sql_wait_count_total{db_name="shop"} 8': (9, 10, None),
+    'go_sql_in_use_connections{db_name="shop"} 9\ngo_sql_max_open_connections{db_name="shop"} 10\ngo_sql_wait_count_total{db_name="shop"} 8': (9, 10, 0),
+    'hikaricp_active_connections{pool="p"} 9\nhikaricp_max_connections{pool="p"} 10\nhikaricp_pending_threads{pool="p"} 4': (9, 10, 4),
+    'agroal_active_count{datasource="default"} 9\nagroal_available_count{datasource="default"} 0\nagroal_awaiting_count{datasource="default"} 4':
+        (9, None, 4),
+    'db_client_connection_count{db_client_connection_pool_name="p",db_client_connection_state="used"} 9\n'
+    'db_client_connection_count{db_client_connection_pool_name="p",db_client_connection_state="idle"} 1\n'
+    'db_client_connection_max{db_client_connection_pool_name="p"} 10\n'
+    'db_client_connection_pending_requests{db_client_connection_pool_name="p"} 4': (9, 10, 4),
+    'db_client_connections_usage{pool_name="p",state="used"} 9\ndb_client_connections_usage{pool_name="p",state="idle"} 1\n'
+    'db_client_connections_max{pool_name="p"} 10\ndb_client_connections_pending_requests{pool_name="p"} 4': (9, 10, 4),
+    'pgxpool_acquired_conns{db_name="p"} 9\npgxpool_max_conns{db_name="p"} 10\npgxpool_empty_acquire{db_name="p"} 5': (9, 10, 0),
+    'com_mchange_v2_c3p0_PooledDataSource_numBusyConnectionsDefaultUser{name="p"} 9\ncom_mchange_v2_c3p0_PooledDataSource_maxPoolSize{name="p"} 10\n'
+    'com_mchange_v2_c3p0_PooledDataSource_numThreadsAwaitingCheckoutDefaultUser{name="p"} 4': (9, 10, 4),
+    'org_apache_commons_pool2_GenericObjectPool_NumActive{name="p"} 9\norg_apache_commons_pool2_GenericObjectPool_MaxTotal{name="p"} 10\n'
+    'org_apache_commons_pool2_GenericObjectPool_NumWaiters{name="p"} 4': (9, 10, 4),
+    'tomcat_jdbc_ConnectionPool_Active{name="p"} 9\ntomcat_jdbc_ConnectionPool_MaxActive{name="p"} 10\n'
+    'tomcat_jdbc_ConnectionPool_WaitCount{name="p"} 4': (9, 10, 4),
+    'jdbc_connections_active{name="dataSource"} 9\njdbc_connections_max{name="dataSource"} 10\njdbc_connections_idle{name="dataSource"} 1': (9, 10, None),
+    'jdbc_connections_active{name="dataSource"} 9\njdbc_connections_max{name="dataSource"} 10\n'
+    'hikaricp_connections_active{pool="p"} 9\nhikaricp_connections_max{pool="p"} 10\nhikaricp_connections_pending{pool="p"} 4': (9, 10, 4),
 }
 
 
@@ -60,11 +79,66 @@ def test_the_pools_of_common_libraries_are_known(text):
     assert (row["active"], row["max"], row["pending"]) == PRESETS[text]
 
 
-@pytest.mark.parametrize("in_use, waited", [(10, 3), (9, None)])
+@pytest.mark.parametrize("in_use, waited", [(10, 3), (9, 0)])
 def test_where_waiting_is_only_counted_it_counts_while_the_pool_is_full(in_use, waited):
     first, last = (Samples(f"go_sql_in_use_connections {in_use}\ngo_sql_max_open_connections 10\n# TYPE go_sql_wait_count_total counter\n"
                            f"go_sql_wait_count_total {count}\n") for count in (5, 8))
     assert _signals.row(Window("a", 3.0, first, last), _signals.series_of({}))["pending"] == waited
+
+
+def judged(first, last=None, given=None):
+    """The row of a pod whose metrics were these, and the names of the signals that are over their thresholds."""
+    row = _signals.row(Window("a", 10.0, Samples(first), Samples(last or first)), _signals.series_of(given or {}))
+    return row, {signal.name for signal in _signals.pool_signals([row], Thresholds()) if signal.breached}
+
+
+@pytest.mark.parametrize("text", [
+    'hikaricp_connections_active{pool="a"} NaN\nhikaricp_connections_max{pool="a"} NaN\nhikaricp_connections_pending{pool="a"} NaN\n',
+    'go_sql_in_use_connections{db_name="a"} NaN\ngo_sql_max_open_connections{db_name="a"} NaN\n',
+    'hikaricp_connections_active{pool="a"} 3\nhikaricp_connections_max{pool="a"} +Inf\n', "up 1\n", ""])
+def test_what_is_no_number_is_not_measured(text):
+    row, breached = judged(text)
+    assert not breached and not row["judged"]
+    assert all("not measured" in signal.text for signal in _signals.pool_signals([row], Thresholds()))
+
+
+GO = ('go_sql_in_use_connections{db_name="main"} 10\ngo_sql_in_use_connections{db_name="read"} 0\ngo_sql_max_open_connections{db_name="main"} 10\n'
+      'go_sql_max_open_connections{db_name="read"} 10\ngo_sql_wait_count_total{db_name="main"} %d\n')
+PGBOUNCER = ('pgbouncer_databases_pool_size{name="shop"} 20\npgbouncer_databases_pool_size{name="pgbouncer"} 2\n'
+             'pgbouncer_pools_server_active_connections{database="shop",user="api"} %d\n'
+             'pgbouncer_pools_server_active_connections{database="shop",user="worker"} 14\n'
+             'pgbouncer_pools_client_waiting_connections{database="shop",user="api"} %d\n')
+
+
+def test_each_pool_of_a_pod_is_judged():
+    row, breached = judged(GO % 100, GO % 600)
+    assert (row["pool"], row["active"], row["max"], row["pending"], len(row["pools"])) == ("main", 10, 10, 500, 2)
+    assert breached == {"pool_in_use", "pool_waiting"}
+
+
+@pytest.mark.parametrize("in_use, waiting, breached", [(15, 0, set()), (20, 0, {"pool_in_use"}), (20, 3, {"pool_in_use", "pool_waiting"})])
+def test_each_user_of_pgbouncer_has_a_pool_of_the_databases_size(in_use, waiting, breached):
+    row, found = judged(PGBOUNCER % (in_use, waiting))
+    assert found == breached and row["judged"]
+    assert {pool["pool"]: pool["max"] for pool in row["pools"]} == {"shop/api": 20, "shop/worker": 20}
+
+
+def test_no_bound_is_no_small_pool():
+    row, breached = judged('go_sql_in_use_connections{db_name="a"} 90\ngo_sql_max_open_connections{db_name="a"} 0\n'
+                           'go_sql_wait_count_total{db_name="a"} 0\n')
+    assert (row["max"], row["judged"], breached) == (None, True, set())
+
+
+def test_pools_of_other_names_are_told_apart_by_their_labels():
+    given = {"active": 'busy{state!="idle"}', "max": "size", "pending": "queue"}
+    row, breached = judged('busy{pool="a",state="run"} 9\nbusy{pool="b",state="run"} 1\nbusy{pool="a",state="idle"} 5\n'
+                           'size{pool="a"} 9\nsize{pool="b"} 9\nqueue{pool="a"} 0\n', given=given)
+    assert (row["pool"], row["active"], breached) == ("a", 9, {"pool_in_use"})
+
+
+def test_one_bad_line_costs_one_line():
+    row, breached = judged('hikaricp_connections_active{pool="a"} 10\nthis is {not a sample\nhikaricp_connections_max{pool="a"} 10\n')
+    assert (row["active"], breached) == (10, {"pool_in_use"})
 
 
 def test_names_of_series_can_be_others_and_what_is_none_of_them_is_refused():
