@@ -10,12 +10,13 @@ AS_ROOT := $(if $(filter-out 0,$(shell id -u)),sudo -E env "PATH=$$PATH")
 WITH_COLLECTION := PYTHONPATH=.build/collections
 LAB := tests/lab/lab
 CLUSTERS ?= 1
-# A drill waits only so long for a symptom, and two at once fill a small machine: what fails is tried once more, and shown as RERUN.
-DRILL_TESTS := $(AS_ROOT) pytest -vv --reruns 1 -rR
+# How many clusters `make test` spreads the drills over: they mostly wait.
+LANES ?= 3
+DRILL_TESTS := $(AS_ROOT) pytest -vv --durations=5
 SCENARIOS := $(notdir $(patsubst %/molecule.yml,%,$(wildcard extensions/molecule/*/molecule.yml)))
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint architecture unit database analysis sanity docs package molecule drills drills-alone lab-up lab-down bench bench-consistency bench-heap bench-logs clean
+.PHONY: help venv demo test lint architecture unit database analysis sanity docs package molecule drills lab-up lab-down bench bench-consistency bench-heap bench-logs clean
 
 help: ## This list
 	@sed -nE 's/^([a-z%-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -26,8 +27,8 @@ venv: ## Install what a checkout needs into .venv (again only when the requireme
 demo: lab-up ## A real Kubernetes, a real leaking JVM, and the memory-leak runbook answering it
 	@tests/tools/demo.sh
 
-test: venv ## Everything that must pass: static checks, unit tests, sanity, and every drill on the lab
-	@tests/tools/test.sh $(SCENARIOS)
+test: venv ## Everything that must pass; the drills in LANES=3 clusters beside each other
+	@.venv/bin/python tests/tools/suite.py --lanes $(LANES)
 
 unit: venv ## Unit tests
 	pytest
@@ -69,14 +70,14 @@ lab-down: venv ## Stop the lab and leave nothing of it behind
 molecule: $(SCENARIOS:%=drill-%) ## Every molecule drill, on a lab that is up
 
 drill-%: venv ## One molecule drill, on a lab that is up: drill-memory_leak
-	@molecule reset --scenario-name $* >/dev/null  # what an interrupted drill prepared does not count
-	molecule test --no-command-borders --scenario-name $*
+	@rm -rf .build/molecule/$*  # what an interrupted drill prepared does not count
+	MOLECULE_EPHEMERAL_DIRECTORY=$(CURDIR)/.build/molecule/$* molecule test --no-command-borders --scenario-name $*
 
 drills: venv ## The drills in Python: changes, interruptions, bad input; on a lab that is up
-	$(DRILL_TESTS) --durations=5 -m "not fleet and not alone" tests/drills
+	$(DRILL_TESTS) -m "not fleet and not alone" tests/drills
 
-drills-alone: venv ## The drills of change correlation, on a cluster that was just brought up: LAB_CLUSTER=lab3
-	$(DRILL_TESTS) -m alone tests/drills
+drills-%: venv ## One file of them: drills-data; drills-correlation needs a cluster that was just brought up
+	$(DRILL_TESTS) -m "not fleet" tests/drills/test_$*.py
 
 fleet: venv ## The drills that need three clusters, one of them dead; brings up those that are missing
 	$(LAB) up --clusters 3

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 
-from labkit import faults
+from drill import cause
 
 
 def test_slow_growth_is_seen_before_anything_is_killed(healed, runbook):
-    faults.memory_growth(healed.cluster.kubectl)
+    cause("memory_growth")
     done = runbook.module("sre.runbooks.memory_signals_info", {
         "namespace": "ai-development", "workload": "api-server", "observe": 25})
     signals = {signal["name"]: signal for signal in done["result"]["signals"]}

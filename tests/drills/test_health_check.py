@@ -11,8 +11,6 @@ import yaml
 from drill import CLUSTER, NAMESPACE, until
 from labkit.cluster import Cluster
 
-pytestmark = pytest.mark.fleet
-
 CHECKS = ["api", "nodes", "pods", "deployments", "api-gateway", "auth-service", "user-service", "database", "redis", "errors"]
 CRASHING = {
     "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "drill-crashing"},
@@ -72,6 +70,7 @@ def fixture_clusters():
     dead.start_api_server()
 
 
+@pytest.mark.fleet
 def test_a_dead_cluster_is_named_and_two_are_complete_within_seconds(health, clusters, silent):
     *alive, dead = (cluster.name for cluster in clusters)
     done = health(*alive, dead, more={"silent": {"runbooks_host": silent, "runbooks_token": "of-the-drill"}})

@@ -57,7 +57,7 @@ def up(options: argparse.Namespace) -> None:
     _each({*missing, *changed, *bare}, lambda cluster: shop.deploy(cluster.kubectl))
     _each(changed, lambda cluster: _replace_pods(cluster, archive))
     if missing or bare or not KUBECONFIG.exists():
-        shop.write_kubeconfig([cluster for cluster in _present() if cluster.healthy()])
+        shop.write_kubeconfig([cluster for cluster in _present() if cluster.healthy() and shop.deployed(cluster.kubectl)])
     say(f"up: {', '.join(cluster.name for cluster in wanted)}")
 
 
@@ -91,8 +91,7 @@ def status(_options: argparse.Namespace) -> int:
         if not cluster.healthy():
             print(f"{cluster.name}  {cluster.server}  does not answer (logs: {cluster.logs})")
             continue
-        active = cluster.state / "fault"
-        print(f"{cluster.name}  {cluster.server}  ready, fault: {active.read_text() if active.exists() else 'none'}")
+        print(f"{cluster.name}  {cluster.server}  ready, fault: {', '.join(cluster.faults()) or 'none'}")
         for name, available, replicas in shop.deployments(cluster.kubectl):
             print(f"  {name:<16} {available}/{replicas}")
     return 0 if healthy else 1
@@ -101,7 +100,7 @@ def status(_options: argparse.Namespace) -> int:
 def fault(options: argparse.Namespace) -> None:
     """Cause a fault."""
     cluster = _cluster(options)
-    (cluster.state / "fault").write_text(options.name)
+    cluster.remember(options.name)
     with host.step(f"fault {options.name}"):
         faults.FAULTS[options.name](cluster.kubectl)
 
@@ -109,10 +108,9 @@ def fault(options: argparse.Namespace) -> None:
 def heal(options: argparse.Namespace) -> None:
     """Bring the shop back to what its manifests say."""
     cluster = _cluster(options)
-    caused = cluster.state / "fault"
     with host.step("healing the shop"):
-        faults.heal(cluster.kubectl, fresh=caused.exists())
-    caused.unlink(missing_ok=True)
+        faults.heal(cluster.kubectl, cluster.faults())
+    cluster.forget_faults()
 
 
 def load(options: argparse.Namespace) -> None:

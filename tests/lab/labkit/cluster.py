@@ -131,6 +131,19 @@ class Cluster:
         """Remember that the pods run these images."""
         self._write("images", str(archive))
 
+    def faults(self) -> list[str]:
+        """The names of the faults that were caused since the shop was healed."""
+        path = self.state / "faults"
+        return path.read_text().split() if path.exists() else []
+
+    def remember(self, fault: str) -> None:
+        """Note that a fault is caused."""
+        self._write("faults", "\n".join([*self.faults(), fault]))
+
+    def forget_faults(self) -> None:
+        """Note that the shop is healed."""
+        self._write("faults", "")
+
     def stop_api_server(self) -> None:
         """End the API server only, so that the cluster is dead for its clients."""
         pid = int((self.logs / "kube-apiserver.pid").read_text())
@@ -184,7 +197,7 @@ class Cluster:
         self._write("cni/10-bridge.conflist", json.dumps(_cni(self.network, self.state)))
         self._write("containerd.toml", _containerd_config(self, tools))
         processes.start(self.network.netns, "containerd",
-                        [tools / "usr/bin/containerd", "--config", self.state / "containerd.toml"], self.logs, path)
+                        [tools / "usr/bin/containerd", "--config", self.state / "containerd.toml"], self.logs, {**path, **NO_REGISTRY})
         self._import_images(tools, archive)
         self.runs(archive)
         self._write("kubelet.yaml", yaml.safe_dump(self._kubelet_config()))
@@ -282,6 +295,9 @@ class Cluster:
 
 PROCESSES = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "containerd", "kubelet",
              "kube-proxy", "coredns", "metrics-server")
+
+#: Images are there or nowhere: a pull ends at once, and not when some resolver gives up.
+NO_REGISTRY = {"HTTPS_PROXY": "http://127.0.0.1:9", "HTTP_PROXY": "http://127.0.0.1:9", "NO_PROXY": ""}
 
 #: (file, common name with the cluster's name for {}, groups)
 CLIENTS: tuple[tuple[str, str, tuple[str, ...]], ...] = (

@@ -41,13 +41,11 @@ def restart(kubectl: Kubectl) -> None:
 
 def wait(kubectl: Kubectl) -> None:
     """Wait until every Deployment of the shop is rolled out."""
-    names = kubectl("-n", NAMESPACE, "get", "deployments", "-o", "name").split()
-    for name in names:
-        try:
-            kubectl("-n", NAMESPACE, "rollout", "status", name, f"--timeout={READY_TIMEOUT}", timeout=240)
-        except LabError as error:
-            pods = kubectl("-n", NAMESPACE, "get", "pods", "-o", "wide")
-            raise LabError(f"{error}\n{pods}") from error
+    try:
+        kubectl("-n", NAMESPACE, "rollout", "status", "deployments", f"--timeout={READY_TIMEOUT}", timeout=600)
+    except LabError as error:
+        pods = kubectl("-n", NAMESPACE, "get", "pods", "-o", "wide")
+        raise LabError(f"{error}\n{pods}") from error
 
 
 def manifests(directory: pathlib.Path, image_prefix: str) -> str:

@@ -7,7 +7,7 @@ import java.util.concurrent.ThreadLocalRandom;
 /** Rendered gift cards by order, "for a while": nothing ever takes one out again. */
 final class GiftNoteCache {
     private static final Map<Long, GiftNote> NOTES = new ConcurrentHashMap<>();
-    private static final int CARD_BYTES = 64 * 1024;
+    private static final int CARD_BYTES = 512 * 1024;
 
     private GiftNoteCache() {
     }
