@@ -1,0 +1,174 @@
+# Copyright (c) 2026, sre.runbooks contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The pods of a workload by their owners, and what has become of each of their containers."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import typing as t
+
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster import _workload
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster._connection import Cluster, Json
+from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import ClusterError
+
+#: labels that tell a pod's revision: of Deployments, then of StatefulSets and DaemonSets
+HASH_LABELS = ("pod-template-hash", "controller-revision-hash")
+
+INIT, SIDECAR, MAIN = "init", "sidecar", "main"
+
+#: reasons of a waiting container: on its way up, backing off from an end, or without its image, its configuration, its start
+STARTING = ("", "ContainerCreating", "PodInitializing")
+BACKING_OFF = "CrashLoopBackOff"
+PULL_REASONS = ("ImagePullBackOff", "ErrImagePull", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError", "RegistryUnavailable",
+                "SignatureValidationFailed")
+CONFIG_REASONS = ("CreateContainerConfigError",)
+START_REASONS = ("CreateContainerError", "RunContainerError", "StartError", "ContainerCannotRun", "PreCreateHookError", "PreStartHookError",
+                 "PostStartHookError")
+#: what a lost container is called, and its exit codes then say nothing of it
+LOST_REASONS = ("ContainerStatusUnknown", "Unknown")
+
+
+@dataclasses.dataclass(frozen=True)
+class End:
+    """One end of a container.
+
+    :param reason: as the kubelet has it (``Error``, ``OOMKilled``, ``Completed``, ``StartError``…).
+    :param life: seconds from start to end; None where a time is not known.
+    """
+
+    reason: str
+    exit_code: int | None
+    started_at: str
+    finished_at: str
+    message: str
+    life: float | None
+
+
+@dataclasses.dataclass(frozen=True)
+class Container:
+    """One container of one pod.
+
+    :param part: INIT, SIDECAR (a container beside the main one, or an init container with ``restartPolicy: Always``) or MAIN.
+    :param waiting: why it waits, empty where it does not.
+    :param message: what the kubelet says about that.
+    :param last_end: its newest end, None where it has not ended.
+    """
+
+    pod: str
+    name: str
+    part: str
+    ready: bool
+    running: bool
+    waiting: str
+    message: str
+    image: str
+    restarts: int
+    last_end: End | None
+
+    @property
+    def place(self) -> str:
+        """Pod and container."""
+        return f"{self.pod}/{self.name}"
+
+    @property
+    def done(self) -> bool:
+        """Whether it is an init container that has done its work."""
+        return self.part == INIT and not self.running and not self.waiting and self.last_end is not None and self.last_end.exit_code == 0
+
+
+def read(cluster: Cluster, workload: Json, owners: t.Sequence[Json]) -> list[Json]:
+    """The workload's own pods, by their owner and not by label alone, oldest first; those being deleted too.
+
+    :param owners: its ReplicaSets; empty for StatefulSets and DaemonSets, which own their pods themselves.
+    """
+    uids = {item["metadata"]["uid"] for item in (workload, *owners)}
+    found = cluster.list("Pod", workload["metadata"]["namespace"], labelSelector=_workload.selector(workload))
+    return sorted((pod for pod in found if owner_uid(pod) in uids), key=lambda pod: pod["metadata"]["creationTimestamp"])
+
+
+def owner_uid(pod: Json) -> str:
+    """The uid of the controller that made a pod, empty where none did."""
+    return next((owner["uid"] for owner in pod["metadata"].get("ownerReferences", []) if owner.get("controller")), "")
+
+
+def revision_hash(pod: Json) -> str:
+    """The hash of the template that a pod was made from."""
+    labels = pod["metadata"].get("labels", {})
+    return next((labels[label] for label in HASH_LABELS if label in labels), "")
+
+
+def leaving(pod: Json) -> bool:
+    """Whether a pod is being deleted."""
+    return bool(pod["metadata"].get("deletionTimestamp"))
+
+
+def gone_for_good(pod: Json) -> bool:
+    """Whether a pod has failed as a whole (evicted, rejected by its node): its controller makes another one."""
+    return pod.get("status", {}).get("phase") == "Failed"
+
+
+def containers(pod: Json, main: str = "") -> list[Container]:
+    """Every container of a pod: init containers in their order, then the others.
+
+    :param main: the main container's name; the first one by default.
+    """
+    spec, status = pod["spec"], pod.get("status", {})
+    main = main or spec["containers"][0]["name"]
+    specs = [(item, SIDECAR if item.get("restartPolicy") == "Always" else INIT) for item in spec.get("initContainers", [])]
+    specs += [(item, MAIN if item["name"] == main else SIDECAR) for item in spec["containers"]]
+    statuses = {item["name"]: item for item in [*status.get("initContainerStatuses", []), *status.get("containerStatuses", [])]}
+    return [_container(pod["metadata"]["name"], item, part, statuses.get(item["name"], {})) for item, part in specs]
+
+
+def condition(owner: Json, kind: str) -> Json:
+    """A condition of a pod or a workload by its type, empty where it has none."""
+    return next((item for item in owner.get("status", {}).get("conditions", []) if item["type"] == kind), {})
+
+
+def was_ready(pod: Json) -> bool:
+    """Whether a pod is ready, or was so once: a condition that was false from the pod's start has not moved since."""
+    ready, started = condition(pod, "Ready"), pod.get("status", {}).get("startTime")
+    if ready.get("status") == "True":
+        return True
+    moved = ready.get("lastTransitionTime")
+    if not (moved and started):
+        return False
+    begins = [started, *(item["lastTransitionTime"] for kind in ("PodScheduled", "Initialized")
+                         if (item := condition(pod, kind)) and item.get("lastTransitionTime"))]
+    return not leaving(pod) and (moment(moved) - max(map(moment, begins))).total_seconds() > 1
+
+
+def seconds_since(timestamp: str, now: datetime.datetime) -> float:
+    """How long ago a time is."""
+    return (now - moment(timestamp)).total_seconds()
+
+
+def moment(timestamp: str) -> datetime.datetime:
+    """A time of the API; what has no zone is UTC."""
+    found = datetime.datetime.fromisoformat(timestamp)
+    return found if found.tzinfo else found.replace(tzinfo=datetime.timezone.utc)
+
+
+def attempt(read_it: t.Callable[[], t.Any]) -> tuple[t.Any, str]:
+    """What a read returns, or None and why it could not be had."""
+    try:
+        return read_it(), ""
+    except ClusterError as error:
+        return None, {403: "it is forbidden", 404: "it is not there"}.get(error.status, error.message)
+
+
+def _container(pod: str, spec: Json, part: str, status: Json) -> Container:
+    state = status.get("state", {})
+    waiting = state.get("waiting") or {}
+    ended = state.get("terminated") or status.get("lastState", {}).get("terminated")
+    return Container(pod, spec["name"], part, bool(status.get("ready")), "running" in state, waiting.get("reason") or "",
+                     waiting.get("message") or "", spec.get("image", ""), status.get("restartCount", 0), _end(ended) if ended else None)
+
+
+def _end(terminated: Json) -> End:
+    started, finished = terminated.get("startedAt") or "", terminated.get("finishedAt") or ""
+    known = bool(started and finished) and not started.startswith(("0001", "1970"))
+    life = (moment(finished) - moment(started)).total_seconds() if known else None
+    return End(terminated.get("reason") or "Error", terminated.get("exitCode"), started, finished, terminated.get("message") or "", life)
