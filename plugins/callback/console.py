@@ -35,7 +35,7 @@ from ansible import context
 from ansible.parsing.yaml.dumper import AnsibleDumper
 from ansible.playbook.task_include import TaskInclude
 from ansible.plugins.callback.default import CallbackModule as DefaultCallback
-from ansible_collections.sre.runbooks.plugins.plugin_utils import console
+from ansible_collections.sre.runbooks.plugins.plugin_utils import console, progress
 from ansible_collections.sre.runbooks.plugins.plugin_utils.console import BAD, GOOD, WARN, HostRun, Line, Run
 
 COLOURS = {GOOD: C.COLOR_OK, BAD: C.COLOR_ERROR, WARN: C.COLOR_CHANGED}
@@ -274,7 +274,8 @@ class CallbackModule(DefaultCallback):
                 self._show(piece)
 
     def _show(self, line: Line) -> None:
-        self._display.display(console.plain_ascii(line.text) if self._ascii else line.text, color=COLOURS.get(line.mood))
+        erase = progress.ERASE if progress.rewrites() else ""
+        self._display.display(erase + (console.plain_ascii(line.text) if self._ascii else line.text), color=COLOURS.get(line.mood))
 
     def _debugged(self, facts: t.Mapping[str, t.Any]) -> list[str]:
         if "msg" in facts:

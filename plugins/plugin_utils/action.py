@@ -15,6 +15,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.sre.runbooks.plugins.module_utils._task._module import Task, attempt
+from ansible_collections.sre.runbooks.plugins.plugin_utils import progress
 
 display = Display()
 LISTEN_EVERY = 0.5
@@ -69,7 +70,7 @@ class WorkerAction(ActionBase):
             result.update(failed=True, msg="; ".join(validation.error_messages))
             return result
         # A worker ends without the clean-up of Python's own end, so the client's files are put where Ansible removes them.
-        task = Task(validation.validated_parameters, bool(self._task.check_mode), self._progress(variables), C.DEFAULT_LOCAL_TMP)
+        task = Task(validation.validated_parameters, bool(self._task.check_mode), progress.teller(variables.get("inventory_hostname", "")), C.DEFAULT_LOCAL_TMP)
         result.update(_interruptible(lambda: attempt(self.module.ARGUMENT_SPEC, self.module.run, task, display.verbosity)))
         return result
 
@@ -81,7 +82,3 @@ class WorkerAction(ActionBase):
                 if value not in (None, ""):
                     arguments[option] = self._templar.template(value)
         return arguments
-
-    def _progress(self, variables: dict[str, t.Any]) -> t.Callable[[str], None]:
-        host = variables.get("inventory_hostname", "")
-        return lambda line: display.display(f"    … {host}: {line}")

@@ -11,13 +11,15 @@ class RunbookError(Exception):
 
     :param message: cluster, object, and what was attempted, as a sentence.
     :param next_step: the command or action that resolves or resumes it.
+    :param output: all that a tool has printed, of which the message has only the first sentence; it becomes evidence.
     :param details: extra facts for the module result (JSON-serialisable).
     """
 
-    def __init__(self, message: str, next_step: str = "", **details: object) -> None:
+    def __init__(self, message: str, next_step: str = "", output: str = "", **details: object) -> None:
         super().__init__(message)
         self.message = message
         self.next_step = next_step
+        self.output = output
         self.details = details
 
     def __str__(self) -> str:

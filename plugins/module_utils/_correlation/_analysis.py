@@ -172,9 +172,11 @@ def _says(onset: Onset, ranked: t.Sequence[Candidate], clear: bool, count: int, 
           not_seen: t.Mapping[str, str]) -> list[str]:
     lines = [f"onset {_text(onset.at)} ({onset.how})" if onset.at else f"onset {onset.how}",
              f"{count} changes and events since {window.total_seconds() / 60:.0f} min before"]
-    lines.append(f"likeliest: {_line(ranked[0])}" if clear else "no change stands out")
-    others = ranked[1:SHOWN] if clear else ranked[:SHOWN]
-    lines += [f"{'then' if clear else 'at most'}: {_line(candidate)}" for candidate in others if candidate.score > 0]
+    if clear:
+        lines.append(f"likeliest: {_line(ranked[0])}")
+        lines += [f"then: {_line(candidate)}" for candidate in ranked[1:SHOWN] if candidate.score > 0]
+    else:
+        lines.append("no change stands out")
     if not_seen:
         lines.append("not seen: " + ", ".join(f"{kind} ({reason})" for kind, reason in sorted(not_seen.items())))
     return lines

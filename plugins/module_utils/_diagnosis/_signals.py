@@ -119,9 +119,16 @@ def _standing(reading: Reading, clear_for: float | None, sustained: float) -> st
     return f"clear for {clear_for:.0f} of {sustained:.0f} s"
 
 
+def _with_pods(signal: Signal) -> str:
+    """A signal and its pods, those left out that its text names already."""
+    others = [pod for pod in signal.pods if pod not in signal.text]
+    also = ": " if len(others) == len(signal.pods) else "; also "
+    return f"{signal.text}{also}{', '.join(others)}" if others else signal.text
+
+
 def _says(reading: Reading, outcome: str) -> list[str]:
     if reading.breached:
-        return [f"{signal.text}: {', '.join(signal.pods)}" if signal.pods else signal.text for signal in reading.breached]
+        return [_with_pods(signal) for signal in reading.breached]
     lines = [signal.text for signal in reading.signals]
     if outcome == "healthy":
         lines.append("nothing is over its threshold: no incident, nothing to change")

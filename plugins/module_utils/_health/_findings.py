@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import dataclasses
+import re
 import threading
 import time
 import typing as t
@@ -124,10 +125,16 @@ def summary(rows: t.Sequence[Row], outcome: str) -> str:
 
 def brief(rows: t.Sequence[Row], outcome: str) -> str:
     """The verdict and which checks it rests on, in a few words."""
-    wrong = [f"{row.name} {row.finding.value}".strip() for row in rows if row.status in (BAD, WARN)]
+    wrong = [_trouble(row) for row in rows if row.status in (BAD, WARN)]
     missing = [row.name for row in rows if row.status == UNKNOWN and outcome != UNREACHABLE]
     parts = [*([", ".join(wrong)] if wrong else []), *([f"not measured: {', '.join(missing)}"] if missing else [])]
     return f"{outcome}: {'; '.join(parts)}" if parts else outcome
+
+
+def _trouble(row: Row) -> str:
+    """A value such as 12/12 says nothing of what is wrong."""
+    nothing_missing = re.fullmatch(r"(\d+)/\1", row.finding.value)
+    return f"{row.name}: {row.finding.detail}" if nothing_missing and row.finding.detail else f"{row.name} {row.finding.value}".strip()
 
 
 def _row(name: str, check: Check) -> Row:

@@ -96,9 +96,19 @@ def attempt(argument_spec: t.Mapping[str, t.Mapping[str, t.Any]], run: t.Callabl
     try:
         return {"changed": False, **run(task)}
     except RunbookError as error:
-        return {"changed": False, **failure(error)}
+        return {"changed": False, **failure(error), **_keep(task, run, error)}
     except Exception as error:  # the boundary: nothing may reach Ansible, which would print it with what it holds
         return {"changed": False, **_unexpected(argument_spec, run, task.params, error, verbosity)}
+
+
+def _keep(task: Task, run: t.Callable[[Task], Result], error: RunbookError) -> Result:
+    """Save what a tool has printed, where there is an incident to save it for."""
+    store = task.evidence() if error.output and "incidents_dir" in task.params else None
+    if store is None:
+        return {}
+    module = run.__module__.rpartition(".")[2]
+    item = store.save_text(f"failed-{module}.txt", "tool_output", f"what {module} was told when it failed", error.output)
+    return {"evidence": [str(store.path(item.name))]}
 
 
 def _unexpected(argument_spec: t.Mapping[str, t.Mapping[str, t.Any]], run: t.Callable[[Task], Result], params: t.Mapping[str, t.Any],

@@ -13,6 +13,7 @@ import typing as t
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster import _exec
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._connection import Cluster, Json
 from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import ClusterError, RunbookError
+from ansible_collections.sre.runbooks.plugins.module_utils._core._wording import first_sentence
 from ansible_collections.sre.runbooks.plugins.module_utils._evidence._store import EvidenceStore, Item
 from ansible_collections.sre.runbooks.plugins.module_utils._memory._heap import _transfer
 from ansible_collections.sre.runbooks.plugins.module_utils._memory._heap._candidates import Candidate
@@ -107,8 +108,8 @@ def _make(cluster: Cluster, jvm: Jvm, inside: str, live: bool, tell: Tell) -> fl
             tell(f"dumping the heap of {jvm.via.pod}: {time.monotonic() - started:.0f} s (the JVM stands still)")
         done = dump.result()
     if done.code:
-        raise RunbookError(f"Cluster {cluster.name}: {jvm.via} made no heap dump: {done.stderr.strip()[-300:]}.",
-                           "Look for room and permissions in that directory; the class histogram is saved.")
+        raise RunbookError(f"Cluster {cluster.name}: {jvm.via} made no heap dump: {first_sentence(done.stderr)}.",
+                           "Look for room and permissions in that directory; the class histogram is saved.", output=done.stderr)
     if done.text.strip() == "there":
         tell("a dump of this incident is there already: continuing with it")
     return round(time.monotonic() - started, 2)

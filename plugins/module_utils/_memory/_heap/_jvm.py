@@ -13,6 +13,7 @@ from ansible_collections.sre.runbooks.plugins.module_utils._cluster import _exec
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._connection import Cluster, Json
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._exec import Container
 from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import ClusterError, RunbookError
+from ansible_collections.sre.runbooks.plugins.module_utils._core._wording import first_sentence
 from ansible_collections.sre.runbooks.plugins.module_utils._memory._heap import _debug
 
 #: One look at a container: the JVMs, the tools, and where there is room. ROOT is "" or /proc/PID/root.
@@ -73,10 +74,11 @@ class Jvm:
         """Run a diagnostic command and return its output."""
         done = _exec.run(cluster, self.via, [self.tools["jcmd"], str(self.pid), *words], timeout)
         if done.code:
+            said = done.stderr or done.text
             raise RunbookError(
                 f"Cluster {cluster.name}: jcmd {' '.join(words)} failed in {self.via} ({done.code}): "
-                f"{(done.stderr or done.text).strip()[:400]}.",
-                "The JVM may be dying or refuse to be attached to (is /tmp writable for it?); look at its log.")
+                f"{first_sentence(said)}.",
+                "The JVM may be dying or refuse to be attached to (is /tmp writable for it?); look at its log.", output=said)
         return done.text
 
 

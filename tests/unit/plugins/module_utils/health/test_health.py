@@ -173,6 +173,11 @@ def test_checks_are_named_by_service_and_two_of_one_service_by_their_url():
     assert _checks.names(urls) == ["api-gateway", "http://api-gateway.shop.svc:8080/ready"]
 
 
+def test_a_count_that_misses_nothing_is_not_what_is_wrong():
+    rows = [Row("pods", Finding("warn", "12/12", "api-1 was OOMKilled 2 min ago"), "", 0.0)]
+    assert brief(rows, "degraded") == "degraded: pods: api-1 was OOMKilled 2 min ago"
+
+
 def test_a_summary_says_what_the_verdict_rests_on():
     rows = [row("api", "ok", "v1"), row("pods", "bad", "1/2", "x: OOMKilled"), row("nodes", "unknown", "", "may not")]
     assert summary(rows, "degraded") == "degraded: pods: x: OOMKilled; not measured: nodes"
