@@ -10,7 +10,7 @@ import typing as t
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._connection import Json
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._workload import WORKLOAD_KINDS, Target
 from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import Refused
-from ansible_collections.sre.runbooks.plugins.module_utils._evidence._store import EvidenceStore, now
+from ansible_collections.sre.runbooks.plugins.module_utils._evidence._store import EvidenceStore
 from ansible_collections.sre.runbooks.plugins.module_utils._incident import _lock
 from ansible_collections.sre.runbooks.plugins.module_utils._incident._record import Incident, LedgerEntry, check_id
 from ansible_collections.sre.runbooks.plugins.module_utils._mitigation import _plan
@@ -54,7 +54,8 @@ def mitigate(task: Task, wanted: t.Sequence[Json]) -> Result:
         settled = _plan.resume(cluster, incident)
     plan = _plan.make_plan(cluster, p["namespace"], wanted, p["incident_id"], _limits(p))
     _plan.refuse_other_plan(plan, p["plan_hash"], p["approval_expires"])
-    result = {"plan": plan.to_json(), "plan_hash": plan.hash, "changes": [], "workloads": [], "mitigated_at": now(),
+    # The time is the cluster's, for it is compared with times that the cluster noted.
+    result = {"plan": plan.to_json(), "plan_hash": plan.hash, "changes": [], "workloads": [], "mitigated_at": cluster.timestamp(),
               "diff": [change.diff() for change in plan.changes]}
     repeated = _plan.cooling_down(cluster, plan, p["incident_id"], p["cooldown"])
     if repeated:
