@@ -32,6 +32,7 @@ MITIGATION_SPEC: dict[str, dict[str, t.Any]] = {
     "denied_namespaces": {"type": "list", "elements": "str",
                           "default": ["kube-system", "kube-public", "kube-node-lease"]},
     "respect_disruption_budgets": {"type": "bool", "default": True},
+    "respect_owners": {"type": "bool", "default": True},
     "lock_seconds": {"type": "int", "default": 3600},
 }
 
@@ -66,12 +67,13 @@ def mitigate(task: Task, wanted: t.Sequence[Json]) -> Result:
     made = _plan.execute(cluster, incident, plan)
     return {**result, "outcome": "changed" if made or settled else "unchanged", "changed": bool(made or settled),
             "changes": [entry.number for entry in (*settled, *made)], "workloads": _workloads(plan),
-            "says": [f"finished an interrupted change: {entry.change.summary}" for entry in settled]
+            "says": [*plan.told] + [f"finished an interrupted change: {entry.change.summary}" for entry in settled]
             + [f"changed: {entry.change.summary}" for entry in made] or ["everything is in place already"]}
 
 
 def _limits(p: dict[str, t.Any]) -> Limits:
-    return Limits(p["max_memory"], p["max_replicas"], tuple(p["denied_namespaces"]), p["respect_disruption_budgets"])
+    return Limits(p["max_memory"], p["max_replicas"], tuple(p["denied_namespaces"]), p["respect_disruption_budgets"],
+                  p["respect_owners"])
 
 
 def _workloads(plan: Plan) -> list[str]:
@@ -96,7 +98,7 @@ def _refuse_without_evidence(task: Task, plan: Plan) -> None:
 def _plan_lines(plan: Plan) -> list[str]:
     if not plan.changes:
         return ["nothing to change: everything is in place already"]
-    return [f"would {change.summary}" for change in plan.changes] + [f"plan {plan.hash}"]
+    return [*plan.told, *(f"would {change.summary}" for change in plan.changes), f"plan {plan.hash}"]
 
 
 def _cooldown_lines(repeated: t.Sequence[tuple[Incident, t.Any]], cooldown: float) -> list[str]:
