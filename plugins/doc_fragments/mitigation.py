@@ -54,6 +54,13 @@ options:
     type: list
     elements: str
     default: [kube-system, kube-public, kube-node-lease]
+  respect_owners:
+    description:
+      - Refuse a change that somebody else is known to take back (Argo CD that heals itself, Flux, KEDA, a VerticalPodAutoscaler, an
+        operator), with what to write in its source; or the host variable C(runbooks_respect_owners). Who is not certain to take it
+        back is told before the change.
+    type: bool
+    default: true
   respect_disruption_budgets:
     description: Refuse a rolling restart that may go below what a PodDisruptionBudget asks for.
     type: bool

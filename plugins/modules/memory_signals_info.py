@@ -43,9 +43,10 @@ options:
     default: /metrics
   series:
     description:
-      - Which series to read for V(old_used), V(heap_used), V(heap_max) (bytes) and V(gc_seconds), each a list tried in
-        order, written as C(name{label=~"regex"}). Replaces the built-in lists, which know Micrometer, the Prometheus
-        Java client and the JMX exporter.
+      - Which series to read for V(old_used), V(old_max), V(heap_used), V(heap_max), V(rss) (bytes) and V(gc_seconds), each a list
+        tried in order, written as C(name{label=~"regex"}) with the operators C(=), C(!=), C(=~) and C(!~). They stand for the
+        built-in lists, which know Micrometer, the Prometheus Java client, the JMX exporter, OpenTelemetry, and what Go, Node.js,
+        .NET and Python say, see docs/metrics.md.
     type: dict
     default: {}
   near_limit:
@@ -114,7 +115,7 @@ import datetime
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._connection import Cluster
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._workload import Target
 from ansible_collections.sre.runbooks.plugins.module_utils._diagnosis._signals import SIGNALS_SPEC, Reading, signals_result
-from ansible_collections.sre.runbooks.plugins.module_utils._memory._signals import JVM_SERIES, Source, Thresholds, measure
+from ansible_collections.sre.runbooks.plugins.module_utils._memory._signals import Source, Thresholds, measure, series_of
 from ansible_collections.sre.runbooks.plugins.module_utils._task._module import (
     CONNECTION_SPEC, TARGET_SPEC, Result, Task, run_module)
 
@@ -144,14 +145,15 @@ def run(task: Task) -> Result:
 def _measure(task: Task, cluster: Cluster, observe: float) -> Reading:
     p = task.params
     source = Source(Target.parse(p["namespace"], p["workload"]), p["container"], p["metrics_port"], p["metrics_path"],
-                    {**JVM_SERIES, **p["series"]})
+                    series_of(p["series"]))
     thresholds = Thresholds(near_limit=p["near_limit"], heap_full=p["heap_full"],
                             minutes_to_limit=p["minutes_to_limit"], gc_share=p["gc_share"])
-    return measure(cluster, source, thresholds, p["since"] or _minutes_ago(p["window_minutes"]), observe)
+    return measure(cluster, source, thresholds, p["since"] or _minutes_ago(cluster, p["window_minutes"]), observe)
 
 
-def _minutes_ago(minutes: int) -> str:
-    moment = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(minutes=minutes)
+def _minutes_ago(cluster: Cluster, minutes: int) -> str:
+    """By the cluster's clock, as the times that it is compared with."""
+    moment = cluster.now() - datetime.timedelta(minutes=minutes)
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 

@@ -34,6 +34,7 @@ HOST_VARIABLES = {
     "retries": "runbooks_retries",
     "cluster_name": "inventory_hostname",
     "incidents_dir": "runbooks_incidents_dir",
+    "respect_owners": "runbooks_respect_owners",
 }
 
 

@@ -27,7 +27,7 @@ from kubernetes.utils.quantity import parse_quantity
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._connection import KINDS, Cluster, Connection, resource_path
 
 Json = dict[str, t.Any]
-COLLECTIONS = {plural for _version, plural in KINDS.values()}
+COLLECTIONS = {plural for _version, plural in KINDS.values()} | {"verticalpodautoscalers"}
 _PROXY = re.compile(r"/api/v1/namespaces/[^/]+/pods/([^/]+)/proxy/(.*)")
 
 

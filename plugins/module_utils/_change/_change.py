@@ -223,11 +223,16 @@ def other_writers(current: Json) -> list[str]:
 def last_writer(current: Json, path: str) -> str:
     """Who wrote a field last, from the object's managed fields."""
     entries = [entry for entry in current["metadata"].get("managedFields", [])
-               if not entry.get("subresource") and _owns(entry.get("fieldsV1", {}), _fields.parse(path))]
+               if not entry.get("subresource") and manages(entry, path)]
     if not entries:
         return "someone"
     latest = max(entries, key=lambda entry: entry.get("time", ""))
     return f"{latest.get('manager', 'someone')} (at {latest.get('time', 'an unknown time')})"
+
+
+def manages(entry: Json, path: str) -> bool:
+    """Whether an entry of managed fields covers a path."""
+    return _owns(entry.get("fieldsV1") or {}, _fields.parse(path))
 
 
 def _owns(fields: t.Any, segments: list[_fields.Segment]) -> bool:

@@ -122,6 +122,10 @@ class Samples:
         """The samples of a series."""
         return [sample for sample in self._named.get(wanted.name, ()) if all(matcher.holds(sample.labels) for matcher in wanted.matchers)]
 
+    def has(self, prefix: str) -> bool:
+        """Whether any series begins so."""
+        return any(name.startswith(prefix) for name in self._named)
+
     def sum(self, wanted: Series) -> float | None:
         """The sum of the matching samples, None where no sample matches."""
         values = [sample.value for sample in self.matching(wanted)]

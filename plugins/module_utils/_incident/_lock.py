@@ -17,7 +17,7 @@ _FORMAT = "%Y-%m-%dT%H:%M:%S.%fZ"
 def holder(cluster: Cluster, target: Target) -> str | None:
     """The incident that holds the target now, None where it is free or the lock has expired."""
     lease = cluster.find("Lease", target.namespace, _name(target))
-    return lease["spec"].get("holderIdentity") if lease and not _expired(lease) else None
+    return lease["spec"].get("holderIdentity") if lease and not _expired(cluster, lease) else None
 
 
 def refuse_if_held(cluster: Cluster, target: Target, incident_id: str) -> None:
@@ -32,7 +32,7 @@ def acquire(cluster: Cluster, target: Target, incident_id: str, seconds: int) ->
     lease = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
              "metadata": {"name": _name(target), "namespace": target.namespace,
                           "labels": {"app.kubernetes.io/managed-by": "sre.runbooks"}},
-             "spec": _spec(incident_id, seconds)}
+             "spec": _spec(cluster, incident_id, seconds)}
     try:
         cluster.create("Lease", target.namespace, lease)
         return
@@ -41,12 +41,12 @@ def acquire(cluster: Cluster, target: Target, incident_id: str, seconds: int) ->
             raise
     current = cluster.get("Lease", target.namespace, _name(target))
     other = current["spec"].get("holderIdentity")
-    if other and other != incident_id and not _expired(current):
+    if other and other != incident_id and not _expired(cluster, current):
         raise _held(cluster, target, other)
     try:
         cluster.patch("Lease", target.namespace, _name(target), {
             "metadata": {"resourceVersion": current["metadata"]["resourceVersion"]},
-            "spec": _spec(incident_id, seconds)})
+            "spec": _spec(cluster, incident_id, seconds)})
     except ClusterError as error:
         if error.status == 409:
             raise _held(cluster, target, "another run, a moment ago,") from error
@@ -60,18 +60,18 @@ def release(cluster: Cluster, target: Target, incident_id: str) -> None:
         cluster.delete("Lease", target.namespace, _name(target), {"uid": lease["metadata"]["uid"]})
 
 
-def _spec(incident_id: str, seconds: int) -> Json:
-    moment = datetime.datetime.now(datetime.timezone.utc).strftime(_FORMAT)
+def _spec(cluster: Cluster, incident_id: str, seconds: int) -> Json:
+    moment = cluster.now().strftime(_FORMAT)  # by the cluster's clock, which all controllers share
     return {"holderIdentity": incident_id, "leaseDurationSeconds": seconds,
             "acquireTime": moment, "renewTime": moment}
 
 
-def _expired(lease: Json) -> bool:
+def _expired(cluster: Cluster, lease: Json) -> bool:
     spec = lease["spec"]
     if not spec.get("renewTime"):
         return True
     renewed = datetime.datetime.strptime(spec["renewTime"], _FORMAT).replace(tzinfo=datetime.timezone.utc)
-    age = datetime.datetime.now(datetime.timezone.utc) - renewed
+    age = cluster.now() - renewed
     return age.total_seconds() > spec.get("leaseDurationSeconds", 0)
 
 

@@ -6,32 +6,39 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import time
 import typing as t
 
-from ansible_collections.sre.runbooks.plugins.module_utils._cluster import _pod_metrics, _workload
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster import _pod_metrics, _quantity, _workload
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._connection import Cluster, Json
-from ansible_collections.sre.runbooks.plugins.module_utils._cluster._pod_metrics import Samples, Series, Usage
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster._pod_metrics import Samples, Scraped, Series, Usage
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._workload import Target
+from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import InvalidInput
 from ansible_collections.sre.runbooks.plugins.module_utils._core._parallel import each, gather
 from ansible_collections.sre.runbooks.plugins.module_utils._diagnosis._signals import Reading, Signal
 from ansible_collections.sre.runbooks.plugins.module_utils._evidence._store import now
 
-try:
-    from kubernetes.utils.quantity import parse_quantity
-except ImportError:
-    pass
-
-#: concept -> series to try in order: Micrometer, then the Prometheus Java client and JMX exporter
+#: the pools that hold old objects: Serial, Parallel, CMS, G1, ZGC, Shenandoah, Epsilon, OpenJ9
+_OLD = "(?!.*Young).*([Oo]ld|[Tt]enured|ZHeap|Shenandoah|Epsilon Heap).*"
+#: concept -> series to try in order: Micrometer, the Prometheus Java client and the JMX exporter (1.x, then 0.x), OpenTelemetry; then
+#: what Go, Node.js, .NET and Python say. docs/metrics.md shows an exposition of each.
 JVM_SERIES: dict[str, tuple[str, ...]] = {
-    "old_used": ('jvm_memory_used_bytes{area="heap",id=~".*(Old|Tenured|ZHeap|ZGC Old).*"}',
-                 'jvm_memory_pool_used_bytes{pool=~".*(Old|Tenured|ZHeap).*"}',
-                 'jvm_memory_pool_bytes_used{pool=~".*(Old|Tenured|ZHeap).*"}'),
-    "heap_used": ('jvm_memory_used_bytes{area="heap"}', 'jvm_memory_bytes_used{area="heap"}'),
-    "heap_max": ('jvm_memory_max_bytes{area="heap"}', 'jvm_gc_max_data_size_bytes',
-                 'jvm_memory_bytes_max{area="heap"}'),
-    "gc_seconds": ("jvm_gc_pause_seconds_sum", "jvm_gc_collection_seconds_sum"),
+    "old_used": (f'jvm_memory_used_bytes{{area="heap",id=~"{_OLD}"}}', f'jvm_memory_pool_used_bytes{{pool=~"{_OLD}"}}',
+                 f'jvm_memory_pool_bytes_used{{pool=~"{_OLD}"}}', f'jvm_memory_used_bytes{{jvm_memory_pool_name=~"{_OLD}"}}'),
+    "old_max": (f'jvm_memory_max_bytes{{area="heap",id=~"{_OLD}"}}', f'jvm_memory_pool_max_bytes{{pool=~"{_OLD}"}}',
+                f'jvm_memory_pool_bytes_max{{pool=~"{_OLD}"}}', f'jvm_memory_limit_bytes{{jvm_memory_pool_name=~"{_OLD}"}}',
+                "jvm_gc_max_data_size_bytes"),
+    "heap_used": ('jvm_memory_used_bytes{area="heap"}', 'jvm_memory_bytes_used{area="heap"}', 'jvm_memory_used_bytes{jvm_memory_type="heap"}'),
+    "heap_max": ('jvm_memory_max_bytes{area="heap"}', 'jvm_memory_bytes_max{area="heap"}', 'jvm_memory_limit_bytes{jvm_memory_type="heap"}'),
+    "gc_seconds": ("jvm_gc_pause_seconds_sum", "jvm_gc_collection_seconds_sum", "jvm_gc_duration_seconds_sum", "go_gc_duration_seconds_sum",
+                   "nodejs_gc_duration_seconds_sum", "v8js_gc_duration_seconds_sum", "dotnet_gc_pause_time_seconds_total"),
+    "rss": ("process_resident_memory_bytes", "dotnet_process_memory_working_set_bytes"),
 }
+#: a series that only this runtime has
+RUNTIMES = {"JVM": "jvm_", "Go": "go_", "Node.js": "nodejs_", ".NET": "dotnet_", "Python": "python_"}
+#: collectors whose pools may each grow to the whole heap
+_SHARED_HEAP = re.compile("ZGC|Shenandoah")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,13 +63,13 @@ class Thresholds:
 class Source:
     """Where a workload's memory is read.
 
-    :param port: of the pods' metrics; 0 when they have none.
+    :param port: of the pods' metrics, see ``_pod_metrics.read``; 0 when they have none.
     :param series: concept -> series to try in order.
     """
 
     target: Target
     container: str | None
-    port: int
+    port: int | str
     path: str
     series: t.Mapping[str, t.Sequence[str]]
 
@@ -70,26 +77,52 @@ class Source:
 def read_pods(cluster: Cluster, source: Source) -> list[Json]:
     """What every pod of the workload says of its memory now.
 
-    Each item: pod, started_at, restarts, ooms (times of OOM kills), evicted_at, limit, usage, old_used,
-    heap_used, heap_max (bytes), gc_seconds, read_at (seconds, monotonic); None where unknown.
+    Each item: pod, container, started_at, restarts, ooms (times of its OOM kills), other_ooms (container and time of those of the
+    pod's other containers), evicted_at, limit, usage, old_used, old_max, heap_used, heap_max, rss (bytes), runtime, gc_seconds,
+    read_at (seconds, monotonic), why_not (why there are no metrics); None where unknown.
     """
     workload = _workload.read(cluster, source.target)
     label_selector = _workload.selector(workload)
     found = gather(pods=lambda: _workload.pods(cluster, workload),
                    usage=lambda: _pod_metrics.usage(cluster, source.target.namespace, label_selector))
-    container = _workload.main_container(workload, source.container)
+    container = _workload.main_container(workload, source.container, found["pods"], source.port)
     series = {concept: [Series.parse(text) for text in texts] for concept, texts in source.series.items()}
+    wanted = str(source.port) not in ("", "0")
 
     def read_one(pod: Json) -> Json:
-        scraped = None
-        if source.port and _workload.running(pod):
-            scraped = _pod_metrics.scrape(cluster, pod, source.port, source.path)
+        scraped = Scraped(None)
+        if wanted and _workload.running(pod):
+            scraped = _pod_metrics.read(cluster, pod, source.port, source.path)
         facts = _facts(pod, container)
-        used = found["usage"].get((pod["metadata"]["name"], container))
-        return {**facts, "usage": current_usage(used, facts["started_at"]), **_heap(scraped, series),
-                "read_at": time.monotonic()}
+        heap = _heap(scraped.samples, series)
+        used = {name: usage for (owner, name), usage in found["usage"].items() if owner == pod["metadata"]["name"]}
+        return {**facts, **heap, "usage": _usage(pod, container, used, facts["started_at"], heap["rss"]),
+                "read_at": time.monotonic(), "why_not": scraped.why_not}
 
     return each(read_one, found["pods"])
+
+
+def series_of(given: t.Mapping[str, t.Any]) -> dict[str, t.Sequence[str]]:
+    """The series to read, what is given in the place of the built-in lists; what is none of them, or no series, is refused."""
+    unknown = sorted(set(given) - set(JVM_SERIES))
+    if unknown:
+        raise InvalidInput(f"series names {', '.join(unknown)}, which is nothing that is read of memory.",
+                           f"It may name {', '.join(JVM_SERIES)}. Nothing was sent.")
+    chosen = {name: [texts] if isinstance(texts, str) else texts for name, texts in given.items()}
+    for text in (text for texts in chosen.values() for text in texts):
+        Series.parse(text)
+    if "heap_max" in chosen and "old_max" not in chosen:
+        chosen["old_max"] = ()  # who names the maximum means it for both
+    return {**JVM_SERIES, **chosen}
+
+
+def _usage(pod: Json, container: str, used: t.Mapping[str, Usage], started_at: str | None, rss: float | None) -> float | None:
+    """The memory that counts against the limit: the container's, or the pod's where only that has one; else what the process says."""
+    if _pod_limit(pod) is not None and _own_limit(pod, container) is None:
+        names = _workload.container_names(pod)
+        return sum(used[name].memory for name in names) if names and all(name in used for name in names) else None
+    current = current_usage(used.get(container), started_at)
+    return rss if current is None else current
 
 
 def current_usage(used: Usage | None, started_at: str | None) -> float | None:
@@ -113,8 +146,23 @@ def measure(cluster: Cluster, source: Source, thresholds: Thresholds, since: str
         latest = read_pods(cluster, source)
         signals = instant_signals(latest, thresholds, since) + trend_signals(first, latest, thresholds)
     alive = [pod for pod in latest if pod["evicted_at"] is None]
-    measured = bool(alive) and all(pod["usage"] is not None or pod["heap_used"] is not None for pod in alive)
-    return Reading(now(), signals, measured, tuple(latest))
+    blind = [pod for pod in alive if not _tells(pod)]
+    return Reading(now(), signals, bool(alive) and not blind, tuple(latest), incomplete_because=_why_blind(blind))
+
+
+def _tells(pod: Json) -> bool:
+    """Whether a pod's memory can be judged: what it uses against its limit, or its old objects against their room."""
+    return (pod["usage"] is not None and pod["limit"] is not None) or (pod["old_used"] is not None and bool(_room(pod)))
+
+
+def _why_blind(pods: t.Sequence[Json]) -> str:
+    if not pods:
+        return "no pod is running"
+    pod = pods[0]
+    said = f"; {pod['why_not']}" if pod["why_not"] else ""
+    if pod["limit"] is None:
+        return f"{pod['pod']} has no memory limit, and no metrics of its heap{said}: nobody knows how full it is"
+    return f"nobody knows how much memory {pod['pod']} uses (no sample of the metrics API yet, or none at all{said})"
 
 
 def instant_signals(pods: t.Sequence[Json], thresholds: Thresholds, since: str) -> tuple[Signal, ...]:
@@ -122,10 +170,11 @@ def instant_signals(pods: t.Sequence[Json], thresholds: Thresholds, since: str) 
     killed = [pod for pod in pods if any(at >= since for at in pod["ooms"])]
     evicted = [pod for pod in pods if pod["evicted_at"] and pod["evicted_at"] >= since]
     return (
-        _count("oom_killed", "OOMKilled", killed, len(pods)),
+        _oom_killed(killed, pods, since),
         _count("evicted", "evicted", evicted, len(pods)),
         _share("memory_near_limit", "memory in use", pods, "usage", "limit", thresholds.near_limit, "the limit"),
-        _share("heap_full", "old objects", pods, "old_used", "heap_max", thresholds.heap_full, "the maximum heap"),
+        _share("heap_full", "old objects", [{**pod, "room": _room(pod)} for pod in pods], "old_used", "room", thresholds.heap_full,
+               "what they may take"),
     )
 
 
@@ -139,28 +188,44 @@ def trend_signals(first: t.Sequence[Json], latest: t.Sequence[Json], thresholds:
 
 def minutes_to_limit(before: Json, after: Json, floor: float) -> float | None:
     """How long until a pod's memory reaches its maximum at the rate seen; None when it does not grow."""
-    for used, maximum in (("old_used", "heap_max"), ("usage", "limit")):
-        if None in (before[used], after[used], after[maximum]):
+    for used, maximum in (("old_used", _room(after)), ("usage", after["limit"])):
+        if None in (before[used], after[used], maximum):
             continue
         grown, seconds = after[used] - before[used], after["read_at"] - before["read_at"]
-        if grown < floor * after[maximum] or seconds <= 0:
+        if grown < floor * maximum or seconds <= 0:
             return None
-        return (after[maximum] - after[used]) / (grown / seconds) / 60
+        return (maximum - after[used]) / (grown / seconds) / 60
     return None
 
 
 def _facts(pod: Json, container: str) -> Json:
-    status = _workload.container_status(pod, container)
-    limits = _workload.container_spec(pod, container).get("resources", {}).get("limits", {})
-    ends = [state["terminated"] for state in (status.get("lastState", {}), status.get("state", {}))
-            if "terminated" in state]
+    status, limit = _workload.container_status(pod, container), _own_limit(pod, container)
+    kills = _workload.kills(pod)
     return {
-        "pod": pod["metadata"]["name"], "ready": _workload.ready(pod), "restarts": status.get("restartCount", 0),
-        "started_at": status.get("state", {}).get("running", {}).get("startedAt"),
-        "ooms": [end["finishedAt"] for end in ends if end.get("reason") == "OOMKilled"],
-        "evicted_at": evicted_at(pod),
-        "limit": float(parse_quantity(limits["memory"])) if "memory" in limits else None,
+        "pod": pod["metadata"]["name"], "container": container, "ready": _workload.ready(pod), "restarts": status.get("restartCount", 0),
+        "started_at": ((status.get("state") or {}).get("running") or {}).get("startedAt"),
+        "ooms": [at for name, at in kills if name == container], "other_ooms": [kill for kill in kills if kill[0] != container],
+        "evicted_at": evicted_at(pod), "limit": _pod_limit(pod) if limit is None else limit,
     }
+
+
+def _own_limit(pod: Json, container: str) -> float | None:
+    return _memory_of(_workload.container_spec(pod, container))
+
+
+def _pod_limit(pod: Json) -> float | None:
+    """The limit of the pod as a whole, which newer clusters know."""
+    return _memory_of(pod["spec"])
+
+
+def _memory_of(owner: Json) -> float | None:
+    amount = ((owner.get("resources") or {}).get("limits") or {}).get("memory")
+    return None if amount is None else float(_quantity.parse(amount, "limits.memory"))
+
+
+def _room(pod: Json) -> float | None:
+    """How much old objects may take: with some collectors less than the heap."""
+    return pod.get("old_max") or pod["heap_max"]
 
 
 def evicted_at(pod: Json) -> str | None:
@@ -172,7 +237,28 @@ def evicted_at(pod: Json) -> str | None:
 
 
 def _heap(scraped: Samples | None, series: t.Mapping[str, list[Series]]) -> Json:
-    return {concept: scraped.first(candidates) if scraped else None for concept, candidates in series.items()}
+    if scraped is None:
+        return {**dict.fromkeys(series), "runtime": ""}
+    found = {concept: (_maximum if concept.endswith("_max") else Samples.first)(scraped, candidates) for concept, candidates in series.items()}
+    return {**found, "runtime": next((name for name, prefix in RUNTIMES.items() if scraped.has(prefix)), "")}
+
+
+def _maximum(samples: Samples, candidates: t.Sequence[Series]) -> float | None:
+    """What pools may take together, by the first candidate that says; -1 stands for no bound of its own."""
+    for candidate in candidates:
+        bounds = [sample for sample in samples.matching(candidate) if sample.value > 0]
+        if bounds:
+            shared = any(_SHARED_HEAP.search(label) for sample in bounds for label in sample.labels.values())
+            return (max if shared else sum)(sample.value for sample in bounds)
+    return None
+
+
+def _oom_killed(killed: list[Json], pods: t.Sequence[Json], since: str) -> Signal:
+    signal = _count("oom_killed", "OOMKilled", killed, len(pods))
+    others = [f"{container} in {pod['pod']} at {at}" for pod in pods for container, at in pod.get("other_ooms", ()) if at >= since]
+    if not others:
+        return signal
+    return dataclasses.replace(signal, text=f"{signal.text}; killed too, though not what is looked at here: container {', '.join(others)}")
 
 
 def _count(name: str, what: str, pods: list[Json], total: int) -> Signal:

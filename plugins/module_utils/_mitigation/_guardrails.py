@@ -13,6 +13,7 @@ from ansible_collections.sre.runbooks.plugins.module_utils._cluster import _capa
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._connection import Cluster, Json
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._workload import WORKLOAD_KINDS
 from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import Refused
+from ansible_collections.sre.runbooks.plugins.module_utils._mitigation import _owners
 from ansible_collections.sre.runbooks.plugins.module_utils._mitigation._actions import Planned
 
 
@@ -24,16 +25,38 @@ class Limits:
     :param max_replicas: most pods that a workload may be scaled to.
     :param denied_namespaces: namespaces that are never changed.
     :param respect_disruption_budgets: refuse a restart that would break a PodDisruptionBudget.
+    :param respect_owners: refuse a change that somebody else is known to take back.
     """
 
     max_memory: str
     max_replicas: int
     denied_namespaces: tuple[str, ...]
     respect_disruption_budgets: bool
+    respect_owners: bool = True
 
 
-def check(cluster: Cluster, planned: Planned, limits: Limits) -> None:
-    """Refuse a change that no runbook should make."""
+def check(cluster: Cluster, planned: Planned, limits: Limits) -> list[str]:
+    """Refuse a change that no runbook should make.
+
+    :returns: what is to be told before it is made: who else decides about its fields.
+    """
+    _within_bounds(cluster, planned, limits)
+    return _told_of_owners(cluster, planned, limits)
+
+
+def _told_of_owners(cluster: Cluster, planned: Planned, limits: Limits) -> list[str]:
+    change = planned.change
+    owners = _owners.of(cluster, change, _owners.object_of(cluster, change, planned.workload))
+    certain = [owner for owner in owners if owner.takes_back]
+    if certain and limits.respect_owners:
+        raise Refused(f"Cluster {cluster.name}: refused to {change.summary}: it would not stay. "
+                      f"{' '.join(f'{owner.who} {owner.how}.' for owner in certain)}",
+                      f"{' '.join(owner.source for owner in certain)} Or set runbooks_respect_owners=false to make it all the same.",
+                      owners=[str(owner) for owner in certain], patch=_owners.patch(change))
+    return [f"{change.target.short}: {owner}" for owner in owners]
+
+
+def _within_bounds(cluster: Cluster, planned: Planned, limits: Limits) -> None:
     change, workload = planned.change, planned.workload
     where = f"Cluster {cluster.name}: refused to {change.summary}"
     _namespace_is_allowed(change, limits, where)

@@ -10,7 +10,7 @@ import typing as t
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._connection import Json
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._workload import WORKLOAD_KINDS, Target
 from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import Refused
-from ansible_collections.sre.runbooks.plugins.module_utils._evidence._store import EvidenceStore, now
+from ansible_collections.sre.runbooks.plugins.module_utils._evidence._store import EvidenceStore
 from ansible_collections.sre.runbooks.plugins.module_utils._incident import _lock
 from ansible_collections.sre.runbooks.plugins.module_utils._incident._record import Incident, LedgerEntry, check_id
 from ansible_collections.sre.runbooks.plugins.module_utils._mitigation import _plan
@@ -32,6 +32,7 @@ MITIGATION_SPEC: dict[str, dict[str, t.Any]] = {
     "denied_namespaces": {"type": "list", "elements": "str",
                           "default": ["kube-system", "kube-public", "kube-node-lease"]},
     "respect_disruption_budgets": {"type": "bool", "default": True},
+    "respect_owners": {"type": "bool", "default": True},
     "lock_seconds": {"type": "int", "default": 3600},
 }
 
@@ -54,7 +55,8 @@ def mitigate(task: Task, wanted: t.Sequence[Json]) -> Result:
         settled = _plan.resume(cluster, incident)
     plan = _plan.make_plan(cluster, p["namespace"], wanted, p["incident_id"], _limits(p))
     _plan.refuse_other_plan(plan, p["plan_hash"], p["approval_expires"])
-    result = {"plan": plan.to_json(), "plan_hash": plan.hash, "changes": [], "workloads": [], "mitigated_at": now(),
+    # The time is the cluster's, for it is compared with times that the cluster noted.
+    result = {"plan": plan.to_json(), "plan_hash": plan.hash, "changes": [], "workloads": [], "mitigated_at": cluster.timestamp(),
               "diff": [change.diff() for change in plan.changes]}
     repeated = _plan.cooling_down(cluster, plan, p["incident_id"], p["cooldown"])
     if repeated:
@@ -65,12 +67,13 @@ def mitigate(task: Task, wanted: t.Sequence[Json]) -> Result:
     made = _plan.execute(cluster, incident, plan)
     return {**result, "outcome": "changed" if made or settled else "unchanged", "changed": bool(made or settled),
             "changes": [entry.number for entry in (*settled, *made)], "workloads": _workloads(plan),
-            "says": [f"finished an interrupted change: {entry.change.summary}" for entry in settled]
+            "says": [*plan.told] + [f"finished an interrupted change: {entry.change.summary}" for entry in settled]
             + [f"changed: {entry.change.summary}" for entry in made] or ["everything is in place already"] * bool(wanted)}
 
 
 def _limits(p: dict[str, t.Any]) -> Limits:
-    return Limits(p["max_memory"], p["max_replicas"], tuple(p["denied_namespaces"]), p["respect_disruption_budgets"])
+    return Limits(p["max_memory"], p["max_replicas"], tuple(p["denied_namespaces"]), p["respect_disruption_budgets"],
+                  p["respect_owners"])
 
 
 def _workloads(plan: Plan) -> list[str]:
@@ -95,7 +98,7 @@ def _refuse_without_evidence(task: Task, plan: Plan) -> None:
 def _plan_lines(plan: Plan) -> list[str]:
     if not plan.changes:
         return ["nothing to change: everything is in place already"]
-    return [f"would {change.summary}" for change in plan.changes] + [f"plan {plan.hash}"]
+    return [*plan.told, *(f"would {change.summary}" for change in plan.changes), f"plan {plan.hash}"]
 
 
 def _cooldown_lines(repeated: t.Sequence[tuple[Incident, t.Any]], cooldown: float) -> list[str]:

@@ -23,9 +23,13 @@ from ansible_collections.sre.runbooks.plugins.module_utils._mitigation._actions 
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """The changes that a run would make, in order; those already in place are left out."""
+    """The changes that a run would make, in order; those already in place are left out.
+
+    :param told: what is to be known before they are made: who else decides about their fields.
+    """
 
     changes: tuple[Change, ...]
+    told: tuple[str, ...] = ()
 
     @property
     def hash(self) -> str:
@@ -52,14 +56,14 @@ def make_plan(cluster: Cluster, namespace: str, wanted: t.Sequence[Json], incide
         if item.get("action") not in ACTIONS:
             raise InvalidInput(f"Not a change: {item}.", f"It needs action, one of {', '.join(sorted(ACTIONS))}.")
 
-    def plan_one(item: Json) -> list[Change]:
+    def plan_one(item: Json) -> tuple[list[Change], list[str]]:
         planned = [one for one in ACTIONS[item["action"]](Request(cluster, namespace, incident_id, item)) if one.change.needed]
-        for one in planned:
-            _guardrails.check(cluster, one, limits)
+        told = [line for one in planned for line in _guardrails.check(cluster, one, limits)]
         expires_at = _later(float(item["expires_in"])) if item.get("expires_in") else ""
-        return [dataclasses.replace(one.change, expires_at=expires_at) for one in planned]
+        return [dataclasses.replace(one.change, expires_at=expires_at) for one in planned], told
 
-    return Plan(tuple(change for changes in each(plan_one, wanted) for change in changes))
+    found = each(plan_one, wanted)
+    return Plan(tuple(change for changes, _told in found for change in changes), tuple(line for _changes, told in found for line in told))
 
 
 def resume(cluster: Cluster, incident: Incident) -> list[LedgerEntry]:

@@ -5,8 +5,15 @@
 
 from __future__ import annotations
 
+import datetime
+
 import pytest
+from fake_api import FakeApi, container, deployment, serving
+from fake_api import pod as running
+
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._pod_metrics import Samples, Series, Usage
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster._workload import Target
+from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import InvalidInput
 from ansible_collections.sre.runbooks.plugins.module_utils._memory import _signals
 from ansible_collections.sre.runbooks.plugins.module_utils._memory._diagnosis import diagnose, growth_between
 
@@ -108,3 +115,115 @@ def test_a_leak_is_never_answered_with_more_memory():
      "2026-11-23T03:00:09Z")])
 def test_an_eviction_is_dated_when_it_happened_not_when_the_pod_began(status, expected):
     assert _signals.evicted_at({"metadata": {"creationTimestamp": "2026-11-23T00:59:00Z"}, "status": status}) == expected
+
+
+def micrometer(**pools):
+    """Used and maximum of each pool of the heap, in MiB; -1 for no bound."""
+    return "".join(f'jvm_memory_{what}_bytes{{area="heap",id="{name.replace("_", " ")}"}} {value if value < 0 else value * MIB}\n'
+                   for name, values in pools.items() for what, value in zip(("used", "max"), values, strict=True))
+
+
+def client_java(form, **pools):
+    return "".join(f'jvm_memory_pool_{form.format(what)}{{pool="{name.replace("_", " ")}"}} {value if value < 0 else value * MIB}\n'
+                   for name, values in pools.items() for what, value in zip(("used", "max"), values, strict=True))
+
+
+def heap(text):
+    series = {concept: [Series.parse(one) for one in texts] for concept, texts in _signals.series_of({}).items()}
+    return _signals._heap(Samples(text), series)
+
+
+@pytest.mark.parametrize("text, old, room, most", [
+    (micrometer(Eden_Space=(10, 70), Survivor_Space=(0, 9), Tenured_Gen=(179, 179)), 179, 179, 258),
+    (micrometer(PS_Eden_Space=(10, 70), PS_Survivor_Space=(0, 9), PS_Old_Gen=(100, 179)), 100, 179, 258),
+    (micrometer(G1_Eden_Space=(10, -1), G1_Survivor_Space=(0, -1), G1_Old_Gen=(100, 256)), 100, 256, 256),
+    (micrometer(Par_Eden_Space=(10, 70), CMS_Old_Gen=(100, 179)), 100, 179, 249),
+    (micrometer(ZHeap=(100, 256)), 100, 256, 256),
+    (micrometer(ZGC_Young_Generation=(20, 256), ZGC_Old_Generation=(100, 256)), 100, 256, 256),
+    (micrometer(Shenandoah=(100, 256)), 100, 256, 256),
+    (micrometer(Shenandoah_Young_Gen=(20, 256), Shenandoah_Old_Gen=(100, 256)), 100, 256, 256),
+    (micrometer(Epsilon_Heap=(100, 256)), 100, 256, 256),
+    (client_java("{}_bytes", Eden_Space=(10, 70), Tenured_Gen=(100, 179)), 100, 179, None),
+    (client_java("bytes_{}", Eden_Space=(10, 70), Tenured_Gen=(100, 179)), 100, 179, None),
+])
+def test_old_objects_against_the_room_that_they_have(text, old, room, most):
+    found = heap(text)
+    assert (found["old_used"], found["old_max"]) == (old * MIB, room * MIB)
+    assert found["heap_max"] == (most and most * MIB) and found["runtime"] == "JVM"
+
+
+def test_a_full_old_generation_is_a_full_heap_whatever_the_young_one_leaves():
+    full = pod(**heap(micrometer(Eden_Space=(10, 70), Survivor_Space=(0, 9), Tenured_Gen=(179, 179))))
+    assert breached(_signals.instant_signals([full], _signals.Thresholds(), "2026")) == {"heap_full"}
+
+
+@pytest.mark.parametrize("text, runtime, rss, gc", [
+    ("go_gc_duration_seconds_sum 2\ngo_memstats_heap_inuse_bytes 5\nprocess_resident_memory_bytes 9\n", "Go", 9, 2),
+    ('nodejs_gc_duration_seconds_sum{kind="major"} 1\nnodejs_gc_duration_seconds_sum{kind="minor"} 1\nprocess_resident_memory_bytes 9\n', "Node.js", 9, 2),
+    ("python_gc_collections_total 5\nprocess_resident_memory_bytes 9\n", "Python", 9, None),
+    ("dotnet_gc_pause_time_seconds_total 2\ndotnet_process_memory_working_set_bytes 9\n", ".NET", 9, 2)])
+def test_other_runtimes(text, runtime, rss, gc):
+    found = heap(text)
+    assert (found["runtime"], found["rss"], found["gc_seconds"], found["old_used"]) == (runtime, rss, gc, None)
+
+
+def measure(api, name=None, since="2026-11-28T00:00:00Z", port=0):
+    source = _signals.Source(Target("shop", "Deployment", "checkout"), name, port, "/metrics", _signals.series_of({}))
+    return _signals.measure(api.cluster, source, _signals.Thresholds(), since, 0)
+
+
+def usage_of(**containers):
+    return {"kind": "PodMetrics", "metadata": {"name": "a", "namespace": "shop", "labels": {"app": "checkout"}}, "timestamp": "2026-11-28T01:00:00Z",
+            "containers": [{"name": name, "usage": {"memory": amount, "cpu": "1m"}} for name, amount in containers.items()]}
+
+
+def killed(item, position, at="2026-11-28T00:30:00Z"):
+    item["status"]["containerStatuses"][position].update(
+        restartCount=3, lastState={"terminated": {"reason": "OOMKilled", "finishedAt": at, "exitCode": 137}})
+    return item
+
+
+def test_the_container_that_was_killed_is_judged_and_not_the_sidecar_before_it():
+    workload = deployment(containers=[container("proxy", "64Mi"), container("app", "1Gi")])
+    with serving() as api:
+        api.add(workload, killed(running("a", workload), 1), usage_of(proxy="4Mi", app="1000Mi"))
+        reading = measure(api)
+        assert {"oom_killed", "memory_near_limit"} == {signal.name for signal in reading.breached}
+        assert "container app in a" in measure(api, "proxy").signals[0].text and not measure(api, "proxy").breached
+
+
+def test_a_limit_of_the_whole_pod_counts_what_the_whole_pod_uses():
+    workload = deployment(containers=[{"name": "checkout", "image": "i"}, {"name": "proxy", "image": "p"}])
+    workload["spec"]["template"]["spec"]["resources"] = {"limits": {"memory": "1Gi"}}
+    with serving() as api:
+        api.add(workload, running("a", workload), usage_of(proxy="500Mi", checkout="500Mi"))
+        assert [signal.name for signal in measure(api).breached] == ["memory_near_limit"]
+
+
+@pytest.mark.parametrize("limit, used, page, complete, why", [
+    ("512Mi", "100Mi", None, True, ""), ("512Mi", None, None, False, "how much memory a uses"),
+    ("512Mi", None, "process_resident_memory_bytes 5e8\n", True, ""), (None, "100Mi", None, False, "no memory limit"),
+    (None, None, micrometer(Tenured_Gen=(10, 179)), True, "")])
+def test_a_run_whose_leading_signals_are_unknown_is_not_healthy(limit, used, page, complete, why):
+    workload = deployment(containers=[container("checkout", limit) if limit else {"name": "checkout", "image": "i"}])
+    with serving(FakeApi(pages={"a:9090": page})) as api:
+        api.add(workload, running("a", workload), *([usage_of(checkout=used)] if used else []))
+        reading = measure(api, port="9090")
+        assert reading.complete == complete
+        assert complete or why in reading.incomplete_because
+
+
+def test_a_kill_after_the_change_counts_whatever_the_controllers_clock_says():
+    workload = deployment()
+    with serving(FakeApi(seconds_ahead=-180)) as api:  # the controller is three minutes ahead
+        cluster = api.cluster
+        changed = cluster.timestamp()
+        after = cluster.now().replace(microsecond=0) + datetime.timedelta(seconds=30)
+        api.add(workload, killed(running("a", workload), 0, after.strftime("%Y-%m-%dT%H:%M:%SZ")), usage_of(checkout="10Mi"))
+        assert [signal.name for signal in measure(api, since=changed).breached] == ["oom_killed"]
+
+
+@pytest.mark.parametrize("given, why", [({"old": "x"}, "series names old"), ({"old_used": "max(x)"}, "no series that can be read")])
+def test_misspelt_series_are_refused(given, why):
+    with pytest.raises(InvalidInput, match=why):
+        _signals.series_of(given)
