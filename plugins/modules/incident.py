@@ -73,7 +73,7 @@ options:
   outcome:
     description: What came of it; needed for O(state=settled).
     type: str
-    choices: [mitigated, contained, not_mitigated, unknown, cooldown, planned, failed]
+    choices: [mitigated, contained, cleared, not_mitigated, unknown, cooldown, planned, failed]
   cause:
     description: The likeliest cause, for O(state=settled).
     type: str
@@ -154,7 +154,7 @@ ARGUMENT_SPEC = {
     "who": {"type": "str"},
     "step": {"type": "str", "choices": ["respond", "escalate"]},
     "outcome": {"type": "str",
-                "choices": ["mitigated", "contained", "not_mitigated", "unknown", "cooldown", "planned", "failed"]},
+                "choices": ["mitigated", "contained", "cleared", "not_mitigated", "unknown", "cooldown", "planned", "failed"]},
     "cause": {"type": "str", "default": ""},
     "phase": {"type": "str", "default": "open"},
     "events": {"type": "list", "elements": "str", "default": []},

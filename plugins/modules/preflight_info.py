@@ -56,6 +56,10 @@ continues:
   description: Whether an incident of that id exists already.
   type: bool
   returned: success
+status:
+  description: Status of that incident, V(open) while a run works on it or after one that was broken off; empty where there is none.
+  type: str
+  returned: success
 ready_pods:
   description: How many pods of the target take traffic.
   type: int
@@ -106,7 +110,8 @@ def run(task: Task) -> Result:
     says = [f"{target}: {len(wanted)} permissions present, no other incident at work"]
     if record:
         says.append(f"continues {incident_id}, opened {record.head['opened_at']}, status {record.status}")
-    return {"incident_id": incident_id, "continues": record is not None, "target": str(target),
+    return {"incident_id": incident_id, "continues": record is not None,
+            "status": record.status if record else "", "target": str(target),
             "ready_pods": _ready(found["workload"]), "says": says}
 
 

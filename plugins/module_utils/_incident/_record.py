@@ -31,7 +31,7 @@ _ID = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,50}[A-Za-z0-9])?")
 INTENDED, DONE, UNDONE, VOID = "intended", "done", "undone", "void"
 
 #: statuses of an incident that no person needs to look at now
-AT_REST = {"mitigated", "planned", "closed"}
+AT_REST = {"mitigated", "cleared", "planned", "closed"}
 
 
 @dataclasses.dataclass

@@ -45,6 +45,26 @@ def pending(incident: Incident, which: str = TEMPORARY, numbers: t.Collection[in
     return sorted(entries, key=lambda entry: entry.change.action == "restart")
 
 
+def standing(cluster: Cluster, incident: Incident, numbers: t.Collection[int] = ()) -> list[tuple[LedgerEntry, str, str]]:
+    """Each change that was made and not taken back: where its object stands now, and who has written since.
+
+    :param numbers: only these entries, all when empty.
+    """
+    made = [entry for entry in incident.ledger() if entry.state == DONE and (not numbers or entry.number in numbers)]
+    return [(entry, state, "" if state == "after" else _since(cluster, entry, state))
+            for entry in made if (state := entry.change.state(cluster))]
+
+
+def _since(cluster: Cluster, entry: LedgerEntry, state: str) -> str:
+    if state == "gone":
+        return f"{entry.change.target} is no more the object that was changed"
+    try:
+        entry.change.refuse_drift(cluster)
+    except Drift as drift:
+        return drift.message
+    return f"{entry.change.target} is as it was before"
+
+
 def undo(cluster: Cluster, incident: Incident, entries: t.Sequence[LedgerEntry], check_mode: bool) -> Undone:
     """Restore what an incident changed.
 
