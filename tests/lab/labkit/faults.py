@@ -11,6 +11,7 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from labkit import shop
+from labkit.cluster import Cluster
 from labkit.host import LAB, NAMESPACE, LabError, say
 
 Kubectl = t.Callable[..., str]
@@ -26,8 +27,8 @@ SETTLE_SECONDS, LOOK_SECONDS = 3, 5
 SLOW_SECONDS = 1.2
 #: profiles a second that are about right for a gateway with 20m of CPU
 CRAWL_RATE = 100
-#: the share of requests that fails at a gateway that is too small, but not hopelessly
-SOME, MOST = 0.15, 0.5
+#: the share of requests that fails at a gateway that is too small, but not hopelessly: a refusal takes CPU too
+SOME, MOST = 0.15, 0.8
 ON_DEMAND = LAB / "shop" / "on-demand"
 CORRUPT_DATA = LAB / "shop" / "faults" / "corrupt_data.sql"
 SPOILED = "lab/spoiled"
@@ -202,14 +203,28 @@ FAULTS: dict[str, t.Callable[[Kubectl], None]] = {fault.__name__: fault for faul
 SPARE_API_SERVER = {fault for fault in FAULTS if fault.startswith("auth_")} | {"gateway_overload", "gateway_undersized"}
 
 
+def cause(cluster: Cluster, name: str) -> None:
+    """Cause one of them on a cluster, and remember it there; returns when its symptom is there."""
+    cluster.remember(name)
+    FAULTS[name](cluster.kubectl)
+
+
+def restore(cluster: Cluster) -> None:
+    """Heal the shop of a cluster from all that was caused there."""
+    heal(cluster.kubectl, cluster.faults())
+    cluster.forget_faults()
+
+
 def heal(kubectl: Kubectl, caused: t.Collection[str]) -> None:
-    """Replace what the shop's manifests say, and remove what faults and runbooks add to it.
+    """Replace what the shop's manifests say, and remove what faults and runbooks add to it, records and locks of incidents too.
 
     :param caused: the faults since the last time; pods that they spoil start anew, even where their manifest is as it was.
     """
     documents = [document for document in yaml.safe_load_all(shop.manifests(shop.MANIFESTS, ""))
                  if document and document["kind"] in ("Deployment", "ConfigMap", "Secret")]
     kubectl("-n", NAMESPACE, "delete", *ADDED, "--ignore-not-found", "--wait=true", timeout=120)
+    kubectl("-n", NAMESPACE, "delete", "configmaps", "-l", "runbooks.sre/incident")
+    kubectl("-n", NAMESPACE, "delete", "leases", "--all")
     spoiled = SPOILED in kubectl("-n", NAMESPACE, "get", "deployment/postgres", "-o", "jsonpath={.metadata.annotations}")
     kubectl("replace", "-f", "-", stdin=yaml.safe_dump_all(documents))
     _poke(kubectl, "load-generator")
