@@ -128,15 +128,15 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
     cluster = Cluster(int(options.cluster.removeprefix("lab")))
-    faults.heal(cluster.kubectl, caused=["memory_leak"])
-    faults.memory_leak(cluster.kubectl)
+    faults.restore(cluster)
+    faults.cause(cluster, "memory_leak")
     with tempfile.TemporaryDirectory() as directory:
         bench = Bench(cluster, _fullest(cluster), pathlib.Path(directory) / "work")
         bench.work.mkdir()
         _compare(bench, options.rounds)
         _compare_retrieval([bench.retrieval() for _round in range(options.rounds)])
         bench.clean()
-    faults.heal(cluster.kubectl, caused=["memory_leak"])
+    faults.restore(cluster)
 
 
 def _compare(bench: Bench, rounds: int) -> None:

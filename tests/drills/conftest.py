@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import pathlib
-import subprocess
-import sys
 import time
 import typing as t
 
 import pytest
-from drill import CLUSTER, ROOT, Runbook, Shop
+from drill import CLUSTER, Runbook, Shop
+from labkit import faults
 
 
 @pytest.fixture(scope="session")
@@ -23,7 +22,7 @@ def shop() -> Shop:
 def healed(shop: Shop) -> t.Iterator[Shop]:
     """A shop that is set back to its manifests afterwards."""
     yield shop
-    subprocess.run([sys.executable, str(ROOT / "tests/lab/lab"), "heal", "--cluster", CLUSTER.name], check=True)
+    faults.restore(CLUSTER)
 
 
 @pytest.fixture

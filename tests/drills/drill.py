@@ -11,7 +11,7 @@ import sys
 import time
 import typing as t
 
-from labkit import audit, host
+from labkit import audit, faults, host
 from labkit.cluster import Cluster
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -98,7 +98,7 @@ class Runbook:
 
 def cause(fault: str) -> None:
     """Cause one of the lab's faults; returns when its symptom is there."""
-    subprocess.run([sys.executable, str(ROOT / "tests/lab/lab"), "fault", fault, "--cluster", CLUSTER.name], check=True)
+    faults.cause(CLUSTER, fault)
 
 
 def interrupted(run: subprocess.Popen[str], timeout: float = 60) -> str:

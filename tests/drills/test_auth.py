@@ -10,7 +10,8 @@ import drill
 import pytest
 from labkit import pki
 
-KNOWN = {"auth_degradation_smoke_user": "alice", "auth_degradation_smoke_password": "wonderland", "auth_degradation_sustained_seconds": 3}
+KNOWN = {"auth_degradation_smoke_user": "alice", "auth_degradation_smoke_password": "wonderland",
+         "auth_degradation_window": 5, "auth_degradation_sustained_seconds": 3}
 PLAYBOOK = "incident/auth_degradation.yml"
 
 
@@ -37,12 +38,12 @@ def test_without_approval_nothing_is_bypassed_and_with_it_the_bypass_ends_by_its
     assert "auth-emergency" not in shop.kubectl("get", "configmaps", "-o", "name")
 
     done = runbook.run(PLAYBOOK, incident_id=incident_id, auth_degradation_emergency_approved_by="ada",
-                       auth_degradation_emergency_seconds=60, **KNOWN)
+                       auth_degradation_emergency_seconds=20, **KNOWN)
     approved = time.monotonic()
     assert done.returncode == 0
     assert changes(shop, incident_id) == ["create configmap/auth-emergency: EMERGENCY_MODE=true"]
     assert any("bypass approved by ada" in str(event.get("text")) for event in shop.record(incident_id).values() if isinstance(event, dict))
-    time.sleep(max(0.0, 60 - (time.monotonic() - approved)))
+    time.sleep(max(0.0, 20 - (time.monotonic() - approved)))
     assert runbook.run("incident/memory_leak.yml").returncode == 0, "any later run takes it back"
     assert "auth-emergency" not in shop.kubectl("get", "configmaps", "-o", "name")
 

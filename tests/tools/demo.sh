@@ -10,7 +10,7 @@ say() { printf '\n==> %s\n' "$*"; }
 say "1/3 The demo shop, healthy"
 "$lab" heal
 
-say "2/3 Customers send what api-server never forgets; in two minutes or so a pod is OOMKilled"
+say "2/3 Customers send what api-server never forgets; in a minute or so a pod is OOMKilled"
 "$lab" fault memory_leak
 
 say "3/3 You are on call. You type: cd playbooks && ansible-playbook -i ../inventories/lab incident/memory_leak.yml"

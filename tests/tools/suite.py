@@ -184,7 +184,7 @@ def in_order(drills: t.Iterable[str]) -> list[str]:
 def main() -> int:
     """Run it all; the exit status says whether everything passed."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--lanes", type=int, default=3, help="clusters that drills run on at the same time (default: %(default)s)")
+    parser.add_argument("--lanes", type=int, default=4, help="clusters that drills run on at the same time (default: %(default)s)")
     options = parser.parse_args()
     if not sys.stdout.isatty():
         os.environ.update(NO_COLOR="1", ANSIBLE_NOCOLOR="1")

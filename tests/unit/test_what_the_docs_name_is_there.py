@@ -85,4 +85,4 @@ def test_the_benchmark_of_the_runbook_calls_the_lab_as_it_is(monkeypatch, capsys
     monkeypatch.setattr(sys, "argv", ["run.py", "--rounds", "1"])
     bench.main()
     assert "kubernetes.core" in capsys.readouterr().out
-    assert bench.faults.memory_leak.called and bench.faults.heal.called
+    assert bench.faults.cause.called and bench.faults.restore.called

@@ -100,17 +100,15 @@ def status(_options: argparse.Namespace) -> int:
 def fault(options: argparse.Namespace) -> None:
     """Cause a fault."""
     cluster = _cluster(options)
-    cluster.remember(options.name)
     with host.step(f"fault {options.name}"):
-        faults.FAULTS[options.name](cluster.kubectl)
+        faults.cause(cluster, options.name)
 
 
 def heal(options: argparse.Namespace) -> None:
     """Bring the shop back to what its manifests say."""
     cluster = _cluster(options)
     with host.step("healing the shop"):
-        faults.heal(cluster.kubectl, cluster.faults())
-    cluster.forget_faults()
+        faults.restore(cluster)
 
 
 def load(options: argparse.Namespace) -> None:

@@ -11,12 +11,16 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from labkit import shop
+from labkit.cluster import Cluster
 from labkit.host import LAB, NAMESPACE, LabError, say
 
 Kubectl = t.Callable[..., str]
 
-#: gift notes a second, half a megabyte each: a minute or less, some minutes, and hardly any
-LEAK_RATE, GROWTH_RATE, TRICKLE = 80, 8, 0.1
+#: gift notes a second, and how long they are: half a megabyte of cards each until pods are nearly full, then fewer, so that one of them
+#: is full before the others; as many as fill a pod in minutes; short ones that each pod still gets every second, but that fill nothing
+LEAK, LAST, GROWTH, TRICKLE = (80, 64), (15, 64), (8, 64), (6, 1)
+#: bytes of heap that are nearly what the limit of api-server allows
+NEARLY_FULL = 230 << 20
 #: A symptom that a busy machine is slow to show is waited for; a fault that nobody takes back ends some time.
 SYMPTOM_SECONDS, FAULT_SECONDS = 600, 3600
 USUAL_SECONDS = 30
@@ -26,8 +30,9 @@ SETTLE_SECONDS, LOOK_SECONDS = 3, 5
 SLOW_SECONDS = 1.2
 #: profiles a second that are about right for a gateway with 20m of CPU
 CRAWL_RATE = 100
-#: the share of requests that fails at a gateway that is too small, but not hopelessly
-SOME, MOST = 0.15, 0.5
+#: the share of requests that fails at a gateway that is too small, but not hopelessly: a refusal takes CPU too
+SOME, MOST = 0.15, 0.8
+RAISE, LOWER = 1.3, 0.75
 ON_DEMAND = LAB / "shop" / "on-demand"
 CORRUPT_DATA = LAB / "shop" / "faults" / "corrupt_data.sql"
 SPOILED = "lab/spoiled"
@@ -37,16 +42,19 @@ ADDED = ("deployment/nightly-report", "configmap/auth-emergency", "configmap/tra
 def memory_leak(kubectl: Kubectl) -> None:
     """Customers send gift notes, which api-server never forgets, until a pod is OOMKilled; then a trickle stays."""
     before = set(_oom_killed(kubectl))
-    _customers(kubectl, GIFT_NOTES_PER_SECOND=LEAK_RATE)
+    _gift_notes(kubectl, *LEAK)
     try:
+        _until(lambda: max(_each(kubectl, "api-server", "jvm_memory_used_bytes", {"area": "heap"}), default=0) > NEARLY_FULL,
+               SYMPTOM_SECONDS, "a heap of api-server is nearly full")
+        _gift_notes(kubectl, *LAST)
         _until(lambda: set(_oom_killed(kubectl)) - before, SYMPTOM_SECONDS, "a pod of api-server is OOMKilled")
     finally:
-        _customers(kubectl, GIFT_NOTES_PER_SECOND=TRICKLE)
+        _gift_notes(kubectl, *TRICKLE)
 
 
 def memory_growth(kubectl: Kubectl) -> None:
     """The same leak, slowly: memory rises for minutes before anything is killed."""
-    _customers(kubectl, GIFT_NOTES_PER_SECOND=GROWTH_RATE)
+    _gift_notes(kubectl, *GROWTH)
 
 
 def pool_leak(kubectl: Kubectl) -> None:
@@ -154,9 +162,9 @@ def gateway_undersized(kubectl: Kubectl) -> None:
         _small_gateway(kubectl, cpu="20m")
         time.sleep(USUAL_SECONDS)
         before, rate = rate, _crawl(kubectl, rate)
-        if rate == before:
+        if rate <= RAISE * before:
             return
-        kubectl("-n", NAMESPACE, "rollout", "restart", "deployment/api-gateway")  # its log has seen another rate
+        kubectl("-n", NAMESPACE, "rollout", "restart", "deployment/api-gateway")  # for its log, so much more is not usual
 
 
 def gateway_slow_upstream(kubectl: Kubectl) -> None:
@@ -228,14 +236,28 @@ FAULTS: dict[str, t.Callable[[Kubectl], None]] = {fault.__name__: fault for faul
 SPARE_API_SERVER = {fault for fault in FAULTS if fault.startswith("auth_")} | {"gateway_overload", "gateway_undersized"}
 
 
+def cause(cluster: Cluster, name: str) -> None:
+    """Cause one of them on a cluster, and remember it there; returns when its symptom is there."""
+    cluster.remember(name)
+    FAULTS[name](cluster.kubectl)
+
+
+def restore(cluster: Cluster) -> None:
+    """Heal the shop of a cluster from all that was caused there."""
+    heal(cluster.kubectl, cluster.faults())
+    cluster.forget_faults()
+
+
 def heal(kubectl: Kubectl, caused: t.Collection[str]) -> None:
-    """Replace what the shop's manifests say, and remove what faults and runbooks add to it.
+    """Replace what the shop's manifests say, and remove what faults and runbooks add to it, records and locks of incidents too.
 
     :param caused: the faults since the last time; pods that they spoil start anew, even where their manifest is as it was.
     """
     documents = [document for document in yaml.safe_load_all(shop.manifests(shop.MANIFESTS, ""))
                  if document and document["kind"] in ("Deployment", "ConfigMap", "Secret")]
     kubectl("-n", NAMESPACE, "delete", *ADDED, "--ignore-not-found", "--wait=true", timeout=120)
+    kubectl("-n", NAMESPACE, "delete", "configmaps", "-l", "runbooks.sre/incident")
+    kubectl("-n", NAMESPACE, "delete", "leases", "--all")
     spoiled = SPOILED in kubectl("-n", NAMESPACE, "get", "deployment/postgres", "-o", "jsonpath={.metadata.annotations}")
     kubectl("replace", "-f", "-", stdin=yaml.safe_dump_all(documents))
     _poke(kubectl, "load-generator")
@@ -263,6 +285,10 @@ def _customers(kubectl: Kubectl, **rates: float | str) -> None:
     _patch(kubectl, "configmap/load-generator", {"data": data})
     _poke(kubectl, "load-generator")
     say("customers: " + ", ".join(f"{name} {rate}" for name, rate in data.items()))
+
+
+def _gift_notes(kubectl: Kubectl, a_second: float, verses: int) -> None:
+    _customers(kubectl, GIFT_NOTES_PER_SECOND=a_second, GIFT_NOTE_VERSES=verses)
 
 
 def _crowd(kubectl: Kubectl, **rates: float | str) -> None:
@@ -296,7 +322,7 @@ def _crawl(kubectl: Kubectl, rate: float) -> float:
         say(f"{failed:.0%} of the requests fail")
         if SOME <= failed <= MOST:
             return rate
-        rate *= 1.3 if failed < SOME else 0.75
+        rate *= RAISE if failed < SOME else LOWER
     raise LabError(f"At no rate up to {rate:.0f} requests a second do some but not most requests fail.")
 
 
@@ -347,15 +373,18 @@ def _more(kubectl: Kubectl, app: str, series: str, labels: dict[str, str], what:
 
 def _series(kubectl: Kubectl, app: str, series: str, labels: dict[str, str]) -> float:
     """The sum of a series over the pods of an application; a pod that does not answer counts for nothing."""
+    return sum(_each(kubectl, app, series, labels))
+
+
+def _each(kubectl: Kubectl, app: str, series: str, labels: dict[str, str]) -> t.Iterator[float]:
+    """The same for each pod that answers."""
     names = kubectl("-n", NAMESPACE, "get", "pods", "-l", f"app={app}", "-o", "name").split()
-    total = 0.0
     for name in names:
         path = f"/api/v1/namespaces/{NAMESPACE}/pods/{name.removeprefix('pod/')}:9090/proxy/metrics"
         with contextlib.suppress(LabError):
             families = text_string_to_metric_families(kubectl("get", "--raw", path))
-            total += sum(sample.value for family in families for sample in family.samples
-                         if sample.name == series and labels.items() <= sample.labels.items())
-    return total
+            yield sum(sample.value for family in families for sample in family.samples
+                      if sample.name == series and labels.items() <= sample.labels.items())
 
 
 def _grown(kubectl: Kubectl, app: str, *series: tuple[str, dict[str, str]]) -> list[float]:

@@ -9,6 +9,7 @@ import (
 	"log"
 	"math/rand/v2"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -35,7 +36,9 @@ func customers(ctx context.Context) error {
 		settings: &folder{path: "/etc/load-generator"},
 	}
 	go s.at(ctx, "REQUESTS_PER_SECOND", normalRate, s.visit)
-	go s.at(ctx, "GIFT_NOTES_PER_SECOND", 0, func() { s.order("for you, with love") })
+	go s.at(ctx, "GIFT_NOTES_PER_SECOND", 0, func() {
+		s.order(strings.Repeat("for you, with love", int(s.settings.number("GIFT_NOTE_VERSES", 1))))
+	})
 	go s.at(ctx, "EMPTY_REPORTS_PER_SECOND", 0, func() { s.get("/api/report?day=1999-12-31", "") })
 	go s.at(ctx, "SEARCHES_PER_SECOND", 0, func() {
 		s.get("/api/search?seconds="+s.settings.get("SEARCH_SECONDS", "0.1"), "")

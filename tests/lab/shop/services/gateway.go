@@ -93,7 +93,7 @@ func newUpstream(name, prefix string) *upstream {
 			DialContext:         (&net.Dialer{Timeout: time.Second}).DialContext,
 			MaxIdleConnsPerHost: 64, ResponseHeaderTimeout: 5 * time.Second,
 			// A connection that is kept leads to one pod for ever, and what ails only some pods would show by chance.
-			DisableKeepAlives: name == "auth-service",
+			DisableKeepAlives: name != "user-service",
 		},
 		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, err error) {
 			problem(w, http.StatusBadGateway, "%s does not answer: %v", name, err)

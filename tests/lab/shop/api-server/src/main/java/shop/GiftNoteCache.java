@@ -7,7 +7,7 @@ import java.util.concurrent.ThreadLocalRandom;
 /** Rendered gift cards by order, "for a while": nothing ever takes one out again. */
 final class GiftNoteCache {
     private static final Map<Long, GiftNote> NOTES = new ConcurrentHashMap<>();
-    private static final int CARD_BYTES = 512 * 1024;
+    private static final int BYTES_PER_LETTER = 512;
 
     private GiftNoteCache() {
     }
@@ -17,8 +17,8 @@ final class GiftNoteCache {
     }
 
     private static byte[] render(String text) {
-        byte[] card = new byte[CARD_BYTES];
-        byte[] texture = new byte[CARD_BYTES / 5];
+        byte[] card = new byte[text.length() * BYTES_PER_LETTER];
+        byte[] texture = new byte[card.length / 5];
         ThreadLocalRandom.current().nextBytes(texture);
         System.arraycopy(texture, 0, card, 0, texture.length);
         for (int i = texture.length; i < card.length; i++) {
