@@ -9,8 +9,7 @@ import dataclasses
 import datetime
 import typing as t
 
-from ansible_collections.sre.runbooks.plugins.module_utils._cluster import _workload
-from ansible_collections.sre.runbooks.plugins.module_utils._cluster._connection import Cluster, Json
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster._connection import Json
 from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import ClusterError
 
 #: labels that tell a pod's revision: of Deployments, then of StatefulSets and DaemonSets
@@ -78,13 +77,13 @@ class Container:
         return self.part == INIT and not self.running and not self.waiting and self.last_end is not None and self.last_end.exit_code == 0
 
 
-def read(cluster: Cluster, workload: Json, owners: t.Sequence[Json]) -> list[Json]:
+def own(found: t.Sequence[Json], workload: Json, owners: t.Sequence[Json]) -> list[Json]:
     """The workload's own pods, by their owner and not by label alone, oldest first; those being deleted too.
 
-    :param owners: its ReplicaSets; empty for StatefulSets and DaemonSets, which own their pods themselves.
+    :param found: what its selector finds.
+    :param owners: its ReplicaSets; StatefulSets and DaemonSets own their pods themselves.
     """
     uids = {item["metadata"]["uid"] for item in (workload, *owners)}
-    found = cluster.list("Pod", workload["metadata"]["namespace"], labelSelector=_workload.selector(workload))
     return sorted((pod for pod in found if owner_uid(pod) in uids), key=lambda pod: pod["metadata"]["creationTimestamp"])
 
 

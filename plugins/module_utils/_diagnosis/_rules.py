@@ -150,6 +150,8 @@ def load(tables: t.Sequence[Json], thresholds: Values | None = None) -> Rules:
             _complete(item, form, place)
     names = _names(named["facts"], named["thresholds"], thresholds or {})
     language = Language({name: item.kind for name, item in names.items()}, {name: item.unit for name, item in names.items()})
+    for name in names:
+        language.expression(name, f"the name {name}")  # some words belong to CEL
     mitigations = {name: _mitigation(language, item, place) for name, (item, place) in named["mitigations"].items()}
     causes = tuple(_cause(language, item, place, mitigations) for item, place in named["causes"].values())
     return Rules(names, mitigations, causes, mitigate_from)

@@ -173,6 +173,7 @@ def test_a_users_table_adds_and_overrides():
     ([table(("mitigations", 0, "values", {"revision": "best"}))], None, "mitigations: back: values: revision: 'best' is refused"),
     ([table(("facts", 0, "type", "number"))], None, "facts: restarts: type 'number'"),
     ([table(("facts", 0, "name", "few"))], None, "facts: few is a threshold as well"),
+    ([table(("facts", 5, "name", "namespace"))], None, "the name namespace: 'namespace' is refused: column 1: reserved identifier"),
     ([table()], {"fwe": 1}, "thresholds: fwe: no table has it"),
     ([table()], {"few": "x"}, "thresholds: few: 'x' is no int"),
     ([TABLE, {"table": "ours", "causes": [{"name": "new", "harm": 1}]}], None, "table ours: causes: new lacks title, requires"),
