@@ -1,0 +1,71 @@
+# Copyright (c) 2026, sre.runbooks contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a name says about its value: whether it is a secret, and how sure one can be of it."""
+
+from __future__ import annotations
+
+import enum
+import functools
+import re
+
+#: words that a secret's name has, as they stand in a name of which upper case and dashes are gone
+_KEY_OF = (r"api|app|access|account|admin|aes|auth|client|consumer|crypto|data|deploy|enc|encr|encryption|encrypt|function|hmac|host|"
+           r"instrumentation|jwt|kms|license|licence|master|priv|private|root|rsa|secret|service|shared|sign|signing|ssh|ssl|storage|"
+           r"subscription|tls|webhook|webhooks")
+WORDS = (r"pass(?:word|wd|phrase|code)|passwort|pwd|pword|secret|token|credential|(?:" + _KEY_OF + r")[_. -]?key|key[_-]data|"
+         r"(?:tls|ssl|server|client|ca|private)\.key|dockercfg|dockerconfigjson|cookie|(?:php|j|asp\.net_)?sess(?:ion)?[_-]?id|"
+         r"authorization|authori[sz]ation[_-]code|assertion|saml[_-]?response|connection[_-]?string|[_-]pass|"
+         r"\b(?:pass|sig|signature|sid|auth|x[_-]auth|_auth|jwt|otp|totp|cvv|dsn|sas|code|creds|bearer)|x-amz-signature|requirepass|masterauth|pepper")
+
+_SECRET = re.compile(
+    r"(?:pass(?:word|wd|phrase|code)|passwort|pwd|pword|credential|creds|(?:" + _KEY_OF + r")_?key(?!words?\b)|(?:^|_)(?:key_data|(?:tls|ssl|server|client|ca)_key)$|"
+    r"secret(?!ar(?:y|ia))|dockercfg|dockerconfigjson|requirepass|masterauth|pepper|(?:^|_)(?:assertion|saml_?response|connection_?string|jwt|cvv|sas)$|"
+    r"(?:^|_)[a-z]+_pass$|(?:^|_)(?:db|user|admin|root|mysql|smtp|ftp|ldap|redis|mail|key|store|bind|sasl)pass$|_(?:auth_)?token|"
+    r"(?:^|_)(?:access|auth|api|bearer|refresh|session|id|csrf|xsrf|bot|app|user|client|service|deploy|vault|github|gitlab|slack|npm|jwt|oauth)token)")
+_TOKEN = re.compile(r"(?:^|_|[a-z])token(?!i[sz])")
+_RANDOM = re.compile(r"(?:^|_)(?:pass|auth|sid|sig|signature|code|x_auth|dsn|authori[sz]ation_code|otp|totp|bearer|(?:php|j|asp_net_)?sess(?:ion)?_?id)$|amz_signature$")
+#: what is said about a secret, and is none
+_ABOUT = re.compile(
+    r"(?:^|_)(?:algorithm|alg|arn|at|attempts?|audience|bits|bucket|budget|bytes|cache|changed?|class|config|controller|count(?:er)?s?|"
+    r"created|date|delay|dirs?|directory|disabled|enabled|encoder|encoding|endpoint|engine|errors?|exp|expir(?:es?|y|ed|ation)(?:_(?:at|in|on))?|factory|"
+    r"fields?|file(?:name)?s?|fingerprint|format|generation|handler|hint|ids?|index|interval|invalid|issued|issuer|kind|label|last|left|len(?:gth)?|lifetime|"
+    r"limits?|location|manager|max|metadata|method|min|mode|mount(?:_path)?|missing|names?|namespace|num|ok|optional|paths?|per_(?:second|minute|request)|policy|prefix|present|provider|"
+    r"rate|reads?|ref|refs|refresh|remaining|requests?|required|reset|resolver|retries|review|rotated|rotation|rules?|scopes?|service|services|size|source|state|"
+    r"status|store|strategy|strength|sum|time|timeout|total|ttl|types?|updated|uri|url|usage|usages|used|valid(?:ator|ation|ity)?|version|volume|"
+    r"keyref|key_ref|default_mode|items|seconds|ms|millis|days|hours|minutes|generator|service_impl|repository|filter|interceptor|exception)$|secret_?name|secret_?key_?ref|"
+    r"(?:^|_)(?:max|min|num|total|n)_[a-z_]*tokens?$")
+_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+_SEPARATORS = re.compile(r"[\W_]+")
+
+
+class Says(enum.Enum):
+    """What a name says of its value."""
+
+    NOTHING = "no secret"
+    SECRET = "any value is a secret"
+    TOKEN = "a value that is no word and no number is a secret"
+    RANDOM = "a value that looks random is a secret"
+    HEADER = "a scheme and its credentials"
+    COOKIE = "a list of cookies, to the end"
+
+
+@functools.lru_cache(maxsize=4096)
+def says(name: str) -> Says:
+    """What a name says; ``DB_PASSWORD``, ``apiKey`` and ``x-auth-token`` are all names."""
+    plain = _SEPARATORS.sub("_", _CAMEL.sub("_", name)).lower().strip("_")
+    if plain in ("set_cookie", "cookie", "cookies"):
+        return Says.COOKIE
+    if plain.endswith("authorization"):
+        return Says.HEADER
+    if _ABOUT.search(plain):
+        return Says.NOTHING
+    if name.startswith("_auth") or plain in ("npmrc_auth", "docker_auth"):
+        return Says.TOKEN
+    if _SECRET.search(plain) and not plain.endswith(("tokens", "secrets", "credentials", "secret")):
+        return Says.SECRET
+    if plain.endswith("secret") and plain != "secret":
+        return Says.SECRET
+    if _TOKEN.search(plain) or _SECRET.search(plain):
+        return Says.TOKEN
+    return Says.RANDOM if _RANDOM.search(plain) else Says.NOTHING

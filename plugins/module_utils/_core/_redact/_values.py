@@ -1,0 +1,157 @@
+# Copyright (c) 2026, sre.runbooks contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where a value begins and ends, whatever syntax it stands in, and whether it is a secret."""
+
+from __future__ import annotations
+
+import functools
+import re
+import typing as t
+
+from ansible_collections.sre.runbooks.plugins.module_utils._core._redact._names import Says
+
+REMOVED = b"[REDACTED]"
+#: bytes of a value that are looked at where only what looks random is a secret
+_LONGEST_LOOK = 4096
+
+Span = tuple[int, int]
+
+_OPENING = re.compile(rb"""[ \t]{0,16}(\[?\\{0,15}["'`]|\[?&(?:quot|#34|#39|apos);|\[?%2[27]|\[?\\u0022|\[|\{)?""")
+_PLAIN = {b'"': re.compile(rb'[^"\\\n]*+(?:\\[^\n][^"\\\n]*+)*+'), b"'": re.compile(rb"[^'\\\n]*+(?:\\[^\n][^'\\\n]*+)*+")}
+#: a comma or a bracket ends a value only where something else begins behind it
+_BARE = re.compile(rb"""(?:[^\s"'`\\&,;<>)}\]]++|[,;)}\]&](?![\s"'`\\,;)}\]&<>]|\Z|[\w.%-]{1,40}[ ]?[=:\[(])|[<](?!/)|\\(?![\\nrtu"'])|\\\\(?![nrtu"']))*+""")
+_ENCODED = re.compile(rb"""(?:[^\s"'&%\\]++|%(?!26|22|27|3[Bb]|2[Cc]|0[AaDd]))*+""")
+_ELEMENT = re.compile(rb"[^<\n]*+")
+_BRACKETS = {b"[": re.compile(rb"""[^\]\n"']*+"""), b"{": re.compile(rb"""[^}\n"':{]+(?=\})""")}
+_TO_THE_END = re.compile(rb"""[^\r\n"'\]]*+""")
+_SCHEME = re.compile(rb"(?i)(?:bearer|basic|token|digest|apikey|api-key|negotiate|ntlm|kerberos|splunk|genie-?key|sso-key|key|bot|jwt|mac|oauth|dpop|"
+                     rb"sharedkey(?:lite)?|sharedaccesssignature|aws4-hmac-sha256|aws|hawk|signature|hmac[\w-]*|googlelogin|snowflake)"
+                     rb"(?:[ \t]+|%20|\+)(?=[^\s])")
+#: schemes whose credentials are a list of parameters
+_OF_PARAMETERS = re.compile(rb"(?i)(?:digest|aws4-hmac-sha256|hawk|signature|oauth|mac|googlelogin)")
+_OTHER_SCHEME = re.compile(rb"[A-Z][A-Za-z0-9-]{1,20}[ \t]+(?=[\w+/=.~-]*[\d=+/A-Z])")
+
+_NO_VALUE = re.compile(
+    rb"(?i)(?:null|none|nil|<nil>|true|false|yes|no|on|off|undefined|empty|unset|n/a|nan|\(?null\)?|[*x.\-_#\xe2\x80\xa2]{2,}\w{0,4}|[.\-_:=]+|"
+    rb"\[?<?\(?(?:redacted|filtered|masked|hidden|removed|protected|secret|sensitive|sanitized|scrubbed|omitted|unknown|not[ _-]?set)\)?>?\]?|"
+    rb"<[\w. -]+>|\$\{[^}]*\}?|\$\([^)]*\)?|\$[A-Z_]\w*|\{\{.*|%[sdvq]|%\(\w+\)s|\{\w*\}?|os\.(?:environ|getenv).*|System\.getenv.*|process\.env.*|vault:.*|secretref:.*)")
+_NO_PASSWORD = re.compile(
+    rb"(?i)(?:in)?(?:correct|valid|validated|expired|expires|wrong|missing|required|changed|failed|failure|ok|success|successful|accepted|rejected|unknown|present|absent|set|"
+    rb"default|unchanged|updated|reset|mismatch|denied|blank|provided|stored|loaded|rotated|created|deleted|disabled|enabled|optional|"
+    rb"string|str|bool|boolean|int|integer|text|bytes|object|error|found|not|must|cannot|could|should|is|was|has|for|and|the|a|an|needs|too|please|enter|password|token|"
+    rb"authentication|authorization|plaintext|encrypted|hashed|verified|refreshed|revoked|renewed|granted|issued|skipped|ignored|checked|matched|matches)[.,:;!]?")
+_WORD = re.compile(rb"[A-Za-z]+[.,:;!?]?")
+_WORD_FOLLOWS = re.compile(rb"[ \t]+[A-Za-z(]")
+_NUMBER = re.compile(rb"[-+]?\d+(?:[.,]\d+)*(?:[%a-zA-Z]{1,2})?")
+_NAME_OF_OBJECT = re.compile(rb"(?:[a-z0-9]+(?:[-.][a-z0-9]+)*/)?[a-z]+(?:[-.][a-z]+)*")
+_PATH = re.compile(rb"(?:~?/|[A-Za-z]:\\|\./|file:)[\w./\\ -]*")
+_UUID = re.compile(rb"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_RANDOM = re.compile(rb"[\w+/=.~%:-]{12,}")
+
+
+def secret(text: bytes, at: int, says: Says, separator: bytes) -> Span | None:
+    """The secret that a name announces, or None.
+
+    :param at: where the separator ends.
+    :param separator: what stands between the name and the value: ``=``, ``:``, ``>`` of an element, ``%3D``…
+    """
+    if separator == b">":
+        begin, end, quoted = at, _ELEMENT.match(text, at).end(), True
+    else:
+        found = _value(text, at, says, separator)
+        if found is None:
+            return None
+        begin, end, quoted = found
+    value = text[begin:min(end, begin + _LONGEST_LOOK)]
+    if not value.strip() or value.startswith(REMOVED):
+        return None
+    return (begin, end) if _JUDGES[says](value, quoted, text, end) else None
+
+
+def _value(text: bytes, at: int, says: Says, separator: bytes) -> tuple[int, int, bool] | None:
+    opening = _OPENING.match(text, at)
+    opened, begin = opening[1] or b"", opening.end()
+    if says is Says.HEADER:
+        return _header(text, begin, opened)
+    if says is Says.COOKIE:
+        return begin, _TO_THE_END.match(text, begin).end(), bool(opened)
+    begin = scheme.end() if (scheme := _SCHEME.match(text, begin)) else begin
+    if opened in _BRACKETS:
+        inside = _BRACKETS[opened].match(text, begin)
+        return (begin, inside.end(), True) if inside else None
+    if opened:
+        return begin, _closing(text, begin, opened.lstrip(b"[")), True
+    bare = (_ENCODED if separator.startswith(b"%") else _BARE).match(text, begin)
+    return begin, bare.end(), False
+
+
+def _header(text: bytes, begin: int, opened: bytes) -> tuple[int, int, bool] | None:
+    """Credentials of an Authorization header, without the scheme."""
+    scheme = _SCHEME.match(text, begin) or _OTHER_SCHEME.match(text, begin)
+    start = scheme.end() if scheme else begin
+    if opened and opened not in _BRACKETS:
+        return start, _closing(text, start, opened.lstrip(b"[")), True
+    if scheme and _OF_PARAMETERS.match(scheme[0]):
+        return start, _parameters(text, start), True
+    if opened:
+        inside = _BRACKETS[opened].match(text, start)
+        return (start, inside.end(), True) if inside else None
+    return start, _BARE.match(text, start).end(), bool(scheme)
+
+
+def _parameters(text: bytes, at: int) -> int:
+    end = text.find(b"\n", at)
+    return end if end >= 0 else len(text)
+
+
+def _closing(text: bytes, at: int, opened: bytes) -> int:
+    """Where a quoted value ends: at the same quotes, or with the line where they are missing."""
+    if opened in _PLAIN:
+        return _PLAIN[opened].match(text, at).end()
+    return _quoted_as(opened).match(text, at).end()
+
+
+@functools.lru_cache(maxsize=64)
+def _quoted_as(opened: bytes) -> re.Pattern[bytes]:
+    """Up to the same quotes; with a backslash more, quotes belong to the value."""
+    quotes = re.escape(opened)
+    return re.compile(rb"(?:(?!(?<!\\)" + quotes + rb")[^\n])*+" if opened.startswith(b"\\") else rb"(?:(?!" + quotes + rb")[^\n])*+")
+
+
+def _nothing(_value: bytes, _quoted: bool, _text: bytes, _end: int) -> bool:
+    return False
+
+
+def _anything(value: bytes, quoted: bool, text: bytes, end: int) -> bool:
+    if _NO_VALUE.fullmatch(value) or _NO_PASSWORD.fullmatch(value) or _PATH.fullmatch(value):
+        return False
+    return quoted or not (_WORD.fullmatch(value) and _WORD_FOLLOWS.match(text, end))
+
+
+def _no_word_and_no_number(value: bytes, quoted: bool, text: bytes, end: int) -> bool:
+    if not _anything(value, quoted, text, end) or len(value) < 6 or _NUMBER.fullmatch(value) or (b" " in value and quoted):
+        return False
+    return bool(re.search(rb"\d|[A-Z].*[a-z]|[^\w.,:;/-]", value) and not _WORD.fullmatch(value) or len(value) >= 20) and not _NAME_OF_OBJECT.fullmatch(value)
+
+
+def _random(value: bytes, quoted: bool, text: bytes, end: int) -> bool:
+    return bool(_RANDOM.fullmatch(value)) and _no_word_and_no_number(value, quoted, text, end) and not _UUID.fullmatch(value)
+
+
+def _header_value(value: bytes, quoted: bool, text: bytes, end: int) -> bool:
+    return len(value) >= 4 and _anything(value, quoted, text, end) and (quoted or not _WORD.fullmatch(value))
+
+
+def _cookies(value: bytes, _quoted: bool, _text: bytes, _end: int) -> bool:
+    return b"=" in value or bool(_RANDOM.fullmatch(value.strip()))
+
+
+_JUDGES: dict[Says, t.Callable[[bytes, bool, bytes, int], bool]] = {
+    Says.NOTHING: _nothing, Says.SECRET: _anything, Says.TOKEN: _no_word_and_no_number, Says.RANDOM: _random,
+    Says.HEADER: _header_value, Says.COOKIE: _cookies}
+
+
+def is_secret(value: bytes, says: Says) -> bool:
+    """Whether a whole text is the secret that its name announces."""
+    return bool(value.strip()) and _JUDGES[says](value, True, value, len(value))
