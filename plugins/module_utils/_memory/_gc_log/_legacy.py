@@ -1,29 +1,37 @@
 # Copyright (c) 2026, sre.runbooks contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The logs of JDK 8: -XX:+PrintGC and -XX:+PrintGCDetails, with time or date stamps or both."""
+"""The logs of JDK 8 and older: -XX:+PrintGC and -XX:+PrintGCDetails with whatever flags make them longer, and Shenandoah's."""
 
 from __future__ import annotations
 
 import re
 
+from ansible_collections.sre.runbooks.plugins.module_utils._memory._gc_log._brackets import Bracket, Brackets, Times
 from ansible_collections.sre.runbooks.plugins.module_utils._memory._gc_log._model import (
-    FULL, MIXED, PHASE, YOUNG, Clock, Collection, GcLog, Stop, moment, size)
+    CYCLE, FULL, MIXED, NO_ROOM, PHASE, YOUNG, Clock, Collection, GcLog, Stop, decimal, flags, moment, size)
 
-_SIZE = r"\d+(?:\.\d+)?[BKMG]"
-_STAMP = r"(?P<date>\d{4}-\d\d-\d\dT[\d:.,]+[+-]\d{4}: )?(?P<uptime>\d+\.\d+: )?"
-_COLLECTION = re.compile(
-    _STAMP + r"\[(?P<what>Full GC|GC pause|GC remark|GC cleanup|GC)(?: \((?P<groups>(?:[^()]|\(\)|\) ?\()*)\))?(?P<rest>.*)")
-#: the whole heap is the last of the sizes that is not inside a generation's brackets
-_HEAP = re.compile(rf"(?<![\d.])(?<!: )(?P<before>{_SIZE})->(?P<after>{_SIZE})\((?P<capacity>{_SIZE})\)")
-_SECONDS = re.compile(r", (\d+\.\d+) secs\]")
-_OLD = re.compile(r"\[(?:ParOldGen|Tenured|CMS): (\d+K)->(\d+K)")
-_YOUNG = re.compile(r"\[(?:PSYoungGen|DefNew|ParNew): (\d+K)->(\d+K)\(")
-_G1_HEAP = re.compile(rf"\s+\[Eden: .* Heap: (?P<before>{_SIZE})\({_SIZE}\)->(?P<after>{_SIZE})\((?P<capacity>{_SIZE})\)\]")
-_STOPPED = re.compile(_STAMP + r"Total time for which application threads were stopped: ([\d.]+) seconds(?:, Stopping threads took: ([\d.]+))?")
-_COLLECTORS = (("GC pause", "G1"), ("PSYoungGen", "Parallel"), ("ParNew", "CMS"), ("DefNew", "Serial"))
-_WORTH = ("GC", "[Eden: ", "application threads")
-_TYPES = ("young", "mixed", "initial-mark", "to-space exhausted")
+#: what a line outside of a collection must have to be worth more; nearly all others are told apart by this alone
+_WORTH = re.compile(r"\[(?:GC|Full GC|Inc GC|Pause|Concurrent|CMS|Eden|Times| \d)|application threads|CommandLine flags|\bJRE \(|secs\]")
+_SIZE = r"\d{1,15}(?:[.,]\d{1,3})?[BKMGT]"
+_STAMP = r"(?P<date>\d{4}-\d\d-\d\dT[\d:.,]{8,16}(?:Z|[+-]\d{4}): )?(?P<uptime>\d{1,12}[.,]\d{1,9}: )?"
+#: G1 says the heap some lines below the pause
+_G1_HEAP = re.compile(rf"\[(?:Eden: .* Heap:)? (?P<before>{_SIZE})(?:\({_SIZE}\))?->(?P<after>{_SIZE})\((?P<capacity>{_SIZE})\)\]")
+_STOPPED = re.compile(_STAMP + r"Total time for which application threads were stopped: (?P<all>[\d.,]+) seconds"
+                      r"(?:, Stopping threads took: (?P<reaching>[\d.,]+) seconds)?")
+_JRE = re.compile(r"JRE \((?:1\.)?([\w.+-]+)\)")
+#: names of generations, whose collector that is, and which of the two generations
+_GENERATIONS = {"PSYoungGen": ("Parallel", "young"), "ParNew": ("CMS", "young"), "DefNew": ("Serial", "young"), "ParOldGen": ("Parallel", "old"),
+                "PSOldGen": ("Parallel", "old"), "Tenured": ("Serial", "old"), "CMS": ("CMS", "old")}
+_COLLECTORS = {"UseG1GC": "G1", "UseConcMarkSweepGC": "CMS", "UseParallelGC": "Parallel", "UseParallelOldGC": "Parallel",
+               "UseSerialGC": "Serial", "UseShenandoahGC": "Shenandoah"}
+#: what stands in round brackets and is no cause
+_TYPES = {"young", "mixed", "partial", "initial-mark", "to-space exhausted", "to-space overflow", "promotion failed", "permanent generation full",
+          "concurrent mode failure", "concurrent mode interrupted", "CMS Initial Mark", "CMS Final Remark", "parallel", "process weakrefs",
+          "unload classes", "before full gc", "after full gc"}
+_FAILED = {"to-space exhausted", "to-space overflow", "promotion failed"}
+#: seconds by which the clock must have gone on beyond a collection's own time before the whole of it counts as its stop
+_STOOD = 0.5
 
 
 class Legacy:
@@ -32,70 +40,140 @@ class Legacy:
     def __init__(self, log: GcLog, clock: Clock) -> None:
         self._log = log
         self._clock = clock
-        self._g1: Collection | None = None
+        self._brackets = Brackets()
+        self._untimed: Collection | None = None
+        self._unsized: Collection | None = None
+        self._swept = False
+        self._cycle = -1
+        self._paused = 0.0
 
     def read(self, line: str) -> bool:
         """One line; whether it was about collections."""
-        if not any(word in line for word in _WORTH):
+        if not self._brackets.inside and not _WORTH.search(line):
             return False
-        if match := _G1_HEAP.match(line):
-            return self._g1_heap(match)
-        if match := _STOPPED.match(line):
-            self._log.safepoints.append(Stop(self._moment(match), "not named", float(match[3]), float(match[4] or 0)))
-            return True
-        match = _COLLECTION.match(line)
-        return bool(match) and self._collection(line, match)
+        if "JRE (" in line or "CommandLine flags" in line:
+            return self._header(line)
+        lost, understood = self._brackets.lost, self._brackets.inside
+        for found in self._brackets.read(line):
+            understood = True
+            if isinstance(found, Times):
+                self._times(found)
+            elif found.stops:
+                self._collection(found)
+            else:
+                self._concurrent(found)
+        if self._brackets.lost > lost:
+            self._log.unread += self._brackets.lost - lost
+        if match := _STOPPED.search(line):
+            self._stopped(match)
+        elif (match := _G1_HEAP.search(line)) and self._unsized:
+            self._sizes(self._unsized, match["before"], match["after"], match["capacity"])
+            self._unsized = None
+        return understood or self._brackets.inside or bool(match)
 
-    def _collection(self, line: str, match: re.Match[str]) -> bool:
-        seconds, heap = _SECONDS.findall(match["rest"]), list(_HEAP.finditer(match["rest"]))
-        groups = [group.strip() for group in re.split(r"\) ?\(", match["groups"] or "")]
-        if match["what"] != "GC pause" and not seconds:  # a line cut short
-            return False
-        if not self._log.collector:
-            self._log.collector = next((name for word, name in _COLLECTORS if word in line), "")
+    def _header(self, line: str) -> bool:
+        if version := _JRE.search(line):
+            self._log.version = version[1]
+            self._log.old_format = True
+        if "CommandLine flags" in line:
+            self._log.flags = flags(line)
+            self._log.collector = self._log.collector or next(
+                (name for flag, name in _COLLECTORS.items() if self._log.flags.get(flag) is True), "")
+            most = str(self._log.flags.get("MaxHeapSize", ""))
+            self._log.heap_max = int(most) if most.isdecimal() else self._log.heap_max
+        return True
+
+    def _collection(self, bracket: Bracket) -> None:
+        self._log.old_format = True
+        self._log.collector = self._log.collector or _collector(bracket)
+        at, kind = self._moment(bracket.date, bracket.uptime), _kind(bracket)
+        if bracket.name == "Pause Init Mark":
+            self._cycle += 1
+        failures = _FAILED.intersection(bracket.groups)
         collection = Collection(
-            -1, self._moment(match), self._clock.life, _kind(match["what"], groups, match["rest"]), match["what"],
-            next((group for group in groups if group not in _TYPES), ""), float(seconds[-1]) if seconds else 0.0,
-            failed="to-space exhausted" in line or "promotion failed" in line or " --[" in line)
-        if heap:
-            self._sizes(collection, heap[-1])
-            collection.promoted = _promoted(match["rest"], collection)
-        self._g1 = collection if match["what"] in ("GC pause", "Full GC") and not heap else None
+            self._cycle if bracket.name.startswith("Pause") else -1, at, self._clock.life, kind, bracket.name, _cause(bracket, kind),
+            bracket.seconds or 0.0, failed=NO_ROOM if failures else "",
+            late="concurrent mode failure" in bracket.groups or "Degenerated" in bracket.name)
+        if bracket.sizes and kind != PHASE:
+            self._sizes(collection, *bracket.sizes)
+        self._generations(collection, bracket)
         self._log.collections.append(collection)
-        return True
+        self._untimed, self._unsized = collection, collection if collection.before is None else None
+        self._paused += collection.pause
 
-    def _g1_heap(self, match: re.Match[str]) -> bool:
-        """G1 says the heap some lines below the pause."""
-        if self._g1 is None:
-            return False
-        self._sizes(self._g1, match)
-        self._g1 = None
-        return True
+    def _generations(self, collection: Collection, bracket: Bracket) -> None:
+        """What the old generation gained, and what a sweep has left in it: the heap before the next collection without its young part."""
+        parts = {_GENERATIONS[name][1]: sizes for name, sizes in bracket.parts.items() if name in _GENERATIONS}
+        if "young" not in parts or collection.before is None or collection.after is None:
+            return
+        before, after, _capacity = parts["young"]
+        if collection.kind == YOUNG and "old" not in parts:
+            collection.promoted = max(0, size(before) - size(after) - (collection.before - collection.after))
+        if self._swept:
+            self._swept = False
+            self._log.collections.append(Collection(-1, collection.at, self._clock.life, CYCLE, "CMS cycle", "", 0.0,
+                                                    after=max(0, collection.before - size(before))))
+
+    def _concurrent(self, bracket: Bracket) -> None:
+        if bracket.name == "CMS-concurrent-sweep":
+            self._swept = not self._brackets.inside  # else the sizes of that collection are from before its end
+        elif bracket.name == "Concurrent cleanup" and bracket.sizes:
+            found = Collection(self._cycle, self._moment(bracket.date, bracket.uptime), self._clock.life, CYCLE, bracket.name, "", 0.0)
+            self._sizes(found, *bracket.sizes)
+            self._log.collections.append(found)
+
+    def _times(self, times: Times) -> None:
+        """The processors' time; a stop that lasted far longer by the clock has waited for the machine, and counts whole."""
+        last, self._untimed = self._untimed, None
+        if last is None:
+            return
+        last.cpu, last.real = times.cpu, times.real
+        if times.real > last.pause + _STOOD:
+            self._paused += times.real - last.pause
+            last.pause = times.real
+
+    def _stopped(self, match: re.Match[str]) -> None:
+        self._log.old_format = True
+        seconds = decimal(match["all"])
+        self._log.safepoints.append(Stop(self._moment(match["date"] or "", match["uptime"] or ""), "not named", seconds,
+                                         decimal(match["reaching"] or "0"), collecting=min(seconds, self._paused)))
+        self._paused = 0.0
 
     @staticmethod
-    def _sizes(collection: Collection, match: re.Match[str]) -> None:
-        collection.before, collection.after = size(match["before"]), size(match["after"])
-        collection.capacity = size(match["capacity"])
+    def _sizes(collection: Collection, before: str, after: str, capacity: str) -> None:
+        collection.before, collection.after, collection.capacity = size(before), size(after), size(capacity)
 
-    def _moment(self, match: re.Match[str]) -> float | None:
-        wall = moment(match["date"][:-2].replace(",", ".")) if match["date"] else None
+    def _moment(self, date: str, uptime: str) -> float | None:
+        wall = moment(date.rstrip(": ").replace(",", ".")) if date else None
         if wall is not None:
             self._log.ends = wall.isoformat(timespec="milliseconds")
             self._log.begins = self._log.begins or self._log.ends
-        return self._clock.tick(float(match["uptime"][:-2]) if match["uptime"] else None, wall)
+        return self._clock.tick(decimal(uptime.rstrip(": ")) if uptime else None, wall)
 
 
-def _kind(what: str, groups: list[str], rest: str) -> str:
-    if what == "Full GC":
+def _kind(bracket: Bracket) -> str:
+    if "concurrent mode failure" in bracket.groups or "concurrent mode interrupted" in bracket.groups:
         return FULL
-    if what in ("GC remark", "GC cleanup"):
+    if bracket.name in ("Full GC", "Pause Full"):
+        return FULL
+    if bracket.name.startswith("Pause Degenerated"):
+        return CYCLE
+    phases = {"CMS Initial Mark", "CMS Final Remark"}
+    if bracket.phase or phases.intersection(bracket.groups) or bracket.name in ("GC remark", "GC cleanup") or bracket.name.startswith("Pause"):
         return PHASE
-    return MIXED if "mixed" in groups or "(mixed)" in rest else YOUNG
+    if "CMS" in bracket.parts or "Tenured" in bracket.parts or "PSOldGen" in bracket.parts or "ParOldGen" in bracket.parts:
+        return FULL
+    return MIXED if "mixed" in bracket.groups else YOUNG
 
 
-def _promoted(rest: str, collection: Collection) -> int | None:
-    """What the old generation gained in a young collection: what left the young one and stayed in the heap."""
-    young = _YOUNG.search(rest)
-    if collection.kind != YOUNG or not young or _OLD.search(rest) or collection.before is None or collection.after is None:
-        return None
-    return max(0, size(young[1]) - size(young[2]) - (collection.before - collection.after))
+def _cause(bracket: Bracket, kind: str) -> str:
+    found = next((group for group in bracket.groups if group not in _TYPES), "") if kind != PHASE else ""
+    return "System.gc()" if found == "System" else found
+
+
+def _collector(bracket: Bracket) -> str:
+    if bracket.name.startswith("Pause"):
+        return "Shenandoah"
+    if bracket.name in ("GC pause", "GC remark", "GC cleanup"):
+        return "G1"
+    return "CMS" if bracket.phase else next((_GENERATIONS[name][0] for name in bracket.parts if name in _GENERATIONS), "")

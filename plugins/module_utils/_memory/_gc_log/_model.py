@@ -7,17 +7,34 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import re
 
 #: kinds of collections: FULL and CYCLE look at the whole heap, MIXED at its fullest old regions, YOUNG at the rest;
 #: a PHASE is a pause inside a concurrent cycle
 YOUNG, MIXED, FULL, CYCLE, MINOR_CYCLE, PHASE = "young", "mixed", "full", "cycle", "minor cycle", "phase"
 
+#: why an evacuation or a promotion failed: no free memory, or native code that holds a region in place
+NO_ROOM, PINNED = "no room", "pinned"
+
 _UNITS = {"B": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
+
+
+_FLAG = re.compile(r"-XX:(?:([+-])(\w+)|(\w+)=(\S+))")
+
+
+def decimal(text: str) -> float:
+    """A number as either half of the world writes it."""
+    return float(text.replace(",", "."))
 
 
 def size(text: str) -> int:
     """Bytes of such as ``14M`` or ``9216.0K``."""
-    return int(float(text[:-1]) * _UNITS[text[-1]])
+    return int(decimal(text[:-1]) * _UNITS[text[-1]])
+
+
+def flags(text: str) -> dict[str, str | bool]:
+    """The flags of a command line: what is switched on or off, and what has a value."""
+    return {plain or valued: value or sign == "+" for sign, plain, valued, value in _FLAG.findall(text)}
 
 
 @dataclasses.dataclass
@@ -31,7 +48,9 @@ class Collection:
     :param before: bytes of the heap in use, None where the line does not say; likewise ``after`` and ``capacity``.
     :param promoted: bytes by which the old generation grew, None where unknown.
     :param live: bytes found alive, where the collector says so.
-    :param failed: survivors found no room (evacuation failure, promotion failure).
+    :param failed: why survivors stayed where they were, NO_ROOM or PINNED; empty where they did not.
+    :param late: a concurrent collector had to finish in a stop what it had begun beside the application.
+    :param cpu: seconds of processor that its threads got, None where the log does not say; ``real`` are those of the clock meanwhile.
     """
 
     number: int
@@ -46,7 +65,10 @@ class Collection:
     capacity: int | None = None
     promoted: int | None = None
     live: int | None = None
-    failed: bool = False
+    failed: str = ""
+    late: bool = False
+    cpu: float | None = None
+    real: float | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,12 +77,14 @@ class Stop:
 
     :param seconds: in all.
     :param reaching: seconds of them until the last thread had stopped.
+    :param collecting: seconds of them that collections took.
     """
 
     at: float | None
     reason: str
     seconds: float
     reaching: float = 0.0
+    collecting: float = 0.0
 
 
 @dataclasses.dataclass
@@ -69,15 +93,21 @@ class GcLog:
 
     :param collector: as the JVM names it; empty where the log does not.
     :param heap_max: bytes, 0 where the log does not say.
+    :param old_format: lines are those of JDK 8 and older.
+    :param flags: of the command line, by name, as the header has them.
     :param lines: of the file, of which ``understood`` were about collections.
+    :param unread: collections and pauses that are there and could not be read.
     :param begins: time of the first line understood, ISO 8601; empty where lines have no date.
     """
 
     collector: str = ""
     version: str = ""
     heap_max: int = 0
+    old_format: bool = False
+    flags: dict[str, str | bool] = dataclasses.field(default_factory=dict)
     lines: int = 0
     understood: int = 0
+    unread: int = 0
     begins: str = ""
     ends: str = ""
     collections: list[Collection] = dataclasses.field(default_factory=list)

@@ -10,7 +10,7 @@ import typing as t
 
 from ansible_collections.sre.runbooks.plugins.module_utils._memory._gc_log import _trend
 from ansible_collections.sre.runbooks.plugins.module_utils._memory._gc_log._model import (
-    CYCLE, FULL, MIXED, YOUNG, Collection, GcLog, Stop)
+    CYCLE, FULL, MINOR_CYCLE, MIXED, NO_ROOM, PHASE, PINNED, YOUNG, Collection, GcLog, Stop)
 
 Json = t.Dict[str, t.Any]
 
@@ -21,6 +21,11 @@ GROWTH_FLOOR = 0.02
 #: from here on a heap is full, and cannot grow further
 FULL_SHARE = 0.85
 LONGEST_SHOWN = 10
+#: seconds of a pause from which the processor's share in it is worth a look (both are rounded to hundredths)
+MEASURABLE = 0.1
+#: causes of collections that a person or a tool asked for
+DIAGNOSTIC = ("Heap Dump Initiated GC", "Heap Inspection Initiated GC", "Diagnostic Command")
+_BASES = {FULL: "full collections", CYCLE: "concurrent cycles", MIXED: "mixed collections", YOUNG: "concurrent marking"}
 #: parts of a log, for what stays after young collections where there are no others
 WINDOWS = 20
 
@@ -28,8 +33,9 @@ WINDOWS = 20
 def summarize(log: GcLog, long_safepoint: float) -> Json:
     """The figures, bytes and seconds unless their names say milliseconds.
 
-    Keys: collector, version, heap_max, lines, understood, begins, ends, seconds, restarts, notes; pauses, kinds, causes,
-    allocation, promotion, live, evacuation_failures, full_collections, stalls, safepoints. A figure that the log does not give is None.
+    Keys: collector, version, old_format, flags, heap_max, lines, understood, unread, begins, ends, seconds, restarts, notes; pauses, kinds,
+    causes, allocation, promotion, live, young, evacuation_failures, pinned, full_collections, late, starved, stalls, safepoints. A figure
+    that the log does not give is None.
 
     :param long_safepoint: seconds from which a stop counts as long.
     """
@@ -37,15 +43,19 @@ def summarize(log: GcLog, long_safepoint: float) -> Json:
     moments = [item.at for item in found if item.at is not None]
     seconds = moments[-1] - moments[0] if len(moments) > 1 else None
     return {
-        "collector": log.collector, "version": log.version, "heap_max": limit(log), "lines": log.lines,
-        "understood": log.understood, "begins": log.begins, "ends": log.ends, "seconds": seconds,
+        "collector": log.collector, "version": log.version, "old_format": log.old_format, "flags": log.flags, "heap_max": limit(log), "lines": log.lines,
+        "understood": log.understood, "unread": log.unread, "begins": log.begins, "ends": log.ends, "seconds": seconds,
         "restarts": max((item.life for item in found), default=0), "notes": log.notes,
         "pauses": _pauses([item.pause for item in found if item.pause], seconds), "worst_minute": _worst_minute(found),
         "kinds": _grouped(found, lambda item: f"{item.name} ({item.kind})" if item.kind == MIXED else item.name),
         "causes": _grouped(found, lambda item: item.cause),
         "allocation": _allocation(found, seconds), "promotion": _promotion(found, seconds), "live": _live(log),
-        "evacuation_failures": _when(item for item in found if item.failed),
-        "full_collections": _when(item for item in found if item.kind == FULL),
+        "young": _when(item for item in found if item.kind in (YOUNG, MIXED)),
+        "evacuation_failures": _when(item for item in found if item.failed == NO_ROOM),
+        "pinned": _when(item for item in found if item.failed == PINNED),
+        "full_collections": _when(item for item in found if _stops_the_world(item)),
+        "late": _when(item for item in found if item.late),
+        "starved": _starved(found),
         "stalls": _stops(log.stalls, 0.0), "safepoints": _stops(log.safepoints, long_safepoint)}
 
 
@@ -89,7 +99,7 @@ def _allocation(found: t.Sequence[Collection], seconds: float | None) -> Json:
     sized = [item for item in found if item.before is not None]
     gained = sum(max(0, later.before - earlier.after) for earlier, later in zip(sized, sized[1:], strict=False)
                  if earlier.life == later.life)
-    concurrent = any(item.kind == CYCLE for item in found)
+    concurrent = any(item.kind in (CYCLE, MINOR_CYCLE) for item in found)
     return {"bytes": gained, "bytes_per_second": gained / seconds if seconds and len(sized) > 1 else None, "at_least": concurrent}
 
 
@@ -118,19 +128,48 @@ def _live(log: GcLog) -> Json:
 
 
 def _live_points(found: t.Sequence[Collection]) -> tuple[list[tuple[float, int]], str]:
-    """Moments and bytes: after full collections and concurrent cycles, and after the last of each run of mixed ones."""
+    """Moments and bytes: after full collections and concurrent cycles, and after the last of each run of mixed ones.
+
+    A marking that leaves nothing for mixed collections has freed what it could by the next young one.
+    """
     if not found:
-        return [], "nothing"
-    last = [item for item in found if item.life == found[-1].life and item.at is not None and item.after is not None]
-    heaps = [item for item in last if item.kind in (YOUNG, MIXED, FULL, CYCLE)]
+        return [], "no collections"
+    last = [item for item in found if item.life == found[-1].life and item.at is not None and item.kind != MINOR_CYCLE
+            and (item.after is not None or item.kind == PHASE)]
     whole: dict[tuple[str, int], Collection] = {}
-    for index, item in enumerate(heaps):
-        ends_a_run = item.kind == MIXED and (index + 1 == len(heaps) or heaps[index + 1].kind != MIXED)
-        if item.kind in (FULL, CYCLE) or ends_a_run:
-            whole[(item.kind, item.number if item.number >= 0 else index)] = item
+    marked, waiting = False, None
+    for index, item in enumerate(last):
+        if item.kind == PHASE:
+            marked = marked or "leanup" in item.name
+            continue
+        if waiting is not None and item.kind != MIXED:
+            whole[waiting[0].kind, waiting[1]] = waiting[0]
+            marked = False
+        number = item.number if item.number >= 0 else index
+        if item.kind in (FULL, CYCLE):
+            whole[item.kind, number] = item
+            marked = False
+        waiting = (item, number) if item.kind == MIXED or item.kind == YOUNG and marked else None
+    if waiting is not None:
+        whole[waiting[0].kind, waiting[1]] = waiting[0]
     names = {item.kind for item in whole.values()}
     return [(item.at or 0.0, item.live if item.live is not None else item.after or 0) for item in whole.values()], (
-        " and ".join(sorted(names)) + " collections" if names else "no full, mixed or concurrent collection")
+        " and ".join(sorted(_BASES[name] for name in names)) if names else "no full, mixed or concurrent collection of the whole heap")
+
+
+def _stops_the_world(item: Collection) -> bool:
+    """A full collection that the collector itself needed, or a concurrent one that it had to end in a stop."""
+    return (item.kind == FULL or item.late) and item.cause not in DIAGNOSTIC
+
+
+def _starved(found: t.Iterable[Collection]) -> Json:
+    """Pauses whose threads got less than half of one processor: they waited for the machine, not for the heap."""
+    measured = [item for item in found if item.real is not None and item.real >= MEASURABLE]
+    starved = [item for item in measured if (item.cpu or 0.0) < (item.real or 0.0) / 2]
+    worst = max(starved, key=lambda item: item.real or 0.0, default=None)
+    return {"count": len(starved), "measured": len(measured), "total_ms": _milliseconds(sum(item.real or 0.0 for item in starved)),
+            "cpu_ms": _milliseconds(sum(item.cpu or 0.0 for item in starved)),
+            "max_ms": _milliseconds(worst.real or 0.0) if worst else None, "worst_at": worst.at if worst else None}
 
 
 def _floors(found: t.Sequence[Collection]) -> list[tuple[float, int]]:
@@ -161,14 +200,16 @@ def _growing(points: t.Sequence[tuple[float, int]], trend: _trend.Trend, most: i
 def _when(found: t.Iterable[Collection]) -> Json:
     items = list(found)
     return {"count": len(items), "first_at": items[0].at if items else None, "last_at": items[-1].at if items else None,
-            "total_ms": _milliseconds(sum(item.pause for item in items))}
+            "total_ms": _milliseconds(sum(item.pause for item in items)),
+            "max_ms": _milliseconds(max((item.pause for item in items), default=0.0))}
 
 
 def _stops(stops: t.Sequence[Stop], long: float) -> Json:
     over = sorted((stop for stop in stops if stop.seconds >= long), key=lambda stop: -stop.seconds)
     return {"count": len(stops), "long": len(over), "total_ms": _milliseconds(sum(stop.seconds for stop in stops)),
             "longest": [{"at": stop.at, "reason": stop.reason, "ms": _milliseconds(stop.seconds),
-                         "reaching_ms": _milliseconds(stop.reaching)} for stop in over[:LONGEST_SHOWN]]}
+                         "reaching_ms": _milliseconds(stop.reaching), "collecting_ms": _milliseconds(stop.collecting)}
+                        for stop in over[:LONGEST_SHOWN]]}
 
 
 def _milliseconds(seconds: float) -> float:

@@ -104,7 +104,7 @@ def test_a_stop_that_waits_for_threads_is_named():
         '[1.0s][safepoint] Safepoint "RevokeBias", Time since last: 5 ns, Reaching safepoint: 900000000 ns, At safepoint: 100000000 ns, Total: 1000000000 ns',
         "[2.0s] Total time for which application threads were stopped: 0.0100000 seconds, Stopping threads took: 0.0000100 seconds"])
     assert found["cause"] == "safepoints"
-    assert found["figures"]["safepoints"]["longest"] == [{"at": 1.0, "reason": "RevokeBias", "ms": 1000.0, "reaching_ms": 900.0}]
+    assert found["figures"]["safepoints"]["longest"] == [{"at": 1.0, "reason": "RevokeBias", "ms": 1000.0, "reaching_ms": 900.0, "collecting_ms": 0.0}]
     assert found["figures"]["safepoints"]["count"] == 2
 
 
