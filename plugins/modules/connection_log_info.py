@@ -13,7 +13,9 @@ description:
   - Reads the logs of all replicas, pairs every connection that is taken with the one that is given back, and counts per
     location in the code. Where the application logs no such lines, it finds nothing and says so. Reads only.
   - Instead of a workload's logs it takes files (O(paths)) of the host that runs the task, one of each replica.
-  - What HikariCP's leak detection reports is read, too, with the frame of the application's own code.
+  - What pools and databases say in words of their own is read, too, with the application's code that the stack trace names - who got no
+    connection, for how long, since when, what was leaked, and what the database refused. It knows HikariCP, Tomcat JDBC, DBCP, c3p0, Druid,
+    Agroal, SQLAlchemy, asyncpg, psycopg, node-postgres, Go's C(database/sql), PgBouncer, ActiveRecord and others, as text or in JSON.
   - With O(incident_id) the last lines about connections are saved as evidence, one file for each replica.
 author: sre.runbooks contributors (@sre-runbooks)
 extends_documentation_fragment:
@@ -89,10 +91,13 @@ log:
     - What was found - lines, acquired, released, timeouts, leaks (at, count, oldest_seconds, pods, requests), locations
       (at, acquired, released, open, timeouts, median_ms, p95_ms, longest_ms), queries (the same), longest (single uses), peaks (most
       open at once, for each pod), nested (requests that took two), missed (reported by the pool itself), unmatched and twice.
+    - C(pools) is what pools and databases said in words of their own - dialect, pool, kind (V(exhausted), V(refused), V(unreachable), V(dead),
+      V(stalled) or V(full)), count, first and last (ISO 8601), current (within five minutes of the log's end, or of now for a workload's),
+      waited_ms, size, active, idle, waiting, full, pods and places (at, count). What was not said is none.
   type: dict
   returned: success
 improvements:
-  description: What to change in the code, each with kind (close, hold, nested, query or timeout), at and text.
+  description: What to change in the code, each with kind (close, hold, nested, query, timeout, refused or dead), at and text.
   type: list
   elements: dict
   returned: success
@@ -108,6 +113,7 @@ says:
   returned: success
 """
 
+import datetime
 import re
 
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster import _logs, _workload
@@ -169,7 +175,7 @@ def _of_pods(task: Task, patterns: Patterns) -> Result:
             name = f"connections/{log.pod}{'.previous' if log.previous else ''}.log"
             kept = [line for line in lines if pattern.search(line)][-p["evidence_lines"]:]
             store.save_text(name, "connection_log", f"log of {log.pod}, lines with {p['evidence_pattern']}", "\n".join(kept) + "\n")
-    return analysis.findings(p["leaked_after"])
+    return analysis.findings(p["leaked_after"], datetime.datetime.now(datetime.timezone.utc).replace(tzinfo=None))
 
 
 def main() -> None:

@@ -1,7 +1,10 @@
 # Copyright (c) 2026, sre.runbooks contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Connections taken and given back, as the application's log tells it: who kept one, for how long, where in the code."""
+"""Connections taken and given back, as the application's log tells it: who kept one, for how long, where in the code.
+
+What pools report in words of their own is read by ``_faults``.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,9 @@ import datetime
 import re
 import statistics
 import typing as t
+
+from ansible_collections.sre.runbooks.plugins.module_utils._pool._dialects import EXHAUSTED
+from ansible_collections.sre.runbooks.plugins.module_utils._pool._faults import Faults
 
 Json = t.Dict[str, t.Any]
 
@@ -29,14 +35,10 @@ MOST_QUERIES = 1000
 _LITERAL = re.compile(r"'[^']*'|\b\d+(?:\.\d+)?\b")
 #: a date and time as most applications and the kubelet write it
 _TIME = re.compile(r"(\d{4})[-/](\d\d)[-/](\d\d)[T ](\d\d:\d\d:\d\d)(?:[.,](\d{1,6}))?")
-#: what HikariCP says of a connection that it misses, and of one that came back after all; the frames below the first tell who
-#: took it: as many of the application's own are kept as name a helper and its caller
-_MISSED = re.compile(r"Connection leak detection triggered for (?P<conn>\S+)")
-_RETURNED = re.compile(r"Previously reported leaked connection (?P<conn>\S+) .*was returned to the pool")
-FRAMES = 2
-_FRAME = re.compile(r"\bat (?P<method>[\w.$<>]+)\((?P<line>[\w.$]+:\d+)\)")
-_LIBRARIES = ("java.", "javax.", "jdk.", "jakarta.", "sun.", "com.sun.", "com.zaxxer.", "org.springframework.", "org.hibernate.",
-              "org.postgresql.", "com.mysql.", "org.apache.")
+#: the same as a number of seconds or milliseconds since 1970, which JSON loggers write
+_EPOCH = re.compile(r'"(?:ts|time|timestamp|timeMillis|@timestamp)": ?"?(\d{10}(?:\.\d{1,9})?|\d{13})\b')
+#: what a line that has a time begins with
+_TIMED = frozenset("0123456789{[")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,8 +96,8 @@ class Analysis:
         self._patterns = patterns
         self._open: dict[tuple[str, str], Holding] = {}
         self._end: datetime.datetime | None = None
-        self._missed: dict[tuple[str, str], list[str]] = {}
-        self._stack: list[str] | None = None
+        self._log_end: datetime.datetime | None = None
+        self._faults = Faults(self._time)
         self._requests: dict[tuple[str, str], list[Holding]] = {}
         self._count: collections.Counter[str] = collections.Counter()
         self.locations: dict[str, Location] = {}
@@ -108,8 +110,11 @@ class Analysis:
 
     def read(self, pod: str, lines: t.Iterable[str]) -> None:
         """One replica's log; its lines have a date and time somewhere, as the kubelet or the application writes it."""
+        last = ""
         for line in lines:
             self.lines += 1
+            if line[:1] in _TIMED:
+                last = line
             if match := self._patterns.acquire.search(line):
                 self._acquired(pod, line, match)
             elif match := self._patterns.release.search(line):
@@ -117,31 +122,43 @@ class Analysis:
             elif match := self._patterns.timeout.search(line):
                 self._location(match).timeouts += 1
             else:
-                self._read_missed(pod, line)
+                self._faults.read(pod, line)
+        self._faults.close()
+        ended = self._moment(last)
+        if ended is not None:
+            self._log_end = ended if self._log_end is None else max(self._log_end, ended)
 
-    def findings(self, older_than: float) -> Json:
+    def findings(self, older_than: float, now: datetime.datetime | None = None) -> Json:
         """What the log says.
 
         Keys: lines, acquired, released, timeouts; leaks: never given back for longer than ``older_than`` seconds, per
-        location (at, count, oldest_seconds, pods, requests); locations: at, acquired, released, open, timeouts, median_ms,
+        location (at, count, oldest_seconds, since, pods, requests); locations: at, acquired, released, open, timeouts, median_ms,
         p95_ms, longest_ms, the busiest first by the time that connections were held; queries: the same for each query (as at),
         where the log names them; longest: single uses (at, conn, req, pod, query, ms, open); peaks: for each pod the most that
         were open at once, and when; nested: requests that took a second connection while they held one (outer, inner,
-        count); missed: what the pool itself reported as leaked and did not get back (at, count); unmatched: given back but not taken in this log; twice:
-        taken again without having been given back.
+        count); missed: what the pool itself reported as leaked and did not get back (at, count, first, last, current); pools: what pools
+        and databases said in their own words (dialect, pool, kind, count, first, last, current, waited_ms, size, active, idle, waiting,
+        full, pods, places), where kind is exhausted, refused, unreachable, dead, stalled or full, and what a pool did not say is None;
+        unmatched: given back but not taken in this log; twice: taken again without having been given back.
+
+        :param now: until when the log tells, as UTC without a zone; by default until its last line.
         """
         old = [holding for holding in self._open.values() if self._age(holding) >= older_than]
         still = collections.Counter(holding.at for holding in self._open.values())
-        rows = [_row(at, location, still[at]) for at, location in self.locations.items()]
+        faults = self._faults.findings(now or self._log_end)
+        waited: collections.Counter[str] = collections.Counter()
+        for row in faults["pools"]:
+            if row["kind"] == EXHAUSTED:
+                waited.update({place["at"]: place["count"] for place in row["places"]})
+        places = {**{at: Location() for at in waited}, **self.locations}
+        rows = [_row(at, location, still[at], waited[at]) for at, location in places.items()]
         queries = [_row(query, location, 0) for query, location in self.queries.items()]
-        missed = collections.Counter(", called by ".join(frames) for frames in self._missed.values() if frames)
         return {"lines": self.lines, "acquired": sum(row["acquired"] for row in rows),
                 "released": sum(row["released"] for row in rows), "timeouts": sum(row["timeouts"] for row in rows),
                 "leaks": self._leaks(old), "locations": sorted(rows, key=_busy), "queries": sorted(queries, key=_busy),
                 "longest": self._longest(), "peaks": [{"pod": pod, **peak} for pod, peak in sorted(self.peaks.items())],
                 "nested": [{"outer": outer, "inner": inner, "count": count} for (outer, inner), count in self.nested.most_common()],
-                "missed": [{"at": at, "count": count} for at, count in missed.most_common()],
-                "unmatched": self.unmatched, "twice": self.twice}
+                **faults, "unmatched": self.unmatched, "twice": self.twice}
 
     def _acquired(self, pod: str, line: str, match: t.Match[str]) -> None:
         at, req, query = _group(match, "at") or "?", _group(match, "req"), _group(match, "query")
@@ -196,31 +213,30 @@ class Analysis:
                  "ms": self._age(holding) * 1000, "open": True} for holding in self._open.values()]
         return sorted([*self.longest, *kept], key=lambda row: -row["ms"])[:LONGEST]
 
-    def _read_missed(self, pod: str, line: str) -> None:
-        """A pool that reports a leak prints the stack of whoever took the connection; one that comes back was only kept for long."""
-        if returned := _RETURNED.search(line):
-            self._missed.pop((pod, returned["conn"]), None)
-        elif missed := _MISSED.search(line):
-            self._stack = self._missed[pod, missed["conn"]] = []
-        elif self._stack is not None:
-            frame = _FRAME.search(line)
-            if frame and not frame["method"].startswith(_LIBRARIES):
-                self._stack.append(f"{frame['method']} ({frame['line']})")
-            if len(self._stack) == FRAMES or self._stack and not frame:
-                self._stack = None
-
     def _location(self, match: t.Match[str]) -> Location:
         return self.locations.setdefault(_group(match, "at") or "?", Location())
 
     def _time(self, line: str) -> datetime.datetime | None:
         """The line's time; that of the line before where it has none."""
-        found = _TIME.search(line)
-        if found is None:
+        moment = self._moment(line)
+        if moment is None:
             return self._end
-        year, month, day, clock, fraction = found.groups()
-        moment = datetime.datetime.fromisoformat(f"{year}-{month}-{day}T{clock}.{(fraction or '0').ljust(6, '0')}")
         self._end = moment if self._end is None else max(self._end, moment)
         return moment
+
+    @staticmethod
+    def _moment(line: str) -> datetime.datetime | None:
+        found = _TIME.search(line)
+        try:
+            if found is not None:
+                year, month, day, clock, fraction = found.groups()
+                return datetime.datetime.fromisoformat(f"{year}-{month}-{day}T{clock}.{(fraction or '0').ljust(6, '0')}")
+            if epoch := _EPOCH.search(line):
+                seconds = float(epoch[1]) / (1000 if len(epoch[1]) == 13 and "." not in epoch[1] else 1)
+                return datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc).replace(tzinfo=None)
+        except ValueError:  # digits that are no date
+            pass
+        return None
 
     def _age(self, holding: Holding) -> float:
         return _seconds(holding.since, self._end)
@@ -230,15 +246,16 @@ class Analysis:
         for holding in old:
             by_location.setdefault(holding.at, []).append(holding)
         rows = [{"at": at, "count": len(holdings), "oldest_seconds": max(map(self._age, holdings)),
+                 "since": min((holding.since.isoformat() for holding in holdings if holding.since), default=""),
                  "pods": sorted({holding.pod for holding in holdings}),
                  "requests": [holding.req for holding in holdings[:5]]} for at, holdings in by_location.items()]
         return sorted(rows, key=lambda row: -row["count"])
 
 
-def _row(at: str, location: Location, still_open: int) -> Json:
+def _row(at: str, location: Location, still_open: int, waited: int = 0) -> Json:
     held = sorted(location.held)
     return {"at": at, "acquired": location.acquired, "released": location.released, "open": still_open,
-            "timeouts": location.timeouts, "median_ms": statistics.median(held) if held else None,
+            "timeouts": location.timeouts + waited, "median_ms": statistics.median(held) if held else None,
             "p95_ms": held[int(len(held) * 0.95)] if held else None, "longest_ms": location.longest or None}
 
 

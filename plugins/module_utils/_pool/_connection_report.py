@@ -19,6 +19,8 @@ from ansible_collections.sre.runbooks.plugins.module_utils._core._text_file impo
 from ansible_collections.sre.runbooks.plugins.module_utils._diagnosis._candidates import Table
 from ansible_collections.sre.runbooks.plugins.module_utils._pool import _connection_log
 from ansible_collections.sre.runbooks.plugins.module_utils._pool._connection_log import Analysis, Json, Patterns
+from ansible_collections.sre.runbooks.plugins.module_utils._pool._dialects import DEAD, EXHAUSTED, FIGURES, REFUSED, STALLED, UNREACHABLE
+from ansible_collections.sre.runbooks.plugins.module_utils._pool._faults import UNKNOWN_PLACE
 
 #: seconds after which a connection that was not given back counts as lost
 LEAKED_AFTER = 30.0
@@ -26,6 +28,8 @@ LEAKED_AFTER = 30.0
 LONG_MS = 1000.0
 #: how much longer than its median a place's 95th percentile may be before it is called uneven
 UNEVEN = 20
+_KINDS = {EXHAUSTED: "no connection in time", REFUSED: "takes no more connections", UNREACHABLE: "cannot be reached", DEAD: "closed by the other side",
+          STALLED: "process stood still", FIGURES: "all in use"}
 
 
 def of_files(paths: t.Sequence[str], patterns: Patterns, leaked_after: float) -> tuple[Json, list[str]]:
@@ -48,29 +52,34 @@ def patterns(acquire: str, release: str, timeout: str) -> Patterns:
 
 def says(found: Json) -> list[str]:
     """Lines for a person."""
-    lines = [f"the pool reported {row['count']} connections as leaked, taken at {row['at']}" for row in found["missed"][:3]]
-    if not found["acquired"]:
-        return lines or [f"{found['lines']} lines, none of a connection that is taken (see acquire)"]
-    lines.insert(0, f"{found['lines']} lines: {found['acquired']} connections taken, {found['released']} given back, "
-                    f"{found['timeouts']} requests without one")
-    return lines + [f"never given back: {leak['count']} taken at {leak['at']}, the oldest {leak['oldest_seconds']:.0f} s ago"
-                    for leak in found["leaks"][:3]]
+    lines = [_of_pool(row) for row in found["pools"][:8]]
+    lines += [f"the pool reported {_many(row['count'], 'connection')} as leaked{_when(row)}, taken at {_place(row['at'])}"
+              for row in found["missed"][:3]]
+    if found["acquired"]:
+        lines.insert(0, f"{found['lines']} lines: {found['acquired']} connections taken, {found['released']} given back, "
+                        f"{found['timeouts']} requests without one")
+    lines += [f"never given back: {leak['count']} taken at {leak['at']}, the oldest {leak['oldest_seconds']:.0f} s ago" for leak in found["leaks"][:3]]
+    return lines or [f"{found['lines']} lines, and none says that a connection was taken, or that a pool or the database was short of them; where the "
+                     "application writes that in words of its own, name them with acquire, release and timeout"]
 
 
 def improvements(found: Json) -> list[Json]:
     """What to change in the code: kind, at (code location) and text, what matters most first."""
     items = [*_closing(found), *_holding(found), *_nesting(found), *_queries(found)]
     if found["timeouts"]:
-        where = ", ".join(row["at"] for row in found["locations"] if row["timeouts"])
-        items.append(_item("timeout", where, f"{found['timeouts']} requests got no connection (at {where}): let them fail early, with a "
-                                             "connection timeout below the callers' own, and count them."))
-    return items
+        where = ", ".join(row["at"] for row in found["locations"] if row["timeouts"] and row["at"] != UNKNOWN_PLACE)
+        items.append(_item("timeout", where, f"{found['timeouts']} requests got no connection{f' (at {where})' if where else ''}: let them fail early, "
+                                             "with a connection timeout below the callers' own, and count them."))
+    return [*items, *_beyond_the_pool(found)]
 
 
 def tables(found: Json) -> list[Table]:
     """The figures, for a report."""
     figures = ("taken", "given back", "still open", "median ms", "95 % ms", "longest ms", "without one")
-    return [Table("Connections by code location", ("code location", *figures), [_figures(row) for row in found["locations"][:20]]),
+    return [Table("What pools and databases said", ("pool", "what", "times", "first", "last", "waited s", "size", "in use", "waiting", "code location"),
+                  [(_pool(row), _KINDS[row["kind"]], row["count"], row["first"], row["last"], None if row["waited_ms"] is None else row["waited_ms"] / 1000,
+                    row["size"], row["active"], row["waiting"], ", ".join(place["at"] for place in row["places"][:2])) for row in found["pools"]]),
+            Table("Connections by code location", ("code location", *figures), [_figures(row) for row in found["locations"][:20]]),
             Table("Connections by query", ("query", *figures), [_figures(row) for row in found["queries"][:20]]),
             Table("Longest uses", ("code location", "request", "pod", "ms", "still open", "query"),
                   [(row["at"], row["req"], row["pod"], round(row["ms"]), row["open"], row["query"]) for row in found["longest"]]),
@@ -86,7 +95,7 @@ def _closing(found: Json) -> list[Json]:
             f"it is given back in {row['released']} of {row['acquired']} uses: one path (an exception, an early return) leaves it out")
         items.append(_item("close", leak["at"], f"Close the connection on every path of {leak['at']} (try-with-resources, a context manager or "
                                                 f"defer): {how}; {leak['count']} are lost."))
-    return items + [_item("close", row["at"], f"Close the connection on every path from {row['at']}: the pool reported {row['count']} as leaked.")
+    return items + [_item("close", row["at"], f"Close the connection on every path from {_place(row['at'])}: the pool reported {row['count']} as leaked.")
                     for row in found["missed"]]
 
 
@@ -111,6 +120,54 @@ def _nesting(found: Json) -> list[Json]:
 def _queries(found: Json) -> list[Json]:
     return [_item("query", row["at"], f"Review the query `{row['at']}`: 95 % {row['p95_ms']:.0f} ms in {row['acquired']} uses.")
             for row in found["queries"][:5] if (row["p95_ms"] or 0) >= LONG_MS]
+
+
+def _beyond_the_pool(found: Json) -> list[Json]:
+    kinds = {row["kind"]: row for row in found["pools"]}
+    items = []
+    if row := kinds.get(REFUSED):
+        items.append(_item("refused", "", f"{_pool(row)} refused {_many(row['count'], 'connection')}: let replicas times pool size stay below what the "
+                                          "database has left for this user, a rollout's surge included, or put a pooler between."))
+    if row := kinds.get(DEAD):
+        items.append(_item("dead", "", f"{_pool(row)} found {_many(row['count'], 'connection')} closed by the other side: let the pool retire them before "
+                                       "the database, a proxy or a firewall does (maxLifetime, keepalive)."))
+    return items
+
+
+def _of_pool(row: Json) -> str:
+    """What a pool said, in one sentence."""
+    waited = f" within {row['waited_ms'] / 1000:g} s" if row["waited_ms"] else ""
+    what = {EXHAUSTED: f"{_many(row['count'], 'request')} got no connection{waited}",
+            REFUSED: f"refused {_many(row['count'], 'connection')}: it takes no more",
+            UNREACHABLE: f"{_many(row['count'], 'time')} no connection could be opened{waited}: not there, or the credentials do not fit",
+            DEAD: f"{_many(row['count'], 'connection')} had been closed by the other side",
+            STALLED: f"{_many(row['count'], 'time')} the whole process stood still (CPU limit, GC)",
+            FIGURES: f"{_many(row['count'], 'time')} every connection was in use"}[row["kind"]]
+    known = [text for text, value in ((f"it had {row['size']}", row["size"]), (f"{row['active']} in use", None if row["full"] else row["active"]),
+                                      (f"up to {row['waiting']} waiting", row["waiting"])) if value is not None]
+    full = {True: "all were in use", False: "not all were in use, so new ones are slow to open or fail", None: ""}[row["full"]]
+    places = [place["at"] for place in row["places"] if place["at"] != UNKNOWN_PLACE][:2]
+    said = ", ".join([*known, *([full] if full and row["kind"] == EXHAUSTED else [])])
+    return f"{_pool(row)}: {what}{_when(row)}{f'; {said}' if said else ''}{'; at ' + ' and '.join(places) if places else ''}"
+
+
+def _when(row: Json) -> str:
+    if not row["first"]:
+        return ""
+    span = f" at {row['first'][:19]}" if row["first"][:19] == row["last"][:19] else f" from {row['first'][:19]} to {row['last'][:19]}"
+    return span if row["current"] else f"{span}, not since"
+
+
+def _pool(row: Json) -> str:
+    return f"{row['dialect']} {row['pool']}".strip()
+
+
+def _place(at: str) -> str:
+    return "a place that the log does not show" if at == UNKNOWN_PLACE else at
+
+
+def _many(count: int, thing: str) -> str:
+    return f"{count} {thing}{'' if count == 1 else 's'}"
 
 
 def _item(kind: str, at: str, text: str) -> Json:
