@@ -76,13 +76,13 @@ def test_every_planted_row_is_found_and_none_else(postgres, checked):
         DELETE FROM orders WHERE id = 9;
         INSERT INTO audit_log (id, action, table_name, row_id, checksum_mismatch, created_at) VALUES
             (2001, 'data_modification', 'orders', 1, true, '2026-01-01 10:00:00.5+00'), (2002, 'data_modification', 'orders', 2, false, now()),
-            (2003, 'other', 'orders', 1, true, now()), (2004, 'data_modification', 'orders', 3, true, '2026-01-02 10:00:00+00')""")
+            (2003, 'other', 'orders', 1, true, '2026-01-01 12:00:00+00'), (2004, 'data_modification', 'orders', 3, true, '2026-01-02 10:00:00+00')""")
     found = checked()
     ninth = [id for id, in postgres.execute("SELECT id FROM order_items WHERE order_id = 9 ORDER BY id")]
     assert found.keys == {
         "order_total_differs": [3, 4, 5, 6, 8], "order_without_items": [6, 7], "order_without_total": [5],
         "item_without_order": [*ninth, 1001, 1002], "item_twice": [1003, 1004],
-        "order_differs_from_audit_log": [3, 4, 5, 7, 9], "audit_checksum_mismatch": [2001, 2004]}
+        "order_differs_from_audit_log": [3, 4, 5, 7, 9], "audit_checksum_mismatch": [2001, 2003, 2004]}
     totals, marked = found.findings["order_total_differs"], found.findings["audit_checksum_mismatch"]
     assert (totals["customers"], totals["amount"], totals["amount_absolute"]) == (1, "-1.00", "59.40")
     assert (marked["kind"], marked["first"], marked["last"]) == ("flagged", "2026-01-01T10:00:00.5Z", "2026-01-02T10:00:00Z")
@@ -344,3 +344,97 @@ def test_without_pyarrow_a_large_result_is_csv_and_says_so(postgres, checked, mo
     postgres.execute("UPDATE orders SET total = 1")
     export = checked(TOTALS, parquet_above=10).findings["totals"]["export"]
     assert (export["format"], export["rows"]) == ("csv", 100) and "pyarrow" in export["note"]
+
+
+def other_role(postgres, name, grants):
+    postgres.server.execute(f"DO $$ BEGIN CREATE ROLE {name} LOGIN PASSWORD 'shop-lab-password'; EXCEPTION WHEN duplicate_object THEN END $$")
+    postgres.execute(grants)
+
+
+ORPHANS = {"name": "orphans", "kind": "orphans", "description": "d", "table": "order_items", "key": "id", "column": "order_id",
+           "references": {"table": "orders", "column": "id"}}
+
+
+def test_rows_that_a_policy_hides_are_never_counted_as_absent(postgres, checked):
+    postgres.execute("UPDATE orders SET total = 1 WHERE id = 2")
+    other_role(postgres, "bound", "GRANT SELECT ON orders, order_items TO bound; ALTER TABLE orders ENABLE ROW LEVEL SECURITY; "
+                                  "CREATE POLICY own ON orders USING (customer = current_setting('app.tenant', true))")
+    assert checked(TOTALS, ORPHANS).keys == {"totals": [2], "orphans": []}, "the owner sees every row"
+    found = checked({**TOTALS, "name": "totals_bound"}, {**ORPHANS, "name": "orphans_bound"}, {**MISSING, "table": "order_items", "columns": "price"},
+                    user="bound")
+    assert set(found.errors) == {"totals_bound", "orphans_bound"}
+    assert all("row-level security policy" in error and "BYPASSRLS" in error for error in found.errors.values())
+
+
+@pytest.mark.parametrize(("type_name", "totals", "finite", "without"), [
+    ("numeric", ("'NaN'", 20), "5", 1), ("float8", ("'NaN'", 20), "5", 1), ("float8", ("'Infinity'", "'-Infinity'"), "0", 2),
+    ("float8", ("'Infinity'", 20), "5", 1)])
+def test_what_is_no_finite_amount_is_counted_and_not_added(postgres, checked, type_name, totals, finite, without):
+    postgres.execute(f"CREATE TABLE o (id bigint, total {type_name}); CREATE TABLE i (oid bigint, x {type_name});"
+                     f"INSERT INTO o VALUES (1, {totals[0]}), (2, {totals[1]}); INSERT INTO i VALUES (1, 10), (2, 25)")
+    rule = {**TOTALS, "table": "o", "of": {"table": "i", "column": "oid", "expression": "x"}}
+    rule = {key: value for key, value in rule.items() if key not in ("customer", "time")}
+    found = checked(rule, {**rule, "name": "again"}).findings["totals"]
+    assert (found["count"], found["amount_absolute"], found["amounts_not_finite"]) == (2, finite, without)
+
+
+def test_times_without_an_end_are_no_first_and_last(postgres, checked):
+    postgres.execute("CREATE TABLE o (id int, total int, at timestamptz); INSERT INTO o VALUES (1, NULL, 'infinity'), (2, NULL, '-infinity'),"
+                     "(3, NULL, '0044-03-15 BC'), (4, NULL, '2026-01-01 00:00+00'), (5, NULL, NULL)")
+    found = checked({**MISSING, "table": "o", "time": "at"}).findings["missing"]
+    assert (found["count"], found["first"], found["last"]) == (5, "2026-01-01T00:00:00Z", "2026-01-01T00:00:00Z")
+
+
+@pytest.mark.parametrize(("types", "tolerance", "expected"), [
+    (("float8", "float8"), None, [2, 3]), (("numeric", "float8"), None, [2, 3]), (("real", "real"), None, [2, 3]), (("numeric", "numeric"), None, [2, 3]),
+    (("float8", "float8"), 0.6, [3]), (("numeric(10, 2)", "numeric(10, 2)"), 0.5, [3]), (("numeric(10, 2)", "numeric(10, 2)"), 0.49, [2, 3])])
+def test_sums_of_floats_differ_by_more_than_their_rounding(postgres, checked, types, tolerance, expected):
+    """Order 1 has three times 0.1; order 2 is half a unit off, order 3 has no total."""
+    postgres.execute(f"CREATE TABLE o (id bigint, total {types[0]}); CREATE TABLE i (oid bigint, x {types[1]});"
+                     "INSERT INTO o VALUES (1, 0.3::numeric), (2, 10.5::numeric), (3, NULL);"
+                     "INSERT INTO i VALUES (1, 0.1::numeric), (1, 0.1::numeric), (1, 0.1::numeric), (2, 10::numeric)")
+    of = {"table": "i", "column": "oid", "expression": "x"}
+    rule = {"name": "totals", "kind": "derived_total", "description": "d", "table": "o", "key": "id", "column": "total", "of": of}
+    sums = {"name": "sums", "kind": "sums", "description": "d", "table": "o", "by": "id", "expression": "total",
+            "other": {"table": "i", "by": "oid", "expression": "x"}}
+    bounds = {} if tolerance is None else {"tolerance": tolerance}
+    found = checked({**rule, **bounds}, {**sums, **bounds})
+    assert found.keys == {"totals": expected, "sums": [row for row in expected if row != 3]}
+
+
+def test_keys_of_several_columns(postgres, checked):
+    postgres.execute("""
+        CREATE TABLE o (shop int, id int, total numeric, PRIMARY KEY (shop, id)); CREATE TABLE i (shop int, o_id int, x numeric);
+        CREATE TABLE log (id serial, shop int, o_id int, value jsonb);
+        INSERT INTO o VALUES (1, 1, 10), (2, 1, 20), (2, 2, 30); INSERT INTO i VALUES (1, 1, 10), (2, 1, 25), (2, 2, 30), (3, 1, 5);
+        INSERT INTO log (shop, o_id, value) VALUES (1, 1, '{"total": 10}'), (2, 1, '{"total": 25}'), (2, 2, '{"total": 30}'), (9, 9, '{"total": 1}')""")
+    key = ["shop", "id"]
+    found = checked(
+        {"name": "totals", "kind": "derived_total", "description": "d", "table": "o", "key": key, "column": "total",
+         "of": {"table": "i", "column": ["shop", "o_id"], "expression": "x"}},
+        {"name": "orphans", "kind": "orphans", "description": "d", "table": "i", "key": ["shop", "o_id"], "column": ["shop", "o_id"],
+         "references": {"table": "o", "column": key}},
+        {"name": "sums", "kind": "sums", "description": "d", "table": "o", "by": key, "expression": "total",
+         "other": {"table": "i", "by": ["shop", "o_id"], "expression": "x"}},
+        {"name": "audit", "kind": "audit_mismatch", "description": "d", "table": "o", "key": key, "column": "total",
+         "audit": {"table": "log", "row": ["shop", "o_id"], "order": "id", "values": "value"}})
+    assert not found.errors
+    assert {rule: [list(row.values())[:2] for row in one["samples"]] for rule, one in found.findings.items()} == {
+        "totals": [["2", "1"]], "orphans": [["3", "1"]], "sums": [["2", "1"], ["3", "1"]], "audit": [["2", "1"], ["9", "9"]]}
+
+
+def test_who_holds_the_lock_is_named(postgres, checked):
+    with contextlib.closing(postgres.server.connect(postgres.name, "shop", application_name="migration")) as holder, holder.cursor() as cursor:
+        cursor.execute("LOCK TABLE order_items IN ACCESS EXCLUSIVE MODE")
+        pid, error = holder.info.backend_pid, checked(TOTALS, lock_timeout=0.3).errors["totals"]
+    assert f"pid {pid} shop migration has AccessExclusiveLock on order_items for " in error
+
+
+def test_a_server_that_does_not_tell_its_position_is_checked_all_the_same(postgres, checked):
+    """As on Aurora, where these functions raise an error."""
+    postgres.server.execute("""CREATE SCHEMA aurora; GRANT USAGE ON SCHEMA aurora TO public;
+        CREATE FUNCTION aurora.pg_current_wal_lsn() RETURNS pg_lsn LANGUAGE plpgsql AS $$BEGIN RAISE 'not supported'; END$$""", postgres.name)
+    postgres.server.execute(f"ALTER DATABASE {postgres.name} SET search_path = aurora, pg_catalog, public")
+    with exported_snapshot(postgres.database()) as snapshot:
+        assert snapshot.wal_position == "" and snapshot.id
+    assert checked(MISSING).errors == {}

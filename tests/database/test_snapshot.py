@@ -241,3 +241,34 @@ def test_a_file_that_was_changed_is_refused(postgres, dump):
     next(path for path in pathlib.Path(dumped.path).glob("*.dat.gz")).write_bytes(b"changed")
     with pytest.raises(RunbookError, match="not as it was dumped"):
         _dump.refuse_changed(dumped.path)
+
+
+@pytest.fixture
+def extension(postgres):
+    """One with a table that is dumped and one whose rows come with it."""
+    share = subprocess.run([program("pg_config"), "--sharedir"], capture_output=True, text=True, check=True).stdout.strip()
+    files = {"runbooks_test.control": "default_version = '1'\nrelocatable = true\n", "runbooks_test--1.sql":
+             "CREATE TABLE settings_of_it (k text); CREATE TABLE own_of_it (k text); SELECT pg_extension_config_dump('settings_of_it', '');"}
+    paths = [pathlib.Path(share, "extension", name) for name in files]
+    for path, text in zip(paths, files.values(), strict=True):
+        path.write_text(text)
+    postgres.server.execute("CREATE EXTENSION runbooks_test; GRANT SELECT ON settings_of_it TO shop", postgres.name)
+    yield
+    for path in paths:
+        path.unlink()
+
+
+@pytest.mark.skipif(bool(os.getuid()), reason="only root can install one")
+def test_an_extension_whose_tables_are_dumped(postgres, extension, dump):
+    with exported_snapshot(postgres.database()) as snapshot:
+        assert dump(snapshot).tables == 4 + 1
+
+
+def test_a_replica_has_no_rows_of_unlogged_tables(postgres, dump):
+    postgres.execute("CREATE UNLOGGED TABLE sessions (id int)")
+    with exported_snapshot(postgres.database()) as snapshot:
+        assert dump(snapshot).tables == 5
+    with replica(postgres.server) as standby:
+        database = standby.database(postgres.name)
+        with exported_snapshot(database) as snapshot:
+            assert dump(snapshot, database).tables == 4

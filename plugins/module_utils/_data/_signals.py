@@ -56,9 +56,11 @@ def earliest(since: str, hours: float) -> str:
 
 def _mismatches(findings: t.Sequence[Json]) -> Signal:
     broken = [finding for finding in findings if finding["count"]]
+    unchecked = [finding["rule"] for finding in findings if finding["count"] is None]
     count = sum(finding["count"] for finding in broken)
-    shown = ", ".join(f"{finding['count']} {finding['rule']}" for finding in broken)
-    text = f"{count} rows break a rule ({shown})" if broken else f"no row breaks any of {len(_checked(findings))} rules"
+    shown = ", ".join([*(f"{finding['count']} {finding['rule']}" for finding in broken), *(f"{rule} not checked" for rule in unchecked)])
+    text = (f"{'at least ' if unchecked else ''}{count} rows break a rule ({shown})" if broken
+            else f"no row breaks any of {len(_checked(findings))} rules{f' ({shown})' if unchecked else ''}")
     return Signal("data_mismatch", count, 1, bool(count), text)
 
 

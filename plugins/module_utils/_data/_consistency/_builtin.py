@@ -76,11 +76,10 @@ RULES = r"""
 - name: audit_checksum_mismatch
   kind: audit_mismatch
   severity: critical
-  description: The audit log marks a modification whose checksum does not match
+  description: The audit log marks an entry whose checksum does not match
   table: audit_log
   key: id
   flag: checksum_mismatch
-  where: action = 'data_modification'
   time: created_at
   sample: [actor, table_name, row_id]
 """

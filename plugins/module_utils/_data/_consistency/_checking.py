@@ -105,10 +105,14 @@ def _table(findings: list[Json]) -> Table:
 def _says(result: Json) -> list[str]:
     findings, broken = result["findings"], [finding for finding in result["findings"] if finding["count"]]
     if not broken:
-        return [f"no row breaks any of {len(findings) - len(result['errors'])} rules", *result["errors"]]
-    lines = [f"{result['violations']} times a row breaks a rule; {result['customers']} customers, from {result['first'] or 'unknown'} "
+        unchecked = f", but {len(result['errors'])} could not be checked" if result["errors"] else ""
+        return [f"no row breaks any of {len(findings) - len(result['errors'])} rules{unchecked}", *result["errors"]]
+    least = "at least " if result["errors"] else ""
+    lines = [f"{least}{result['violations']} times a row breaks a rule; {least}{result['customers']} customers, from {result['first'] or 'unknown'} "
              f"to {result['last'] or 'unknown'}"]
     lines += [f"{finding['rule']}: {finding['count']} rows ({finding['severity']})" for finding in broken]
+    lines += [f"{finding['rule']}: {finding['amounts_not_finite']} rows have no finite amount, so its sum leaves them out" for finding in broken
+              if finding["amounts_not_finite"]]
     lines += [finding["export"]["note"] for finding in broken if finding["export"] and finding["export"]["note"]][:1]
     if not result["one_snapshot"]:
         lines.append(f"parts were checked before an interruption, on an earlier snapshot than that of {result['snapshot']['taken_at']}")

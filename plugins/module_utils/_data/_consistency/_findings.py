@@ -85,6 +85,7 @@ class Summary:
     last: str = ""
     amount: decimal.Decimal = decimal.Decimal(0)
     absolute: decimal.Decimal = decimal.Decimal(0)
+    without_amount: int = 0
     customers: Distinct = dataclasses.field(default_factory=Distinct)
     samples: list[list[str]] = dataclasses.field(default_factory=list)
 
@@ -95,28 +96,39 @@ class Summary:
             for row in csv.reader(file):
                 self.count += 1
                 if row[amount_at]:
-                    amount = decimal.Decimal(row[amount_at])
-                    self.amount += amount
-                    self.absolute += abs(amount)
+                    self._add(decimal.Decimal(row[amount_at]))
                 if row[customer_at]:
                     self.customers.add(row[customer_at])
-                if moment := row[time_at]:
+                if (moment := row[time_at]) and _finite(moment):
                     self.first = min(self.first or moment, moment)
                     self.last = max(self.last, moment)
                 if len(self.samples) < self.options.samples:
                     self.samples.append(row)
+
+    def _add(self, amount: decimal.Decimal) -> None:
+        """NaN and infinity cannot be added up."""
+        if amount.is_finite():
+            self.amount += amount
+            self.absolute += abs(amount)
+        else:
+            self.without_amount += 1
 
     def facts(self) -> dict[str, t.Any]:
         """For the module's result; values as PostgreSQL prints them, amounts as text, times UTC."""
         return {"count": self.count, "first": _iso(self.first), "last": _iso(self.last),
                 "customers": len(self.customers) if self.rule.customer else None, "customers_are_a_minimum": self.customers.full,
                 "amount": str(self.amount) if self.rule.amount else None,
-                "amount_absolute": str(self.absolute) if self.rule.amount else None,
+                "amount_absolute": str(self.absolute) if self.rule.amount else None, "amounts_not_finite": self.without_amount,
                 "samples": redact_object([self._sample(row) for row in self.samples])}
 
     def _sample(self, row: list[str]) -> dict[str, str]:
         hidden = set() if self.options.sample_customers else {"customer", self.rule.customer}
         return {name: value for name, value in zip(self.rule.columns, row, strict=True) if value and name not in hidden}
+
+
+def _finite(moment: str) -> bool:
+    """``infinity`` and years before Christ come before or after every real row."""
+    return moment[0].isdigit() and not moment.endswith(" BC")
 
 
 def _iso(moment: str) -> str:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import pathlib
 import re
 import typing as t
@@ -30,33 +31,33 @@ Values = t.Dict[str, t.Any]
 class Field:
     """One field of a rule.
 
-    :param kind: ``text`` (a name or an SQL expression), ``texts`` (one or several names), or the fields of a mapping.
+    :param kind: ``text`` (a name or an SQL expression), ``texts`` (one or several names), ``number``, or the fields of a mapping.
     """
 
     kind: str | dict[str, "Field"]
     required: bool = False
 
 
-TEXT, TEXTS = Field("text"), Field("texts")
+TEXT, TEXTS, NUMBER = Field("text"), Field("texts"), Field("number")
 NEEDED, NEEDED_TEXTS = Field("text", True), Field("texts", True)
 
 COMMON = {"name": NEEDED, "kind": NEEDED, "severity": TEXT, "description": NEEDED, "sample": TEXTS, "time": TEXT, "customer": TEXT}
 OF_ROWS = {**COMMON, "table": NEEDED, "key": NEEDED_TEXTS, "amount": TEXT, "where": TEXT}
 KINDS: dict[str, dict[str, Field]] = {
     "derived_total": {
-        **COMMON, "table": NEEDED, "key": NEEDED, "where": TEXT, "column": NEEDED,
-        "of": Field({"table": NEEDED, "column": NEEDED, "expression": NEEDED, "where": TEXT}, True)},
-    "orphans": {**OF_ROWS, "column": NEEDED, "references": Field({"table": NEEDED, "column": NEEDED, "where": TEXT}, True)},
+        **COMMON, "table": NEEDED, "key": NEEDED_TEXTS, "where": TEXT, "column": NEEDED, "tolerance": NUMBER,
+        "of": Field({"table": NEEDED, "column": NEEDED_TEXTS, "expression": NEEDED, "where": TEXT}, True)},
+    "orphans": {**OF_ROWS, "column": NEEDED_TEXTS, "references": Field({"table": NEEDED, "column": NEEDED_TEXTS, "where": TEXT}, True)},
     "duplicates": {**OF_ROWS, "columns": NEEDED_TEXTS},
     "audit_mismatch": {
-        **COMMON, "table": NEEDED, "key": NEEDED, "amount": TEXT, "where": TEXT, "column": TEXT, "flag": TEXT,
-        "audit": Field({"table": NEEDED, "row": NEEDED, "order": NEEDED, "values": NEEDED, "where": TEXT})},
+        **COMMON, "table": NEEDED, "key": NEEDED_TEXTS, "amount": TEXT, "where": TEXT, "column": TEXT, "flag": TEXT, "tolerance": NUMBER,
+        "audit": Field({"table": NEEDED, "row": NEEDED_TEXTS, "order": NEEDED, "values": NEEDED, "where": TEXT})},
     "sums": {
-        "name": NEEDED, "kind": NEEDED, "severity": TEXT, "description": NEEDED, "table": NEEDED, "by": NEEDED,
-        "expression": NEEDED, "where": TEXT,
-        "other": Field({"table": NEEDED, "by": NEEDED, "expression": NEEDED, "where": TEXT}, True)},
+        "name": NEEDED, "kind": NEEDED, "severity": TEXT, "description": NEEDED, "table": NEEDED, "by": NEEDED_TEXTS,
+        "expression": NEEDED, "where": TEXT, "tolerance": NUMBER,
+        "other": Field({"table": NEEDED, "by": NEEDED_TEXTS, "expression": NEEDED, "where": TEXT}, True)},
     "not_null": {**OF_ROWS, "columns": NEEDED_TEXTS},
-    "sql": {**COMMON, "key": NEEDED_TEXTS, "amount": TEXT, "query": NEEDED},
+    "sql": {**COMMON, "table": TEXT, "key": NEEDED_TEXTS, "amount": TEXT, "query": NEEDED},
 }
 
 
@@ -145,8 +146,8 @@ def _rule(number: int, given: t.Any, where: str) -> Rule:
         raise _bad(where, f"{called}: severity is {severity!r}; allowed are {', '.join(SEVERITIES)}")
     if kind == "audit_mismatch":
         _audit_fields(values, called, where)
-    key = values["by"] if kind == "sums" else values["key"]
-    keys = tuple(key) if isinstance(key, list) else (key,)
+    keys = tuple(values["by"] if kind == "sums" else values["key"])
+    _same_length(values, keys, called, where)
     known = {*keys, values.get("time"), values.get("customer")}
     return Rule(values["name"], kind, severity, values["description"], keys,
                 tuple(name for name in dict.fromkeys(values.get("sample", [])) if name not in known),
@@ -174,9 +175,25 @@ def _value(field: Field, value: t.Any, called: str, where: str) -> t.Any:
         if not all(isinstance(name, str) and name for name in names):
             raise _bad(where, f"{called} must be one name or a list of names")
         return names
+    if field.kind == "number":
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < math.inf:
+            raise _bad(where, f"{called} must be a number that is not negative, not {value!r}")
+        return value
     if not isinstance(value, str):
         raise _bad(where, f"{called} must be text, not {value!r}")
     return value.strip()
+
+
+def _same_length(values: Values, key: tuple[str, ...], called: str, where: str) -> None:
+    """Columns that are compared pairwise with others."""
+    pairs = {"derived_total": ("key", key, "of", "column"), "orphans": ("column", values.get("column"), "references", "column"),
+             "audit_mismatch": ("key", key, "audit", "row"), "sums": ("by", key, "other", "by")}
+    if values["kind"] not in pairs:
+        return
+    own, columns, mapping, name = pairs[values["kind"]]
+    other = values.get(mapping, {}).get(name)
+    if other and len(columns) != len(other):
+        raise _bad(where, f"{called}: {own} ({', '.join(columns)}) and {mapping}.{name} ({', '.join(other)}) must have as many columns, in one order")
 
 
 def _audit_fields(values: Values, called: str, where: str) -> None:

@@ -20,6 +20,8 @@ from ansible_collections.sre.runbooks.plugins.module_utils._data._consistency im
 from ansible_collections.sre.runbooks.plugins.module_utils._data._consistency._rules import Rule
 from ansible_collections.sre.runbooks.plugins.module_utils._data._consistency._sql import Slice
 from ansible_collections.sre.runbooks.plugins.module_utils._data._consistency._state import Part, Progress, State, part_name
+from ansible_collections.sre.runbooks.plugins.module_utils._data._database import _locks
+from ansible_collections.sre.runbooks.plugins.module_utils._data._database._database import HIDDEN
 from ansible_collections.sre.runbooks.plugins.module_utils._data._database._exported import Snapshot
 
 try:
@@ -32,18 +34,21 @@ HEARTBEAT, QUIET = 10.0, 2.0
 #: type oids of smallint, integer and bigint
 INTEGERS = (20, 21, 23)
 #: Parallel workers would each add up the whole table, and compiling costs more than it saves.
-SESSION = {"max_parallel_workers_per_gather": "0", "jit": "off", "TimeZone": "UTC", "DateStyle": "ISO"}
+#: With row security on, rows that a policy hides would count as absent: the server refuses instead.
+SESSION = {"max_parallel_workers_per_gather": "0", "jit": "off", "TimeZone": "UTC", "DateStyle": "ISO", "row_security": "off"}
 
+LOCKED = "55P03"
 REPLICA = "A replica ends what stands in the way of its primary's changes: set hot_standby_feedback on it."
-#: what the server says (SQLSTATE, or the class that it begins with), and what a person does about it; the first counts
+#: SQLSTATE, or the class that it begins with, what a person does about it, and words of the message; the first that fits counts
 _HINTS = (
-    ("42501", "Grant SELECT on it to the role that the checks use."),
-    ("57014", "Raise the statement timeout, or run at a quieter time."),
-    ("55P03", "See in pg_locks who holds the table, or raise the lock timeout."),
-    ("40001", f"{REPLICA} Or check the primary."),
-    ("53", "The server lacks room for sorting: free space on it, or lower connections and work_mem."),
-    ("42", "Mend the rule: docs/consistency-rules.md describes its fields."),
-    ("22", "A value does not fit the rule's expression: mend the expression or its where."),
+    ("42501", HIDDEN, "row-level security"),
+    ("42501", "Grant SELECT on it to the role that the checks use.", ""),
+    ("57014", "Raise the statement timeout, or run at a quieter time.", ""),
+    (LOCKED, "Wait for that session, end it, or raise the lock timeout.", ""),
+    ("40001", f"{REPLICA} Or check the primary.", ""),
+    ("53", "The server lacks room for sorting: free space on it, or lower connections and work_mem.", ""),
+    ("42", "Mend the rule: docs/consistency-rules.md describes its fields.", ""),
+    ("22", "A value does not fit the rule's expression: mend the expression or its where.", ""),
 )
 
 
@@ -101,7 +106,8 @@ def inside(cursor: t.Any, rule: Rule, most: int) -> Inside:
     except psycopg2.Error as error:
         if cursor.connection.closed:
             raise
-        found = Inside(error=_said(rule, error))
+        cursor.execute("ROLLBACK TO SAVEPOINT consistency")
+        found = Inside(error=_said(rule, error, _locks.holders(cursor) if error.pgcode == LOCKED else ""))
     cursor.execute("ROLLBACK TO SAVEPOINT consistency; RELEASE SAVEPOINT consistency")
     return found
 
@@ -189,7 +195,7 @@ class _Check:
             if connection.closed:
                 raise self._lost(rule, error) from error
             connection.rollback()
-            self.errors[rule.name] = _said(rule, error)
+            self.errors[rule.name] = _said(rule, error, _who_holds(connection, error))
 
     def _begin(self, cursor: t.Any) -> None:
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
@@ -251,14 +257,25 @@ class _Check:
             self.progress(f"running: {', '.join(running)}; {self.todo.qsize()} parts wait")
 
 
-def _said(rule: Rule, error: Exception) -> str:
+def _who_holds(connection: t.Any, error: Exception) -> str:
+    """Who may have kept a rule waiting, asked in a transaction of its own."""
+    if error.pgcode != LOCKED:
+        return ""
+    with connection.cursor() as cursor:
+        found = _locks.holders(cursor)
+    connection.rollback()
+    return found
+
+
+def _said(rule: Rule, error: Exception, holders: str = "") -> str:
     code, position = error.pgcode or "", error.diag.statement_position
-    hint = next((hint for begin, hint in _HINTS if code.startswith(begin)), "")
+    hint = next((hint for begin, hint, words in _HINTS if code.startswith(begin) and words in _primary(error)), "")
     near = ""
     if position and (query := error.cursor and error.cursor.query):
         text = query.decode("utf-8", "replace")[max(int(position) - 1, 0):][:60]
         near = f", at: {' '.join(text.split())}"
-    return redact(f"Rule {rule.name} ({rule.kind}) could not be checked: {_primary(error)}{near}. {hint}").strip()
+    return redact(f"Rule {rule.name} ({rule.kind}) could not be checked: {_primary(error)}{near}"
+                  f"{f' ({holders})' if holders else ''}. {hint}").strip()
 
 
 def _primary(error: Exception) -> str:

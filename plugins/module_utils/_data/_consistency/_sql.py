@@ -33,6 +33,8 @@ class Slice:
 
 
 EVERYTHING = Slice()
+#: share of a floating-point number by which two sums of the same values may differ
+ROUNDING = {"real": "1e-5", "double precision": "1e-9"}
 
 
 def statement(rule: Rule, keys: Slice = EVERYTHING) -> str:
@@ -41,18 +43,20 @@ def statement(rule: Rule, keys: Slice = EVERYTHING) -> str:
     :param keys: only rows with such keys; for a kind in ``SLICED``.
     """
     inner = _SLICED[rule.kind](rule, keys) if rule.kind in _SLICED else _WHOLE[rule.kind](rule)
-    key = ["audited_row"] if "audit" in rule.values else [quoted(name) for name in rule.key]
+    key = _numbered("audited_row", rule.key) if "audit" in rule.values else [quoted(name) for name in rule.key]
     compared = ["NULL", "NULL"] if rule.kind in ("sql", "not_null") or "flag" in rule.values else ["found", "expected"]
-    columns = [*key, *compared, f"({rule.amount})::numeric" if rule.amount else "NULL", _optional(rule.customer), _optional(rule.time),
+    columns = [*key, *compared, _amount(rule.amount), _optional(rule.customer), _optional(rule.time),
                *(quoted(name) for name in rule.sample)]
     return f"SELECT {', '.join(columns)}\nFROM ({inner}) AS affected"
 
 
 def aggregate(of: Values, keys: Slice = EVERYTHING) -> str:
     """The sum for each key of the table that a total is derived from."""
-    column = quoted(of.get("column") or of["by"])
-    return (f"SELECT {column} AS summed_key, sum({of['expression']}) AS summed FROM {table(of['table'])}"
-            f" WHERE {column} IS NOT NULL{_and(of.get('where'))}{_within(column, keys)} GROUP BY {column}")
+    columns = [quoted(name) for name in of.get("column") or of["by"]]
+    named = ", ".join(f"{column} AS {name}" for column, name in zip(columns, _numbered("summed_key", columns), strict=True))
+    there = " AND ".join(f"{column} IS NOT NULL" for column in columns)
+    return (f"SELECT {named}, sum({of['expression']}) AS summed FROM {table(of['table'])}"
+            f" WHERE {there}{_and(of.get('where'))}{_within(columns[0], keys)} GROUP BY {', '.join(columns)}")
 
 
 def table(name: str) -> str:
@@ -72,18 +76,21 @@ def literal(text: str) -> str:
 
 
 def _derived_total(rule: Rule, keys: Slice) -> str:
-    v, key = rule.values, quoted(rule.key[0])
+    v, key = rule.values, [f"t.{quoted(name)}" for name in rule.key]
     column = f"t.{quoted(v['column'])}"
+    same = _equal([f"i.{name}" for name in _numbered("summed_key", key)], key)
     return (f"SELECT t.*, {column} AS found, coalesce(i.summed, 0) AS expected FROM {_rows(v)} AS t"
-            f" LEFT JOIN ({aggregate(v['of'], keys)}) AS i ON i.summed_key = t.{key}"
-            f" WHERE {column} IS DISTINCT FROM coalesce(i.summed, 0){_within(f't.{key}', keys)}")
+            f" LEFT JOIN ({aggregate(v['of'], keys)}) AS i ON {same}"
+            f" WHERE {_differ(column, 'coalesce(i.summed, 0)', v)}{_within(key[0], keys)}")
 
 
 def _orphans(rule: Rule) -> str:
     v, other = rule.values, rule.values["references"]
-    column = f"t.{quoted(v['column'])}"
-    return (f"SELECT t.*, {column} AS found, NULL AS expected FROM {_rows(v)} AS t WHERE {column} IS NOT NULL"
-            f" AND NOT EXISTS (SELECT FROM {_rows(other)} AS r WHERE r.{quoted(other['column'])} = {column})")
+    columns = [f"t.{quoted(name)}" for name in v["column"]]
+    found = columns[0] if len(columns) == 1 else f"concat_ws(', ', {', '.join(columns)})"
+    there = " AND ".join(f"{column} IS NOT NULL" for column in columns)
+    return (f"SELECT t.*, {found} AS found, NULL AS expected FROM {_rows(v)} AS t WHERE {there}"
+            f" AND NOT EXISTS (SELECT FROM {_rows(other)} AS r WHERE {_equal([f'r.{quoted(name)}' for name in other['column']], columns)})")
 
 
 def _duplicates(rule: Rule) -> str:
@@ -105,22 +112,26 @@ def _audit_mismatch(rule: Rule) -> str:
     if "flag" in v:
         return f"SELECT * FROM {_rows(v)} AS t WHERE {quoted(v['flag'])}"
     audit = v["audit"]
-    row, values, name = quoted(audit["row"]), quoted(audit["values"]), literal(v["column"])
-    last = (f"SELECT DISTINCT ON ({row}) {row} AS audited_row, {values} -> {name} AS value, {values} IS NULL AS gone"
-            f" FROM {table(audit['table'])} WHERE {row} IS NOT NULL AND ({values} ? {name} OR {values} IS NULL){_and(audit.get('where'))}"
-            f" ORDER BY {row}, {quoted(audit['order'])} DESC")
+    values, name = quoted(audit["values"]), literal(v["column"])
+    row, audited = [quoted(column) for column in audit["row"]], _numbered("audited_row", rule.key)
+    named = ", ".join(f"{column} AS {new}" for column, new in zip(row, audited, strict=True))
+    there = " AND ".join(f"{column} IS NOT NULL" for column in row)
+    last = (f"SELECT DISTINCT ON ({', '.join(row)}) {named}, {values} -> {name} AS value, {values} IS NULL AS gone"
+            f" FROM {table(audit['table'])} WHERE {there} AND ({values} ? {name} OR {values} IS NULL){_and(audit.get('where'))}"
+            f" ORDER BY {', '.join(row)}, {quoted(audit['order'])} DESC")
     typed = f"(jsonb_populate_record(NULL::{table(v['table'])}, jsonb_build_object({name}, a.value))).{quoted(v['column'])}"
-    found, key = f"t.{quoted(v['column'])}", f"t.{quoted(rule.key[0])}"
-    return (f"SELECT t.*, a.audited_row, {found} AS found, {typed} AS expected FROM ({last}) AS a"
-            f" LEFT JOIN {table(v['table'])} AS t ON {key} = a.audited_row"
-            f" WHERE NOT a.gone AND ({key} IS NULL OR {found} IS DISTINCT FROM {typed})")
+    found, key = f"t.{quoted(v['column'])}", [f"t.{quoted(column)}" for column in rule.key]
+    return (f"SELECT t.*, {', '.join(audited)}, {found} AS found, {typed} AS expected FROM ({last}) AS a"
+            f" LEFT JOIN {table(v['table'])} AS t ON {_equal(key, [f'a.{column}' for column in audited])}"
+            f" WHERE NOT a.gone AND ({key[0]} IS NULL OR {_differ(found, typed, v)})")
 
 
 def _sums(rule: Rule) -> str:
-    v = rule.values
-    return (f"SELECT coalesce(l.summed_key, r.summed_key) AS {quoted(v['by'])}, l.summed AS found, r.summed AS expected"
-            f" FROM ({aggregate(v)}) AS l FULL JOIN ({aggregate(v['other'])}) AS r USING (summed_key)"
-            " WHERE coalesce(l.summed, 0) IS DISTINCT FROM coalesce(r.summed, 0)")
+    v, keys = rule.values, _numbered("summed_key", rule.key)
+    named = ", ".join(f"{key} AS {quoted(name)}" for key, name in zip(keys, rule.key, strict=True))
+    return (f"SELECT {named}, l.summed AS found, r.summed AS expected"
+            f" FROM ({aggregate(v)}) AS l FULL JOIN ({aggregate(v['other'])}) AS r USING ({', '.join(keys)})"
+            f" WHERE {_differ('coalesce(l.summed, 0)', 'coalesce(r.summed, 0)', v)}")
 
 
 def _not_null(rule: Rule) -> str:
@@ -148,6 +159,35 @@ def _rows(values: Values) -> str:
 
 def _list(names: t.Iterable[str], alias: str = "") -> str:
     return ", ".join((f"{alias}." if alias else "") + quoted(name) for name in names)
+
+
+def _amount(expression: str) -> str:
+    """A number as text; before version 14 an infinite one is no numeric."""
+    if not expression:
+        return "NULL"
+    return f"CASE WHEN ({expression})::text ~ '^-?Inf|NaN' THEN ({expression})::text ELSE (({expression})::numeric)::text END"
+
+
+def _numbered(name: str, columns: t.Sequence[str]) -> list[str]:
+    return [f"{name}_{number}" for number in range(1, len(columns) + 1)]
+
+
+def _equal(some: t.Sequence[str], others: t.Sequence[str]) -> str:
+    return " AND ".join(f"{one} = {other}" for one, other in zip(some, others, strict=True))
+
+
+def _differ(found: str, expected: str, values: Values) -> str:
+    """Beyond the rule's tolerance; where it has none, floating-point numbers may differ by the rounding of a sum."""
+    if "tolerance" in values:
+        near = f"abs({found} - {expected}) <= {values['tolerance']}"
+    else:
+        # By text, since not every type that can be compared has these operators; only looked at where the types are floats.
+        numbers = [f"({value})::text::float8" for value in (found, expected)]
+        types = f"pg_typeof({found})::text, pg_typeof({expected})::text"
+        share = f"CASE WHEN 'real' IN ({types}) THEN {ROUNDING['real']} ELSE {ROUNDING['double precision']} END"
+        near = (f"CASE WHEN 'real' IN ({types}) OR 'double precision' IN ({types})"
+                f" THEN abs({' - '.join(numbers)}) < {share} * greatest(abs({numbers[0]}), abs({numbers[1]})) END")
+    return f"({found} IS DISTINCT FROM {expected} AND NOT coalesce({near}, false))"
 
 
 def _optional(column: str) -> str:

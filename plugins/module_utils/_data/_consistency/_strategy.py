@@ -117,7 +117,7 @@ def _facts(cursor: t.Any, rule: Rule) -> Facts:
         SELECT CASE WHEN relpages > 0 THEN relallvisible::float / relpages ELSE 1 END, reltuples::bigint,
                coalesce((SELECT correlation FROM pg_stats s WHERE s.schemaname = n.nspname AND s.tablename = c.relname
                          AND s.attname = %s AND NOT s.inherited), 0)
-        FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = %s::regclass""", (of["column"], name))
+        FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = %s::regclass""", (of["column"][0], name))
     visible, rows, correlation = cursor.fetchone()
     return Facts(of["table"], scan.get("Index Name", ""), scan.get("Node Type") == "Index Only Scan", visible, correlation, rows)
 
@@ -149,7 +149,7 @@ def _is_integer(cursor: t.Any, rule: Rule) -> bool:
     of = rule.values["of"]
     cursor.execute("SELECT bool_and(format_type(atttypid, NULL) = ANY (%s)) FROM pg_attribute"
                    " WHERE attrelid = %s::regclass AND attname = %s OR attrelid = %s::regclass AND attname = %s",
-                   (list(INTEGERS), _sql.table(rule.values["table"]), rule.key[0], _sql.table(of["table"]), of["column"]))
+                   (list(INTEGERS), _sql.table(rule.values["table"]), rule.key[0], _sql.table(of["table"]), of["column"][0]))
     return bool(cursor.fetchone()[0])
 
 

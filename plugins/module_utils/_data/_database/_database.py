@@ -48,11 +48,15 @@ DATABASE_CONNECTION_SPEC: dict[str, dict[str, t.Any]] = {
         }},
 }
 
+#: what a person does where policies bind the role
+HIDDEN = "Use a role that sees every row: one with BYPASSRLS, or the tables' owner where row-level security is not forced on it."
+
 #: what libpq or the server says, and what a person does about it; the first that matches counts
 _CAUSES: tuple[tuple[str, str, str], ...] = (
     (r"password authentication failed|no password supplied|role .* does not exist|pg_hba", "does not let us in",
      "Check user and password of the database variables."),
     (r"database .* does not exist", "has no such database", "Check the name of the database."),
+    (r"row-level security", "hides rows from this role", HIDDEN),
     (r"permission denied", "denies a permission", "Grant it to the role that the runbook uses (docs/data-inconsistency.md lists them)."),
     # pg_dump bounds its wait for locks by the statement's time.
     (r"lock timeout|statement timeout[\s\S]*LOCK TABLE", "did not give a lock in time",

@@ -27,12 +27,16 @@ CHECKSUMS = "SHA256SUMS"
 SPACE_FACTOR = 0.5
 TELL_EVERY = 5.0
 
-#: the tables whose rows a dump holds: not those of extensions, whose rows come with them, nor the empty parents of partitions
+#: the tables whose rows a dump holds: of those of extensions only what a person configures, as the others' rows come with them;
+#: not the empty parents of partitions; and a replica does not have what is unlogged
 _TABLES = """
     SELECT format('%I.%I', n.nspname, c.relname), pg_table_size(c.oid)
     FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
-    WHERE c.relkind = 'r' AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
-      AND NOT EXISTS (SELECT FROM pg_depend AS d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
+    LEFT JOIN pg_depend AS d ON d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e'
+    LEFT JOIN pg_extension AS e ON e.oid = d.refobjid
+    WHERE c.relkind = 'r' AND CASE WHEN e.oid IS NULL THEN n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+                                   ELSE c.oid = ANY (e.extconfig) END
+      AND NOT (c.relpersistence = 'u' AND pg_is_in_recovery())
     ORDER BY 1"""
 
 

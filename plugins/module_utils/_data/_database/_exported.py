@@ -12,6 +12,11 @@ import typing as t
 
 from ansible_collections.sre.runbooks.plugins.module_utils._data._database._database import Database
 
+try:
+    import psycopg2
+except ImportError:
+    pass
+
 #: seconds: what is between may close a connection that says nothing for longer
 KEEP_ALIVE = 30.0
 
@@ -22,7 +27,7 @@ class Snapshot:
 
     :param id: for ``SET TRANSACTION SNAPSHOT`` and ``pg_dump --snapshot``.
     :param taken_at: ISO 8601, UTC.
-    :param wal_position: of the primary, or what a replica has replayed.
+    :param wal_position: of the primary, or what a replica has replayed; empty where the server does not tell (Aurora).
     """
 
     id: str
@@ -39,12 +44,26 @@ def exported_snapshot(database: Database) -> t.Iterator[Snapshot]:
     with contextlib.closing(database.connect(settings={"idle_in_transaction_session_timeout": "0"})) as connection:
         with database.errors("export a snapshot"), connection.cursor() as cursor:
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-            cursor.execute("""
-                SELECT pg_export_snapshot(), to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
-                       CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END::text""")
-            snapshot = Snapshot(*cursor.fetchone())
+            position = _wal_position(cursor)
+            cursor.execute("SELECT pg_export_snapshot(), to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')")
+            snapshot = Snapshot(*cursor.fetchone(), position)
         with _kept_alive(connection):
             yield snapshot
+
+
+def _wal_position(cursor: t.Any) -> str:
+    """A note for whoever restores; services that store their log elsewhere do not have these functions."""
+    cursor.execute("SAVEPOINT wal_position")
+    try:
+        cursor.execute("SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END::text")
+        position = cursor.fetchone()[0] or ""
+    except psycopg2.Error:
+        if cursor.connection.closed:
+            raise
+        position = ""
+    # A snapshot cannot be exported within a subtransaction.
+    cursor.execute("ROLLBACK TO SAVEPOINT wal_position; RELEASE SAVEPOINT wal_position")
+    return position
 
 
 @contextlib.contextmanager

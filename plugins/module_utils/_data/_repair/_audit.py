@@ -11,9 +11,10 @@ import typing as t
 from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import InvalidInput
 
 UPDATE, INSERT, DELETE = "update", "insert", "delete"
-#: A row as text has to read the same in every session, or guards would see drift where there is none.
+#: A row as text has to read the same in every session, or guards would see drift where there is none; and a row that a policy
+#: hides is not gone.
 SETTINGS = {"TimeZone": "UTC", "DateStyle": "ISO", "IntervalStyle": "postgres", "extra_float_digits": "1", "bytea_output": "hex",
-            "max_parallel_workers_per_gather": "0", "work_mem": "64MB"}
+            "max_parallel_workers_per_gather": "0", "work_mem": "64MB", "row_security": "off"}
 
 _COLUMNS = """
     SELECT a.attname, format_type(a.atttypid, a.atttypmod), a.attgenerated <> '' FROM pg_attribute AS a

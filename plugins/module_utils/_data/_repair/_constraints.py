@@ -41,7 +41,9 @@ def kept_by(rule: Rule) -> str:
     """The kind of constraint that would keep a rule, empty where there is none."""
     if rule.kind == "orphans":
         # A key cannot refer to what refers to it: an order without items is no matter for a foreign key.
-        return "" if rule.values["column"] in rule.key else "a foreign key"
+        return "" if set(rule.values["column"]) == set(rule.key) else "a foreign key"
+    if rule.kind == "derived_total" and len(rule.key) > 1:
+        return ""
     return {"duplicates": "a unique index", "not_null": "NOT NULL", "derived_total": "a deferred trigger"}.get(rule.kind, "")
 
 
@@ -62,8 +64,8 @@ def _foreign_key(rule: Rule, _key_type: t.Callable[[str, str], str]) -> str:
     v, other = rule.values, rule.values["references"]
     if v.get("where") or other.get("where"):
         return ""
-    add = (f"ALTER TABLE {table(v['table'])} ADD CONSTRAINT {_name(rule)} FOREIGN KEY ({quoted(v['column'])})"
-           f" REFERENCES {table(other['table'])} ({quoted(other['column'])}) NOT VALID;\n")
+    add = (f"ALTER TABLE {table(v['table'])} ADD CONSTRAINT {_name(rule)} FOREIGN KEY ({', '.join(map(quoted, v['column']))})"
+           f" REFERENCES {table(other['table'])} ({', '.join(map(quoted, other['column']))}) NOT VALID;\n")
     return add + _validate(rule)
 
 
@@ -83,11 +85,12 @@ def _not_null(rule: Rule, _key_type: t.Callable[[str, str], str]) -> str:
 
 def _total(rule: Rule, key_type: t.Callable[[str, str], str]) -> str:
     v, of = rule.values, rule.values["of"]
+    [refers] = of["column"]
     return _TOTAL_TRIGGER.format(
         function=_name(rule), name=_name(rule), rule=rule.name, parent=table(v["table"]), child=table(of["table"]), key=quoted(rule.key[0]),
         key_type=key_type(v["table"], rule.key[0]), column=quoted(v["column"]), expression=of["expression"],
-        child_column=quoted(of["column"]), column_text=literal(v["column"]), child_text=literal(of["table"]), key_text=literal(rule.key[0]),
-        child_column_text=literal(of["column"]), parent_where=_and(v.get("where")), child_where=_and(of.get("where")))
+        child_column=quoted(refers), column_text=literal(v["column"]), child_text=literal(of["table"]), key_text=literal(rule.key[0]),
+        child_column_text=literal(refers), parent_where=_and(v.get("where")), child_where=_and(of.get("where")))
 
 
 _STATEMENTS: dict[str, t.Callable[[Rule, t.Callable[[str, str], str]], str]] = {
