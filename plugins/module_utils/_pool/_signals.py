@@ -198,7 +198,8 @@ def _of_preset(window: Window, name: str, texts: t.Sequence[tuple[str, str]], pr
         pending = _lowest(kept, "pending", key)
         if pending is None and "waited" in kept:  # some pools only count who has had to wait
             pending = _grown(kept, "waited", key) if most and active == most else 0.0
-        rows.append({"preset": name, "pool": "/".join(value.strip("/") for _label, value in sorted(key) if value.strip("/")), "active": active, "pending": pending,
+        called = "/".join(value.strip("/") for _label, value in sorted(key) if value.strip("/"))
+        rows.append({"preset": name, "pool": called, "active": active, "pending": pending,
                      "idle": _last(kept, "idle", key), "max": most, "timeouts": _grown(kept, "timeouts", key)})
     return [pool for pool in rows if pool["active"] is not None or pool["pending"] is not None]
 
