@@ -26,6 +26,7 @@ options:
     description:
       - The container; by default the one in the annotation C(kubectl.kubernetes.io/default-container), the one
         named like the workload, or the only one. Among several others, what is read is that of the one which was killed for its
-        memory, which declares the port of the metrics, or the first; a change is refused until one is named.
+        memory, which declares the port of the metrics, or the first; a change goes to none that was guessed and is refused until one is
+        named, unless it is of memory and only one was killed for it.
     type: str
 """

@@ -21,6 +21,8 @@ except ImportError:
 
 _NAME = re.compile(r"\s*([a-zA-Z_:][\w:]*)?\s*")
 _MATCHER = re.compile(r"""\s*(\w+)\s*(=~|!~|!=|=)\s*(?:"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)'|`([^`]*)`)\s*(?:,|$)""")
+#: what PromQL calls the name of a series among its labels
+NAME = "__name__"
 _ESCAPES = {"n": "\n", "t": "\t"}
 #: what Istio's proxy serves the application's metrics on, without mTLS
 ISTIO_MERGED = "15020, path /stats/prometheus"
@@ -49,13 +51,19 @@ class Series:
 
     @classmethod
     def parse(cls, text: str) -> "Series":
-        """From ``name`` or ``name{label="value",other=~"regex"}``, with the operators of PromQL; anything else is refused."""
+        """From ``name`` or ``name{label="value",other=~"regex"}``, with the operators of PromQL; anything else is refused.
+
+        The name may be a condition too: ``{__name__=~"regex"}``.
+        """
         found = _NAME.match(text)
         name, position = (found[1], found.end()) if found else (None, 0)
         inside = text[position:].strip()
-        if not name or (inside and not (inside.startswith("{") and inside.endswith("}"))):
+        if inside and not (inside.startswith("{") and inside.endswith("}")):
             raise _no_series(text)
-        return cls(name, tuple(_matchers(text, inside[1:-1].strip())))
+        matchers = tuple(_matchers(text, inside[1:-1].strip()))
+        if not name and not any(matcher.label == NAME for matcher in matchers):
+            raise _no_series(text)
+        return cls(name or "", matchers)
 
     @classmethod
     def exactly(cls, name: str, **labels: str) -> "Series":
@@ -120,7 +128,10 @@ class Samples:
 
     def matching(self, wanted: Series) -> list[t.Any]:
         """The samples of a series."""
-        return [sample for sample in self._named.get(wanted.name, ()) if all(matcher.holds(sample.labels) for matcher in wanted.matchers)]
+        by_name = [matcher for matcher in wanted.matchers if matcher.label == NAME]
+        names = [wanted.name] if wanted.name else [name for name in self._named if all(matcher.holds({NAME: name}) for matcher in by_name)]
+        return [sample for name in names for sample in self._named.get(name, ())
+                if all(matcher.holds(sample.labels) for matcher in wanted.matchers if matcher.label != NAME)]
 
     def has(self, prefix: str) -> bool:
         """Whether any series begins so."""

@@ -81,10 +81,10 @@ def pods(cluster: Cluster, workload: Json) -> list[Json]:
 def owned(cluster: Cluster, workload: Json, found: t.Sequence[Json]) -> list[Json]:
     """Those of the pods that belong to the workload, by their owner references.
 
-    A Deployment's pods belong to its ReplicaSets. These are asked for only where a name does not tell; one that cannot be read
-    leaves the pod to its labels.
+    A Deployment's pods belong to its ReplicaSets. These are asked for only where a name does not tell; without them a pod is left
+    to its labels.
     """
-    meta, mine = workload["metadata"], t.cast(dict[str, bool], {})
+    meta, made = workload["metadata"], t.cast(list[dict[str, bool]], [])
 
     def belongs(pod: Json) -> bool:
         owner = _controller(pod)
@@ -92,12 +92,11 @@ def owned(cluster: Cluster, workload: Json, found: t.Sequence[Json]) -> list[Jso
             return False
         if owner.get("kind") != "ReplicaSet":
             return owner.get("uid") == meta.get("uid")
-        name = owner["name"]
-        if name == f"{meta['name']}-{pod['metadata'].get('labels', {}).get('pod-template-hash')}":
+        if owner["name"] == f"{meta['name']}-{pod['metadata'].get('labels', {}).get('pod-template-hash')}":
             return True
-        if name not in mine:
-            mine[name] = _is_replica_set_of(cluster, workload, name)
-        return mine[name]
+        if not made:
+            made.append(_replica_sets(cluster, workload))
+        return made[0].get(owner["name"], True)
 
     return [pod for pod in found if belongs(pod)]
 
@@ -162,11 +161,17 @@ def main_container(workload: Json, wanted: str | None = None, pods: t.Sequence[J
     return (serving or names)[0]
 
 
-def container_to_change(workload: Json, wanted: str | None = None) -> str:
-    """The container that a change goes to; refused where it would have to be guessed among several."""
+def container_to_change(workload: Json, wanted: str | None = None, pods: t.Callable[[], t.Sequence[Json]] = tuple) -> str:
+    """The container that a change goes to; refused where it would have to be guessed among several.
+
+    :param pods: of the workload, for a change of memory: the only container that was killed for it is not guessed.
+    """
     certain = _singled_out(workload, wanted)
     if certain:
         return certain
+    killed = {name for pod in pods() for name, _at in kills(pod)} & set(container_names(workload))
+    if len(killed) == 1:
+        return killed.pop()
     raise InvalidInput(f"{workload['metadata']['name']} has several containers ({', '.join(container_names(workload))}), and none is called like "
                        "it: a change goes to none that was guessed.",
                        "Name one with container (in a runbook: ROLE_container, such as memory_leak_container). Nothing was changed.")
@@ -229,14 +234,17 @@ def _controller(pod: Json) -> Json | None:
     return next((owner for owner in owners if owner.get("controller")), owners[0] if owners else None)
 
 
-def _is_replica_set_of(cluster: Cluster, workload: Json, name: str) -> bool:
+def _replica_sets(cluster: Cluster, workload: Json) -> dict[str, bool]:
+    """Whether each ReplicaSet that has the workload's labels is the workload's; empty without permission."""
+    meta = workload["metadata"]
     try:
-        found = cluster.get("ReplicaSet", workload["metadata"]["namespace"], name)
+        found = cluster.list("ReplicaSet", meta["namespace"], labelSelector=selector(workload))
     except ClusterError as error:
-        if error.status in (403, 404):
-            return True
+        if error.status == 403:
+            return {}
         raise
-    return any(owner.get("uid") == workload["metadata"].get("uid") for owner in found["metadata"].get("ownerReferences") or [])
+    return {item["metadata"]["name"]: any(owner.get("uid") == meta.get("uid") for owner in item["metadata"].get("ownerReferences") or [])
+            for item in found}
 
 
 def _expression(expression: t.Mapping[str, t.Any]) -> str:

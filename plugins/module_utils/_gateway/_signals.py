@@ -258,10 +258,14 @@ def _shares(route: str, requests: float, failed: float, meant: float) -> Json:
             "error_share": errors / requests if requests else 0.0}
 
 
+def _none(facts: Json) -> str:
+    return "there were no requests" if facts.get("preset") else "not measured"
+
+
 def _error_share(facts: Json, threshold: float) -> Signal:
     share = facts["error_share"]
     if not facts["requests"]:
-        return Signal("error_share", None, threshold, False, "failed requests: there were no requests")
+        return Signal("error_share", None, threshold, False, f"failed requests: {_none(facts)}")
     text = (f"{share:.1%} of {facts['requests']:.0f} requests in {facts['seconds']:.0f} s failed with 502, 503 or 504 "
             f"(threshold {threshold:.0%})")
     worst = facts["routes"][0] if facts["routes"] else None
@@ -300,7 +304,7 @@ def _highest(name: str, what: str, of: str, pods: t.Sequence[Json], key: str, th
 def _response(facts: Json, threshold: float) -> Signal:
     p95 = facts["p95_seconds"]
     if p95 is None:
-        why = "not measured" if facts["requests"] else "there were no requests"
+        why = "not measured" if facts["requests"] else _none(facts)
         return Signal("response_seconds", None, threshold, False, f"response time: {why}")
     return Signal("response_seconds", p95, threshold, p95 > threshold,
                   f"95 % of what was served took up to {p95:.2f} s (threshold {threshold:g} s)")

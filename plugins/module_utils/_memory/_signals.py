@@ -21,6 +21,8 @@ from ansible_collections.sre.runbooks.plugins.module_utils._evidence._store impo
 
 #: the pools that hold old objects: Serial, Parallel, CMS, G1, ZGC, Shenandoah, Epsilon, OpenJ9
 _OLD = "(?!.*Young).*([Oo]ld|[Tt]enured|ZHeap|Shenandoah|Epsilon Heap).*"
+#: what collectors count beside their pauses, while the application runs
+_CONCURRENT = ".*(Cycles|Concurrent GC).*"
 #: concept -> series to try in order: Micrometer, the Prometheus Java client and the JMX exporter (1.x, then 0.x), OpenTelemetry; then
 #: what Go, Node.js, .NET and Python say. docs/metrics.md shows an exposition of each.
 JVM_SERIES: dict[str, tuple[str, ...]] = {
@@ -31,7 +33,8 @@ JVM_SERIES: dict[str, tuple[str, ...]] = {
                 "jvm_gc_max_data_size_bytes"),
     "heap_used": ('jvm_memory_used_bytes{area="heap"}', 'jvm_memory_bytes_used{area="heap"}', 'jvm_memory_used_bytes{jvm_memory_type="heap"}'),
     "heap_max": ('jvm_memory_max_bytes{area="heap"}', 'jvm_memory_bytes_max{area="heap"}', 'jvm_memory_limit_bytes{jvm_memory_type="heap"}'),
-    "gc_seconds": ("jvm_gc_pause_seconds_sum", "jvm_gc_collection_seconds_sum", "jvm_gc_duration_seconds_sum", "go_gc_duration_seconds_sum",
+    "gc_seconds": ("jvm_gc_pause_seconds_sum", f'jvm_gc_collection_seconds_sum{{gc!~"{_CONCURRENT}"}}',
+                   f'jvm_gc_duration_seconds_sum{{jvm_gc_name!~"{_CONCURRENT}"}}', "go_gc_duration_seconds_sum",
                    "nodejs_gc_duration_seconds_sum", "v8js_gc_duration_seconds_sum", "dotnet_gc_pause_time_seconds_total"),
     "rss": ("process_resident_memory_bytes", "dotnet_process_memory_working_set_bytes"),
 }

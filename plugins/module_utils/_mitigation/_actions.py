@@ -77,7 +77,7 @@ def restart(request: Request) -> t.Iterator[Planned]:
 def resources(request: Request) -> t.Iterator[Planned]:
     """Limits and requests of one container (``limits`` and ``requests``: resource name -> quantity)."""
     target, current = request.workload()
-    container = _workload.container_to_change(current, request.params.get("container"))
+    container = _workload.container_to_change(current, request.params.get("container"), lambda: _workload.pods(request.cluster, current))
     base = f"{_workload.container_path(current, container)}.resources"
     wanted = {f"{base}.{_fields.join(group, name)}": str(quantity)
               for group in ("limits", "requests") for name, quantity in (request.params.get(group) or {}).items()}

@@ -66,16 +66,16 @@ PRESETS: dict[str, Preset] = {
     "c3p0": Preset({"active": "com_mchange_v2_c3p0_PooledDataSource_numBusyConnectionsDefaultUser",
                     "idle": "com_mchange_v2_c3p0_PooledDataSource_numIdleConnectionsDefaultUser",
                     "pending": "com_mchange_v2_c3p0_PooledDataSource_numThreadsAwaitingCheckoutDefaultUser",
-                    "max": "com_mchange_v2_c3p0_PooledDataSource_maxPoolSize"}, ("name", "identityToken")),
-    "commons_pool2": Preset({"active": "commons_pool2_num_active", "idle": "commons_pool2_num_idle", "pending": "commons_pool2_num_waiters"}, ("name",)),
-    "dbcp2": Preset({"active": "org_apache_commons_pool2_GenericObjectPool_NumActive", "idle": "org_apache_commons_pool2_GenericObjectPool_NumIdle",
-                     "pending": "org_apache_commons_pool2_GenericObjectPool_NumWaiters",
-                     "max": "org_apache_commons_pool2_GenericObjectPool_MaxTotal"}, ("name",)),
-    # its own pool, and DBCP2 as a resource of the container
-    "tomcat": Preset({"active": ("tomcat_jdbc_ConnectionPool_Active", "Catalina_DataSource_numActive"),
-                      "idle": ("tomcat_jdbc_ConnectionPool_Idle", "Catalina_DataSource_numIdle"),
-                      "pending": "tomcat_jdbc_ConnectionPool_WaitCount",
-                      "max": ("tomcat_jdbc_ConnectionPool_MaxActive", "Catalina_DataSource_maxTotal")}, ("name", "context")),
+                    "max": "com_mchange_v2_c3p0_PooledDataSource_maxPoolSize"}, ("name",)),
+    # by the JMX exporter; DBCP2 as a resource of Tomcat is called Catalina's
+    "dbcp2": Preset({"active": ('org_apache_commons_dbcp2_BasicDataSource_NumActive{connectionpool="connections"}', "Catalina_DataSource_numActive"),
+                     "idle": ('org_apache_commons_dbcp2_BasicDataSource_NumIdle{connectionpool="connections"}', "Catalina_DataSource_numIdle"),
+                     "pending": 'org_apache_commons_dbcp2_BasicDataSource_NumWaiters{connectionpool="connections"}',
+                     "max": ('org_apache_commons_dbcp2_BasicDataSource_MaxTotal{connectionpool="connections"}', "Catalina_DataSource_maxTotal")},
+                    ("name", "context")),
+    # Tomcat's own pool; the JMX exporter puts the pool's name into the series' name where its bean begins with it
+    "tomcat": Preset({concept: f'{{__name__=~"tomcat_jdbc_.+_{attribute}",type=~"(ConnectionPool)?"}}' for concept, attribute in (
+        ("active", "Active"), ("idle", "Idle"), ("pending", "WaitCount"), ("max", "MaxActive"))}, ("name", "context")),
     # Spring Boot's view of HikariCP, Tomcat and DBCP2 alike; it does not say who waits.
     "spring_jdbc": Preset({"active": "jdbc_connections_active", "idle": "jdbc_connections_idle", "max": "jdbc_connections_max"}, ("name",)),
     "sqlalchemy": Preset({"active": "sqlalchemy_pool_checked_out", "idle": "sqlalchemy_pool_checked_in", "max": "sqlalchemy_pool_size"}, ("pool",)),
@@ -198,7 +198,8 @@ def _of_preset(window: Window, name: str, texts: t.Sequence[tuple[str, str]], pr
         pending = _lowest(kept, "pending", key)
         if pending is None and "waited" in kept:  # some pools only count who has had to wait
             pending = _grown(kept, "waited", key) if most and active == most else 0.0
-        rows.append({"preset": name, "pool": "/".join(value for _label, value in sorted(key) if value), "active": active, "pending": pending,
+        called = "/".join(value.strip("/") for _label, value in sorted(key) if value.strip("/"))
+        rows.append({"preset": name, "pool": called, "active": active, "pending": pending,
                      "idle": _last(kept, "idle", key), "max": most, "timeouts": _grown(kept, "timeouts", key)})
     return [pool for pool in rows if pool["active"] is not None or pool["pending"] is not None]
 
@@ -226,6 +227,8 @@ def _by_pool(samples: Samples | None, series: Series, labels: tuple[str, ...] | 
     found: dict[Key, float] = {}
     for sample in samples.matching(series) if samples else ():
         own = {(renamed or {}).get(label, label): value for label, value in sample.labels.items()}
+        if not series.name:  # the part of the name that all concepts share
+            own["name"] = own.get("name") or sample.name.rpartition("_")[0]
         key = frozenset((label, value) for label, value in own.items()
                         if (label in labels if labels is not None else label not in series.chosen_by))
         found[key] = found.get(key, 0.0) + sample.value

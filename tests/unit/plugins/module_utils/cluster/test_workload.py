@@ -38,7 +38,8 @@ def test_pods_belong_to_whom_their_owner_says(kind):
         api.add(pod("a", mine), pod("b", other), bare)
         assert [item["metadata"]["name"] for item in _workload.pods(api.cluster, mine)] == (["a"] if kind != "Deployment" else ["a", "b"])
         if kind == "Deployment":  # b's ReplicaSet cannot be read; as soon as it can, it tells
-            api.add({"kind": "ReplicaSet", "metadata": {"name": "canary-abc", "namespace": "shop", "ownerReferences": [{"uid": "uid-canary"}]}})
+            api.add({"kind": "ReplicaSet", "metadata": {"name": "canary-abc", "namespace": "shop", "labels": {"app": "checkout"},
+                                                        "ownerReferences": [{"uid": "uid-canary"}]}})
             assert [item["metadata"]["name"] for item in _workload.pods(api.cluster, mine)] == ["a"]
 
 
@@ -57,10 +58,15 @@ def test_a_change_goes_to_no_container_that_was_guessed():
         _workload.container_to_change(two("proxy", "app"))
 
 
-def test_the_container_that_was_killed_is_looked_at():
+def test_the_container_that_was_killed_is_looked_at_and_changed():
     workload = two("proxy", "app")
-    killed = pod("a", workload)
+    killed, both = pod("a", workload), pod("b", workload)
     killed["status"]["containerStatuses"][1].update(KILLED)
+    for status in both["status"]["containerStatuses"]:
+        status.update(KILLED)
+    assert _workload.container_to_change(workload, None, lambda: [killed]) == "app"
+    with pytest.raises(InvalidInput, match="several containers"):
+        _workload.container_to_change(workload, None, lambda: [both])
     assert _workload.main_container(workload, None, [killed]) == "app"
     assert _workload.kills(killed) == [("app", "2026-11-28T00:30:00Z")]
 

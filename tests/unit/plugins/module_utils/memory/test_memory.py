@@ -167,6 +167,12 @@ def test_other_runtimes(text, runtime, rss, gc):
     assert (found["runtime"], found["rss"], found["gc_seconds"], found["old_used"]) == (runtime, rss, gc, None)
 
 
+@pytest.mark.parametrize("label", ["jvm_gc_collection_seconds_sum{gc=", "jvm_gc_duration_seconds_sum{jvm_gc_name="])
+def test_what_a_collector_does_beside_the_application_is_no_pause(label):
+    seconds = {"ZGC Cycles": 9, "ZGC Pauses": 1, "ZGC Major Cycles": 9, "Shenandoah Cycles": 9, "G1 Concurrent GC": 9, "G1 Young Generation": 1}
+    assert heap("".join(f'{label}"{name}"}} {value}\n' for name, value in seconds.items()))["gc_seconds"] == 2
+
+
 def measure(api, name=None, since="2026-11-28T00:00:00Z", port=0):
     source = _signals.Source(Target("shop", "Deployment", "checkout"), name, port, "/metrics", _signals.series_of({}))
     return _signals.measure(api.cluster, source, _signals.Thresholds(), since, 0)

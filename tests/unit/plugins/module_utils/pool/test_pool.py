@@ -62,10 +62,16 @@ PRESETS = {
     'pgxpool_acquired_conns{db_name="p"} 9\npgxpool_max_conns{db_name="p"} 10\npgxpool_empty_acquire{db_name="p"} 5': (9, 10, 0),
     'com_mchange_v2_c3p0_PooledDataSource_numBusyConnectionsDefaultUser{name="p"} 9\ncom_mchange_v2_c3p0_PooledDataSource_maxPoolSize{name="p"} 10\n'
     'com_mchange_v2_c3p0_PooledDataSource_numThreadsAwaitingCheckoutDefaultUser{name="p"} 4': (9, 10, 4),
-    'org_apache_commons_pool2_GenericObjectPool_NumActive{name="p"} 9\norg_apache_commons_pool2_GenericObjectPool_MaxTotal{name="p"} 10\n'
-    'org_apache_commons_pool2_GenericObjectPool_NumWaiters{name="p"} 4': (9, 10, 4),
+    'org_apache_commons_dbcp2_BasicDataSource_NumActive{connectionpool="connections",name="p"} 9\n'
+    'org_apache_commons_dbcp2_BasicDataSource_MaxTotal{connectionpool="connections",name="p"} 10\n'
+    'org_apache_commons_dbcp2_BasicDataSource_NumWaiters{connectionpool="connections",name="p"} 4\n'
+    'org_apache_commons_dbcp2_BasicDataSource_NumActive{name="p"} 9\norg_apache_commons_dbcp2_BasicDataSource_MaxTotal{name="p"} 10': (9, 10, 4),
+    'Catalina_DataSource_numActive{name="jdbc/p"} 9\nCatalina_DataSource_maxTotal{name="jdbc/p"} 10': (9, 10, None),
     'tomcat_jdbc_ConnectionPool_Active{name="p"} 9\ntomcat_jdbc_ConnectionPool_MaxActive{name="p"} 10\n'
     'tomcat_jdbc_ConnectionPool_WaitCount{name="p"} 4': (9, 10, 4),
+    'tomcat_jdbc_jdbc_a_Active{type="ConnectionPool",context="/"} 9\ntomcat_jdbc_jdbc_a_MaxActive{type="ConnectionPool",context="/"} 10\n'
+    'tomcat_jdbc_jdbc_a_WaitCount{type="ConnectionPool",context="/"} 4\ntomcat_jdbc_jdbc_a_NumActive{type="ConnectionPool",context="/"} 9\n'
+    'tomcat_jdbc_jdbc_b_Active{type="ConnectionPool",context="/"} 1\ntomcat_jdbc_jdbc_b_MaxActive{type="ConnectionPool",context="/"} 10': (9, 10, 4),
     'jdbc_connections_active{name="dataSource"} 9\njdbc_connections_max{name="dataSource"} 10\njdbc_connections_idle{name="dataSource"} 1': (9, 10, None),
     'jdbc_connections_active{name="dataSource"} 9\njdbc_connections_max{name="dataSource"} 10\n'
     'hikaricp_connections_active{pool="p"} 9\nhikaricp_connections_max{pool="p"} 10\nhikaricp_connections_pending{pool="p"} 4': (9, 10, 4),
