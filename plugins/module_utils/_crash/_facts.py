@@ -110,7 +110,7 @@ def _tell_fates(sheet: FactSheet, seen: Seen) -> None:
     sheet.known("sidecars_failing", [fate.container.place for fate in seen.fates if fate.container.part == _pods.SIDECAR], STATUS)
     sheet.known("ends", [_end_row(seen.look, fate) for fate in seen.fates], STATUS)
     codes = [str(fate.container.last_end.exit_code) for fate in seen.fates if fate.container.last_end and fate.kind in (
-        _fates.CRASHED, _fates.NATIVE, _fates.START, _fates.TERMINATED)]
+        _fates.CRASHED, _fates.NATIVE, _fates.START, _fates.TERMINATED, _fates.ZERO)]
     _known_or(sheet, "exit_code", int(_fates.most_common(codes)) if codes and "None" not in codes else None, STATUS, "no container ended by itself")
     lives = [fate.container.last_end.life for fate in seen.fates if fate.container.last_end and fate.container.last_end.life is not None]
     _known_or(sheet, "longest_life", float(max(lives)) if lives else None, STATUS, "no container has ended", "s")
