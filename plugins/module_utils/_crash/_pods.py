@@ -140,9 +140,16 @@ def was_well(pod: Json, now: datetime.datetime) -> bool:
     ended = [container for container in containers(pod) if container.restarts and container.last_end]
     if not ended:
         return ready.get("status") == "True" and seconds_since(ready.get("lastTransitionTime") or started, now) >= SETTLED
-    age = seconds_since(started, now)
     explained = max(_explained(container) for container in ended)
-    return age - explained > max(2 * SETTLED, explained / 2)
+    return _ever_ready(pod, started) and seconds_since(started, now) - explained > max(2 * SETTLED, explained / 2)
+
+
+def _ever_ready(pod: Json, started: str) -> bool:
+    """Whether a pod is or was ready, if only for a flash: the condition is false from the start, and then does not move until it is true."""
+    ready = condition(pod, "Ready")
+    begins = [started, *(condition(pod, kind).get("lastTransitionTime") or started for kind in ("PodScheduled", "Initialized"))]
+    moved = ready.get("lastTransitionTime") or started
+    return ready.get("status") == "True" or (moment(moved) - max(map(moment, begins))).total_seconds() > 1
 
 
 def _explained(container: Container) -> float:

@@ -14,14 +14,15 @@ from ansible_collections.sre.runbooks.plugins.module_utils._diagnosis import _fa
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 TABLES = {path.parents[1].name: yaml.safe_load(path.read_text()) for path in sorted((ROOT / "roles").glob("*/files/causes.yml"))}
 FILES = {name: pathlib.Path(__file__).parent / f"{name}.yml" for name in TABLES}
-STORIES = [(name, story) for name, path in FILES.items() if path.is_file() for story in yaml.safe_load(path.read_text())["stories"]]
+TOLD = {name: yaml.safe_load(path.read_text()) for name, path in FILES.items() if path.is_file()}
+STORIES = [(name, story) for name, told in TOLD.items() for story in told["stories"]]
 RULES = {name: _rules.load([table]) for name, table in TABLES.items()}
 
 
 def facts(name, story):
     """The defaults of a file of stories, and what its story says otherwise."""
     sheet = _facts.FactSheet()
-    for fact, value in {**yaml.safe_load(FILES[name].read_text())["defaults"], **story.get("facts", {})}.items():
+    for fact, value in {**TOLD[name]["defaults"], **story.get("facts", {})}.items():
         if isinstance(value, dict):
             sheet.unknown(fact, value["not_known"])
         else:
@@ -55,7 +56,7 @@ def test_every_cause_has_a_story_in_which_it_holds(name):
 @pytest.mark.parametrize("name", TABLES)
 def test_every_declared_fact_is_gathered_in_the_stories_and_the_other_way_round(name):
     declared = {fact for fact, item in RULES[name].names.items() if item.value is None}
-    assert declared == set(yaml.safe_load(FILES[name].read_text())["defaults"])
+    assert declared == set(TOLD[name]["defaults"])
 
 
 @pytest.mark.parametrize("name", TABLES)
