@@ -16,7 +16,7 @@ DRILL_TESTS := $(AS_ROOT) pytest -vv --durations=5
 SCENARIOS := $(notdir $(patsubst %/molecule.yml,%,$(wildcard extensions/molecule/*/molecule.yml)))
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint architecture unit database analysis sanity docs package molecule drills lab-up lab-down bench bench-consistency bench-heap bench-logs clean
+.PHONY: help venv demo test lint architecture causes unit database analysis sanity docs package molecule drills lab-up lab-down bench bench-consistency bench-heap bench-logs clean
 
 help: ## This list
 	@sed -nE 's/^([a-z%-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -45,10 +45,14 @@ lint: venv ## ruff, the order of the packages, and ansible-lint (production prof
 	ruff check
 	$(WITH_COLLECTION) lint-imports --no-cache --no-logo
 	$(WITH_COLLECTION) .venv/bin/python tests/tools/architecture.py
+	$(WITH_COLLECTION) .venv/bin/python tests/tools/causes.py
 	ansible-lint --offline
 
 architecture: venv ## Draw the packages anew in docs/architecture.md
 	$(WITH_COLLECTION) .venv/bin/python tests/tools/architecture.py --write
+
+causes: venv ## Write docs/causes.md anew from the tables of causes
+	$(WITH_COLLECTION) .venv/bin/python tests/tools/causes.py --write
 
 sanity: venv ## ansible-test sanity, every test, no ignore file
 	tests/tools/sanity.sh

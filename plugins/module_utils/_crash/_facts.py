@@ -110,7 +110,7 @@ def _tell_fates(sheet: FactSheet, seen: Seen) -> None:
     sheet.known("sidecars_failing", [fate.container.place for fate in seen.fates if fate.container.part == _pods.SIDECAR], STATUS)
     sheet.known("ends", [_end_row(seen.look, fate) for fate in seen.fates], STATUS)
     codes = [str(fate.container.last_end.exit_code) for fate in seen.fates if fate.container.last_end and fate.kind in (
-        _fates.CRASHED, _fates.NATIVE, _fates.START, _fates.TERMINATED)]
+        _fates.CRASHED, _fates.NATIVE, _fates.START, _fates.TERMINATED, _fates.ZERO)]
     _known_or(sheet, "exit_code", int(_fates.most_common(codes)) if codes and "None" not in codes else None, STATUS, "no container ended by itself")
     lives = [fate.container.last_end.life for fate in seen.fates if fate.container.last_end and fate.container.last_end.life is not None]
     _known_or(sheet, "longest_life", float(max(lives)) if lives else None, STATUS, "no container has ended", "s")
@@ -128,14 +128,14 @@ def _end_row(look: Look, fate: Fate) -> Json:
 def _tell_images(sheet: FactSheet, seen: Seen) -> None:
     fates = [fate for fate in seen.fates if fate.kind == _fates.IMAGE]
     sheet.known("images_missing", list(dict.fromkeys(fate.container.image for fate in fates)), STATUS)
-    _tell_message(sheet, "pull", [fate.message for fate in fates], _messages.pull, STATUS, "no image is waited for")
+    _tell_message(sheet, "pull", [fate.message for fate in fates], _messages.pull, STATUS)
 
 
 def _tell_starts(sheet: FactSheet, seen: Seen) -> None:
     fates = [fate for fate in seen.fates if fate.kind == _fates.START]
     words = {words.container.place: words.reading.line for words in seen.words}
     messages = [fate.message or words.get(fate.container.place, "") for fate in fates]
-    _tell_message(sheet, "start", messages, _messages.start, STATUS, "every container could be started")
+    _tell_message(sheet, "start", messages, _messages.start, STATUS)
 
 
 def _tell_probes(sheet: FactSheet, seen: Seen) -> None:
@@ -158,12 +158,12 @@ def _tell_probes(sheet: FactSheet, seen: Seen) -> None:
     sheet.known("probe_threshold", int(spec.get(f"{probe}Probe", {}).get("failureThreshold", 3)), "pod template")
     _known_or(sheet, "probe_message", message or None, EVENTS, "no event of the failed probe is left")
     _known_or(sheet, "probe_failure", _messages.probe(message) if message else None, EVENTS, "no event of the failed probe is left")
-    _known_or(sheet, "probe_status", _messages.probe_status(message), EVENTS, "the probe got no HTTP status")
+    _known_or(sheet, "probe_status", (_messages.probe_status(message) or 0) if message else None, EVENTS, "no event of the failed probe is left")
     sheet.known("probe_budget", budget(spec.get(f"{probe}Probe", {})), "pod template", "s")
     sheet.known("has_startup_probe", "startupProbe" in spec, "pod template")
     life = container.last_end.life if container.last_end else None
     _known_or(sheet, "probe_life", life, STATUS, "the container has not ended yet", "s")
-    sheet.known("probed_was_ready", any(_pods.was_ready(item) for item in seen.failing if item["metadata"]["name"] == container.pod), STATUS)
+    sheet.known("probed_was_ready", any(_pods.was_well(item, look.at) for item in seen.failing if item["metadata"]["name"] == container.pod), STATUS)
 
 
 def budget(probe: Json) -> float:
@@ -175,7 +175,7 @@ def _tell_scheduling(sheet: FactSheet, seen: Seen) -> None:
     pending = [(pod, condition.get("message") or condition.get("reason") or "") for pod in seen.failing
                if (condition := _pods.condition(pod, "PodScheduled")).get("status") == "False"]
     sheet.known("without_node", [pod["metadata"]["name"] for pod, _message in pending], STATUS)
-    _known_or(sheet, "scheduling_message", pending[-1][1] if pending else None, STATUS, "every pod has a node")
+    sheet.known("scheduling_message", pending[-1][1] if pending else "", STATUS)
     reasons = list(dict.fromkeys(reason for _pod, message in pending for reason in _messages.scheduling(message)))
     sheet.known("scheduling_problems", reasons, STATUS)
     claims = [event.get("message") or "" for event in seen.look.events or () if event["involvedObject"].get("kind") == "PersistentVolumeClaim"
@@ -189,7 +189,7 @@ def _tell_scheduling(sheet: FactSheet, seen: Seen) -> None:
 def _tell_refusals(sheet: FactSheet, seen: Seen) -> None:
     reason = _signals.refusal(seen.look)
     sheet.known("pods_refused", bool(reason), "workload status and events")
-    _tell_message(sheet, "refusal", [reason] if reason else [], _messages.refusal, "workload status and events", "no pod is refused")
+    _tell_message(sheet, "refusal", [reason] if reason else [], _messages.refusal, "workload status and events")
 
 
 def _tell_set_up(sheet: FactSheet, seen: Seen) -> None:
@@ -209,12 +209,12 @@ def _tell_set_up(sheet: FactSheet, seen: Seen) -> None:
     messages = [message for lines in told.values() for message in lines]
     messages = [message for message in messages if _messages.mount(message) != "timeout"] or messages  # a time-out says least
     sheet.known("without_volume", [name for name, lines in told.items() if lines], EVENTS)
-    _tell_message(sheet, "mount", messages, _messages.mount, EVENTS, "every volume is mounted")
-    _known_or(sheet, "mount_volume", _messages.volume(messages[-1]) if messages else None, EVENTS, "every volume is mounted")
+    _tell_message(sheet, "mount", messages, _messages.mount, EVENTS)
+    sheet.known("mount_volume", _messages.volume(messages[-1]) if messages else "", EVENTS)
     networks = {pod["metadata"]["name"]: event.get("message") or "" for pod in waiting
                 for event in look.events_of(pod["metadata"]["name"], *_signals.SANDBOX_EVENTS)}
     sheet.known("without_network", list(networks), EVENTS)
-    _known_or(sheet, "network_message", next(reversed(networks.values()), None), EVENTS, "every pod has its network")
+    sheet.known("network_message", next(reversed(networks.values()), ""), EVENTS)
 
 
 def _tell_missing(sheet: FactSheet, seen: Seen) -> None:
@@ -280,10 +280,10 @@ def _tell_releases(sheet: FactSheet, seen: Seen) -> None:
     look = seen.look
     if not look.revisions:
         for name in ("revision", "revisions", "wanted_since", "wanted_for", "release_changes", "previous_stood", "current_ever_ready", "good_revision",
-                     "unusable_revisions"):
+                     "previous_revision", "previous_complete", "unusable_revisions"):
             sheet.unknown(name, "the cluster has no revisions of it", RELEASES)
         return
-    since, stood, good = _releases.wanted_since(look), _releases.previous_stood(look), _releases.good(look, seen.inventory)
+    since, stood, way = _releases.wanted_since(look), _releases.previous_stood(look), _releases.way_back(look, seen.inventory)
     sheet.known("revision", _revisions.number(_releases.current(look)), RELEASES)
     sheet.known("revisions", len(look.revisions), RELEASES)
     sheet.known("release_changes", _releases.changes(look), RELEASES)
@@ -291,18 +291,20 @@ def _tell_releases(sheet: FactSheet, seen: Seen) -> None:
     _known_or(sheet, "wanted_for", _pods.seconds_since(since, look.at) if since else None, RELEASES, "it is not known since when it is wanted", "s")
     _known_or(sheet, "previous_stood", stood, RELEASES, "there is no earlier revision, or it was used more than once", "s")
     _known_or(sheet, "current_ever_ready", _releases.current_ever_ready(look), RELEASES, "none of its pods is there, and its controller does not tell")
-    _known_or(sheet, "good_revision", good.number, RELEASES, good.because or "nothing tells")
-    sheet.known("unusable_revisions", list(good.unusable), RELEASES)
+    _known_or(sheet, "good_revision", way.good, RELEASES, way.because or "nothing tells")
+    _known_or(sheet, "previous_complete", way.complete, RELEASES, way.because or "no earlier one runs something else, or what it needs is not told")
+    sheet.known("previous_revision", _releases.previous(look), RELEASES)
+    sheet.known("unusable_revisions", list(way.unusable), RELEASES)
 
 
 def _tell_logs(sheet: FactSheet, seen: Seen, cluster: Cluster) -> None:
     ended = {fate.container.place: fate.kind for fate in seen.fates}
     read = [words for words in seen.words if not words.error]
-    names = ("log_problem", "log_line", "log_container", "dependency", "dependency_is_service", "dependency_ready")
     if not read:
-        why = next((words.error for words in seen.words if words.error), "no container has ended")
-        for name in names:
-            sheet.unknown(name, why, LOGS)
+        lost = next((words.error for words in seen.words), "")
+        for name, nothing in (("log_problem", "none"), ("log_line", ""), ("log_container", ""), ("dependency", "")):
+            _known_or(sheet, name, None if lost else nothing, LOGS, lost)
+        _tell_dependency(sheet, seen, cluster, "")
         return
     # What ended by itself says why; what a probe killed may say what it waited for.
     chosen = [words for words in read if ended.get(words.container.place) in (_fates.CRASHED, _fates.NATIVE)] or read
@@ -312,7 +314,7 @@ def _tell_logs(sheet: FactSheet, seen: Seen, cluster: Cluster) -> None:
     sheet.known("log_line", words.reading.line, f"log of {words.container.place}")
     sheet.known("log_container", words.container.place, LOGS)
     address = next((words.reading.dependency for words in chosen if words.reading.problem == problem and words.reading.dependency), "")
-    _known_or(sheet, "dependency", address or None, LOGS, "no line of the log names one")
+    sheet.known("dependency", address, LOGS)
     _tell_dependency(sheet, seen, cluster, address)
 
 
@@ -339,12 +341,12 @@ def _tell_dependency(sheet: FactSheet, seen: Seen, cluster: Cluster, address: st
     _known_or(sheet, "dependency_ready", ready, NAMESPACE, why)
 
 
-def _tell_message(sheet: FactSheet, name: str, messages: t.Sequence[str], classify: t.Callable[[str], str], source: str, nothing: str) -> None:
-    """``<name>_problem``, the most frequent of some messages, and ``<name>_message``, the newest of that kind."""
+def _tell_message(sheet: FactSheet, name: str, messages: t.Sequence[str], classify: t.Callable[[str], str], source: str) -> None:
+    """``<name>_problem``, the most frequent of some messages (``none`` without any), and ``<name>_message``, the newest of that kind."""
     problem = _fates.most_common(map(classify, messages))
     message = next((message for message in reversed(messages) if classify(message) == problem), "")
-    _known_or(sheet, f"{name}_problem", problem or None, source, nothing)
-    _known_or(sheet, f"{name}_message", message or None, source, nothing)
+    sheet.known(f"{name}_problem", problem or "none", source)
+    sheet.known(f"{name}_message", message, source)
 
 
 def _known_or(sheet: FactSheet, name: str, value: t.Any, source: str, because: str, unit: str = "") -> None:

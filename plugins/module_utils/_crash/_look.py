@@ -18,6 +18,8 @@ from ansible_collections.sre.runbooks.plugins.module_utils._crash._pods import C
 
 #: events of one namespace that are looked at; the API server gives them in no order of time
 MOST_EVENTS = "5000"
+#: seconds between a kill and the end that it causes: clocks apart, the time that a process may take to stop, events that are told seldom
+SECONDS_OF_CLOCKS, SHORTLY, SELDOM = 5.0, 120.0, 900.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,7 +84,7 @@ class Look:
         for event in self.events or ():
             killed = _messages.killed_by_probe(event.get("message") or "") if event.get("reason") == "Killing" else None
             container = killed and by_place.get((event["involvedObject"].get("name"), killed[0]))
-            if killed and container and (since is None or _pods.moment(event_time(event)) >= since):
+            if killed and container and (since is None or _pods.moment(event_time(event)) >= since) and _explains(event, container):
                 found[container.place] = (container, killed[1], event)
         return list(found.values())
 
@@ -103,6 +105,18 @@ def take(cluster: Cluster, target: Target, container: str | None = None) -> Look
     return Look(target, workload, tuple(revisions), tuple(pod for pod in own if not _pods.leaving(pod)),
                 None if events is None else tuple(sorted((event for event in events if event["involvedObject"].get("name") in names), key=event_time)),
                 no_events, _workload.main_container(workload, container), datetime.datetime.now(datetime.timezone.utc))
+
+
+def _explains(event: Json, container: Container) -> bool:
+    """Whether a kill is what ended a container last: it came shortly before, or a while before where the end was by a signal.
+
+    Events of one kind are told less and less often, so the newest may be of an earlier kill.
+    """
+    end = container.last_end
+    if end is None or not end.finished_at:
+        return True
+    before = (_pods.moment(end.finished_at) - _pods.moment(event_time(event))).total_seconds()
+    return -SECONDS_OF_CLOCKS <= before <= (SELDOM if end.exit_code in (137, 143) else SHORTLY)
 
 
 def revision_hash(item: Json) -> str:

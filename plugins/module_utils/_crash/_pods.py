@@ -25,6 +25,8 @@ PULL_REASONS = ("ImagePullBackOff", "ErrImagePull", "InvalidImageName", "ErrImag
 CONFIG_REASONS = ("CreateContainerConfigError",)
 START_REASONS = ("CreateContainerError", "RunContainerError", "StartError", "ContainerCannotRun", "PreCreateHookError", "PreStartHookError",
                  "PostStartHookError")
+#: seconds: ready for so long is more than a flash; the kubelet's pauses before it starts a container again double from one to the other
+SETTLED, FIRST_PAUSE, LONGEST_PAUSE = 30.0, 10.0, 300.0
 #: what a lost container is called, and its exit codes then say nothing of it
 LOST_REASONS = ("ContainerStatusUnknown", "Unknown")
 
@@ -126,17 +128,36 @@ def condition(owner: Json, kind: str) -> Json:
     return next((item for item in owner.get("status", {}).get("conditions", []) if item["type"] == kind), {})
 
 
-def was_ready(pod: Json) -> bool:
-    """Whether a pod is ready, or was so once: a condition that was false from the pod's start has not moved since."""
+def was_well(pod: Json, now: datetime.datetime) -> bool:
+    """Whether a pod has been ready for a while, now or before its containers began to end.
+
+    A process without a readiness probe is ready the moment it runs, so being ready for seconds between two ends is nothing. Ends and the
+    kubelet's pauses between them explain some of a pod's age; what is clearly more than that, it was well for.
+    """
     ready, started = condition(pod, "Ready"), pod.get("status", {}).get("startTime")
-    if ready.get("status") == "True":
-        return True
-    moved = ready.get("lastTransitionTime")
-    if not (moved and started):
+    if leaving(pod) or not started:
         return False
-    begins = [started, *(item["lastTransitionTime"] for kind in ("PodScheduled", "Initialized")
-                         if (item := condition(pod, kind)) and item.get("lastTransitionTime"))]
-    return not leaving(pod) and (moment(moved) - max(map(moment, begins))).total_seconds() > 1
+    ended = [container for container in containers(pod) if container.restarts and container.last_end]
+    if not ended:
+        return ready.get("status") == "True" and seconds_since(ready.get("lastTransitionTime") or started, now) >= SETTLED
+    explained = max(_explained(container) for container in ended)
+    return _ever_ready(pod, started) and seconds_since(started, now) - explained > max(2 * SETTLED, explained / 2)
+
+
+def _ever_ready(pod: Json, started: str) -> bool:
+    """Whether a pod is or was ready, if only for a flash: the condition is false from the start, and then does not move until it is true."""
+    ready = condition(pod, "Ready")
+    begins = [started, *(condition(pod, kind).get("lastTransitionTime") or started for kind in ("PodScheduled", "Initialized"))]
+    moved = ready.get("lastTransitionTime") or started
+    return ready.get("status") == "True" or (moment(moved) - max(map(moment, begins))).total_seconds() > 1
+
+
+def _explained(container: Container) -> float:
+    """The seconds that a container's ends took, if it lived each time as long as the last and the pauses doubled up to their longest."""
+    life = container.last_end.life if container.last_end else None
+    pauses = [min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** number) for number in range(min(container.restarts, 16))]
+    pauses += [LONGEST_PAUSE] * (container.restarts - len(pauses))
+    return (life or 0.0) * (container.restarts + 1) + sum(pauses)
 
 
 def seconds_since(timestamp: str, now: datetime.datetime) -> float:

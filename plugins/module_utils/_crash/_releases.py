@@ -15,18 +15,23 @@ from ansible_collections.sre.runbooks.plugins.module_utils._crash._references im
 
 #: an annotation that a ReplicaSet gets when it is used again: its time of creation then says nothing
 USED_AGAIN = "deployment.kubernetes.io/revision-history"
+#: seconds after its rollout: pods of a revision that are younger have taken the place of others
+LATER = 600.0
 
 
 @dataclasses.dataclass(frozen=True)
-class GoodRevision:
-    """The last earlier revision that was ready and has everything that it refers to.
+class WayBack:
+    """Which revision could be gone back to.
 
-    :param number: 0 where there is none; None where that is not known.
-    :param unusable: what keeps the others from it, in words.
-    :param because: why it is not known.
+    :param good: number of the newest earlier revision that was ready for sure and has everything that it refers to; 0 where there is none,
+        None where that is not known.
+    :param complete: whether the revision before has everything that it refers to, whatever became of its pods; None where that is not known.
+    :param unusable: what keeps revisions from being the good one, in words.
+    :param because: why something is not known.
     """
 
-    number: int | None
+    good: int | None
+    complete: bool | None
     unusable: tuple[str, ...] = ()
     because: str = ""
 
@@ -50,44 +55,48 @@ def wanted_since(look: Look) -> str:
 
 def ever_ready(look: Look, item: Json) -> bool | None:
     """Whether pods of a revision were ever ready; None where nothing tells, which is not a no."""
-    if any(_pods.was_ready(pod) for pod in look.pods if _pods.revision_hash(pod) == revision_hash(item)):
+    if any(_pods.was_well(pod, look.at) for pod in look.pods if _pods.revision_hash(pod) == revision_hash(item)):
         return True
     if look.target.kind == "Deployment":
-        return True if item.get("status", {}).get("readyReplicas") or _rolled_out(look, item) else None
+        return True if _rolled_out(look, item) and _pods_came_later(look, item) else None
     if look.target.kind == "StatefulSet":
         return True if _promoted(look, item) else None
     return None
 
 
 def current_ever_ready(look: Look) -> bool | None:
-    """Whether the current revision was ever ready; no, where its rollout is under way and none of its pods that are there was."""
+    """Whether the current revision was ever ready; no, where pods of it are there and nothing tells that any of them was."""
     if not look.revisions:
         return None
     told = ever_ready(look, current(look))
     return False if told is None and look.of_current() else told
 
 
-def good(look: Look, inventory: Inventory) -> GoodRevision:
-    """Which revision could be gone back to: the newest that runs something else, was ready and has all that it needs."""
+def way_back(look: Look, inventory: Inventory) -> WayBack:
+    """Which revision could be gone back to: one that runs something else, was ready and has all that it needs."""
     if not look.revisions:
-        return GoodRevision(None, because="the cluster has no revisions of it")
-    unusable: list[str] = []
+        return WayBack(None, None, because="the cluster has no revisions of it")
     running = _revisions.essence(_revisions.template(current(look)))
-    for item in reversed(_earlier(look)):
-        template, number = _revisions.template(item), _revisions.number(item)
-        if _revisions.essence(template) == running:
-            continue
-        if not ever_ready(look, item):
-            unusable.append(f"it is not known whether revision {number} was ever ready")
-            continue
-        references = _references.of(template)
+    others = [item for item in reversed(_earlier(look)) if _revisions.essence(_revisions.template(item)) != running]
+    unusable: list[str] = []
+    complete = _complete(others[0], inventory) if others else None
+    for item in others:
+        number, references = _revisions.number(item), _references.of(_revisions.template(item))
         if missing := inventory.missing(references):
             unusable.append(f"revision {number} needs what is not there: {', '.join(missing)}")
-            continue
-        if why := inventory.untold(references):
-            return GoodRevision(None, tuple(unusable), f"whether all is there that revision {number} needs ({why})")
-        return GoodRevision(number, tuple(unusable))
-    return GoodRevision(0, tuple(unusable))
+        elif not ever_ready(look, item):
+            unusable.append(f"nothing tells whether revision {number} was ever ready")
+        elif why := inventory.untold(references):
+            return WayBack(None, complete, tuple(unusable), f"whether all is there that revision {number} needs ({why})")
+        else:
+            return WayBack(number, complete, tuple(unusable))
+    return WayBack(0, complete, tuple(unusable))
+
+
+def previous(look: Look) -> int:
+    """The number of the revision before the current one, 0 where there is none."""
+    earlier = _earlier(look)
+    return _revisions.number(earlier[-1]) if earlier else 0
 
 
 def changes(look: Look) -> list[str]:
@@ -122,6 +131,20 @@ def _rolled_out(look: Look, item: Json) -> bool:
     """Whether a Deployment's controller has seen the rollout of a ReplicaSet to its end."""
     progressing = _pods.condition(look.workload, "Progressing")
     return progressing.get("reason") == "NewReplicaSetAvailable" and f'"{item["metadata"]["name"]}"' in progressing.get("message", "")
+
+
+def _pods_came_later(look: Look, item: Json) -> bool:
+    """Whether the pods of a revision are so much younger than its rollout that others of it were there before, at the rollout's end."""
+    begin = wanted_since(look) if item is current(look) else item["metadata"]["creationTimestamp"]
+    born = [_pods.moment(pod["metadata"]["creationTimestamp"]) for pod in look.pods if _pods.revision_hash(pod) == revision_hash(item)]
+    return bool(begin and born) and (min(born) - _pods.moment(begin)).total_seconds() > LATER
+
+
+def _complete(item: Json, inventory: Inventory) -> bool | None:
+    references = _references.of(_revisions.template(item))
+    if inventory.missing(references):
+        return False
+    return None if inventory.untold(references) else True
 
 
 def _promoted(look: Look, item: Json) -> bool:

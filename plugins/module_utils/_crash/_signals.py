@@ -145,12 +145,16 @@ def _not_ready(look: Look, after_a_change: bool) -> Signal:
 def _of_containers(name: str, what: str, found: t.Sequence[Container], detail: t.Callable[[Container], str] | None = None) -> Signal:
     """How many containers, and why: each container's name once, with what ended it."""
     details = dict.fromkeys(f"{item.name}: {detail(item) if detail else _why(item)}" for item in found)
-    text = f"{len(found)} containers {what}" + (f" ({'; '.join(list(details)[:5])})" if details else "")
+    text = f"{_count(len(found), 'container')} {what}" + (f" ({'; '.join(list(details)[:5])})" if details else "")
     return Signal(name, float(len(found)), 0, bool(found), text, tuple(dict.fromkeys(item.pod for item in found)))
 
 
 def _of_pods(name: str, what: str, found: t.Sequence[Json]) -> Signal:
-    return Signal(name, float(len(found)), 0, bool(found), f"{len(found)} pods {what}", tuple(pod["metadata"]["name"] for pod in found))
+    return Signal(name, float(len(found)), 0, bool(found), f"{_count(len(found), 'pod')} {what}", tuple(pod["metadata"]["name"] for pod in found))
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def _why(container: Container) -> str:

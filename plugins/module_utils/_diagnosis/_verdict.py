@@ -109,25 +109,23 @@ def _mitigate(rules: Rules, holding: t.Sequence[Judgement], values: Values) -> t
         if item.verdict not in allowed:
             refusals.append(f"no {wanted.action}: {_title(item.cause, values)} is only {item.verdict}")
             continue
-        reasons = _refusals(wanted, values)
-        computed = {key: expression.evaluate(values) for key, expression in wanted.values.items()}
-        reasons += [f"{key} is not known" for key, value in computed.items() if value is None and not reasons]
-        if not reasons:
+        reason = _refusal(wanted, values)
+        if not reason:
+            computed = {key: expression.evaluate(values) for key, expression in wanted.values.items()}
             return {"action": wanted.action, "values": computed, "cause": item.cause.name}, refusals
-        refusals += [f"no {wanted.action}: {reason}" for reason in reasons]
+        refusals.append(f"no {wanted.action}: {reason}")
     return {}, list(dict.fromkeys(refusals))
 
 
-def _refusals(wanted: Mitigation, values: Values) -> list[str]:
-    """Why a mitigation may not be made; what is not known is a reason too."""
-    reasons = []
+def _refusal(wanted: Mitigation, values: Values) -> str:
+    """Why a mitigation may not be made, empty where it may; what is not known is a reason too, and a value that is not is the last one."""
     for need in wanted.requires:
         answer = need.when.evaluate(values)
         if answer is None:
-            reasons.append(f"not known: {', '.join(sorted(need.when.names - set(values))) or need.when.text}")
-        elif not answer:
-            reasons.append(_render(need.says, values))
-    return reasons
+            return f"not known: {', '.join(sorted(need.when.names - set(values))) or need.when.text}"
+        if not answer:
+            return _render(need.says, values)
+    return "; ".join(f"{key} is not known" for key, expression in wanted.values.items() if expression.evaluate(values) is None)
 
 
 def _missing(rules: Rules, judgements: t.Sequence[Judgement], facts: t.Mapping[str, Fact], values: Values) -> Json:
