@@ -244,8 +244,7 @@ class Repair:
             cursor.execute("INSERT INTO {batches} (plan, position, table_name, kind, planned) VALUES (%s, %s, %s, %s, %s) RETURNING number"
                            .format(**self._parts), (plan, position, table.name, kind, len(batch)))
             number = cursor.fetchone()[0]
-            kept_back = self._referred(cursor, table, batch) if kind == DELETE else set()
-            going = [one for one in batch if one.key not in kept_back]
+            going = self._unreferred(cursor, table, batch) if kind == DELETE and table.references else batch
             cursor.execute((_WRITE[kind] + _KEEP).format(**self._parts, **_names(table)), {
                 "keys": [one.key for one in going], "befores": [one.before for one in going], "afters": [one.after for one in going],
                 "batch": number, "table_name": table.name, "kind": kind})
@@ -254,19 +253,25 @@ class Repair:
         return written
 
     @staticmethod
-    def _referred(cursor: t.Any, table: Table, batch: list[Operation]) -> set[str]:
-        """Keys of rows that others have come to refer to, which would go or change with them."""
-        keys, found = [one.key for one in batch], set()
-        for reference in table.references:
-            if reference.on_delete not in ACTIONS:
-                continue
+    def _unreferred(cursor: t.Any, table: Table, batch: list[Operation]) -> list[Operation]:
+        """Those that still are as planned, and that no row refers to which would go or change with them without having been planned."""
+        acting = [reference for reference in table.references if reference.on_delete in ACTIONS]
+        for reference in acting:
             cursor.execute(f"LOCK TABLE {reference.quoted} IN SHARE ROW EXCLUSIVE MODE")
-            other = f"AND {table.key_text('c')} <> ALL (%(keys)s)" if reference.quoted == table.quoted else ""
-            cursor.execute(f"SELECT wanted.key FROM unnest(%(keys)s::text[]) AS wanted (key) JOIN {table.quoted} AS r "
-                           f"ON {table.has_key('r', 'wanted.key')} WHERE EXISTS (SELECT FROM {reference.quoted} AS c "
-                           f"WHERE {reference.joins('c', 'r')} {other})", {"keys": keys})
-            found |= {key for (key,) in cursor.fetchall()}
-        return found
+        cursor.execute(f"SELECT wanted.key FROM unnest(%(keys)s::text[], %(befores)s::text[]) AS wanted (key, before) JOIN {table.quoted} AS r "
+                       f"ON {table.has_key('r', 'wanted.key')} AND r::text = wanted.before FOR UPDATE OF r",
+                       {"keys": [one.key for one in batch], "befores": [one.before for one in batch]})
+        going, staying = {key for (key,) in cursor.fetchall()}, {""}
+        while going and staying:  # a row that stays may refer to another of the same table
+            staying = set()
+            for reference in acting:
+                other = f"AND {table.key_text('c')} <> ALL (%(keys)s)" if reference.quoted == table.quoted else ""
+                cursor.execute(f"SELECT wanted.key FROM unnest(%(keys)s::text[]) AS wanted (key) JOIN {table.quoted} AS r "
+                               f"ON {table.has_key('r', 'wanted.key')} WHERE EXISTS (SELECT FROM {reference.quoted} AS c "
+                               f"WHERE {reference.joins('c', 'r')} {other})", {"keys": sorted(going)})
+                staying |= {key for (key,) in cursor.fetchall()}
+            going -= staying
+        return [one for one in batch if one.key in going]
 
     @staticmethod
     def _note(result: Applied, table: Table, batch: list[Operation], written: t.Mapping[str, str | None]) -> None:

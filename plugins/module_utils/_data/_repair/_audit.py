@@ -53,12 +53,14 @@ _DIFFERENCES = """
              CASE WHEN c.changed ?| {fixed} THEN 'its audit entry ' || e.number || ' says otherwise of a column that cannot be written: '
                                                  || c.changed::text WHEN e.tied THEN {tie} END AS undecided, {e_names}
       FROM {table} AS r JOIN entry AS e ON {matches}
-      CROSS JOIN LATERAL jsonb_populate_record(r, e.value - {uncompared}) AS truth
+      CROSS JOIN LATERAL jsonb_populate_record(r, e.value - {uncompared}) AS said
       CROSS JOIN LATERAL (
         SELECT jsonb_object_agg(b.key, jsonb_build_array(b.value, a.value)) AS changed
-        FROM jsonb_each(to_jsonb(r) - {uncompared}) AS b JOIN jsonb_each(to_jsonb(truth) - {uncompared}) AS a USING (key)
+        FROM jsonb_each(to_jsonb(r) - {uncompared}) AS b JOIN jsonb_each(to_jsonb(said) - {uncompared}) AS a USING (key)
         WHERE a.value IS DISTINCT FROM b.value) AS c
-      WHERE NOT e.gone AND r *<> truth AND c.changed IS NOT NULL
+      CROSS JOIN LATERAL (SELECT jsonb_object_agg(key, value) AS row FROM jsonb_each(e.value) WHERE c.changed ? key) AS part
+      CROSS JOIN LATERAL jsonb_populate_record(r, part.row) AS truth
+      WHERE NOT e.gone AND r *<> said AND c.changed IS NOT NULL
       UNION ALL
       SELECT 'insert', {e_key}, e.number, NULL, truth::text, e.value,
              CASE WHEN NOT e.value ?& {required} THEN 'its audit entry ' || e.number || ' does not have every column'
