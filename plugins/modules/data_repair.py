@@ -38,7 +38,8 @@ options:
     default: []
   mode:
     description:
-      - V(plan) writes the files. V(dry_run) makes the whole repair in a transaction and takes it back.
+      - V(plan) writes the files. V(dry_run) makes the whole repair in one transaction, checks the rules in it, runs the reversal, compares
+        every table with what it was, and rolls back. V(apply) does the same once more before its first batch.
       - V(apply) makes the plan O(approved_plan). V(reverse) takes back what an incident's repair has written.
     type: str
     choices: [plan, dry_run, apply, reverse]
@@ -59,9 +60,17 @@ options:
         type: str
         required: true
       key:
-        description: Its key column, whose values are the audit log's row ids.
-        type: str
-        default: id
+        description:
+          - Its key column, whose values are the audit log's row ids; or several, whose values are in the audit log's JSON.
+          - There must be a unique index that has no other column, or the key would not name one row.
+        type: list
+        elements: str
+        default: [id]
+      ignore:
+        description: Columns that triggers set, such as a time of the last change - neither compared nor brought back.
+        type: list
+        elements: str
+        default: []
   audit:
     description: The audit log and the names of its columns.
     type: dict
@@ -72,15 +81,19 @@ options:
         type: str
         default: audit_log
       id:
-        description: Column by which entries are ordered.
+        description: Column by which entries are ordered - a number or a time.
         type: str
         default: id
+      schema_name:
+        description: Column with the schema of the table that was written; needed where several schemas have a table of that name.
+        type: str
+        default: ""
       table_name:
-        description: Column with the name of the table that was written.
+        description: Column with the name of the table that was written; empty for a log of one table.
         type: str
         default: table_name
       row_id:
-        description: Column with the key of the row that was written.
+        description: Column with the key of the row that was written; empty where it is only in the values.
         type: str
         default: row_id
       old_value:
@@ -88,11 +101,13 @@ options:
         type: str
         default: old_value
       new_value:
-        description: Column with the row after, as JSON; null where the row was removed.
+        description:
+          - Column with the row after, as JSON, or with those of its columns that changed; null where the row was removed.
+          - Of entries that have only what changed, the newest with a column says what it was.
         type: str
         default: new_value
       flagged:
-        description: Column that is true where the entry's checksum does not match.
+        description: Column that is true where the entry's checksum does not match; empty where there are no checksums.
         type: str
         default: checksum_mismatch
   batch_size:
@@ -127,7 +142,9 @@ EXAMPLES = r"""
 
 RETURN = r"""
 outcome:
-  description: V(nothing), V(planned), V(tried) (a dry run), V(repaired) or V(reversed).
+  description:
+    - V(nothing), V(planned), V(tried) (a dry run), V(repaired) or V(reversed).
+    - V(refused) for a dry run that the database does not take, or that could not be taken back; O(mode=apply) fails then.
   type: str
   returned: success
 plan_hash:
@@ -143,7 +160,7 @@ total:
   type: int
   returned: success
 undecided:
-  description: The first rows that the audit log names but does not decide about - table, key and reason.
+  description: The first rows that the audit log names but does not decide about - table, key and reason; a whole table has no key.
   type: list
   elements: dict
   returned: success
@@ -222,7 +239,8 @@ ARGUMENT_SPEC = {
     "approved_plan": {"type": "str"},
     "tables": {"type": "list", "elements": "dict", "default": [{"name": "orders"}, {"name": "order_items"}], "options": {
         "name": {"type": "str", "required": True},
-        "key": {"type": "str", "default": "id", "no_log": False},
+        "key": {"type": "list", "elements": "str", "default": ["id"], "no_log": False},
+        "ignore": {"type": "list", "elements": "str", "default": []},
     }},
     "audit": {"type": "dict", "default": {}, "options": {
         field.name: {"type": "str", "default": field.default} for field in dataclasses.fields(AuditLog)}},

@@ -54,3 +54,10 @@ def postgres(server):
     server.execute(f"CREATE DATABASE {name} TEMPLATE shop OWNER shop")
     yield Postgres(server, name)
     server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="session")
+def one_database(server):
+    """An empty database for tests that make their own tables, and leave them."""
+    server.execute("CREATE DATABASE one OWNER shop")
+    return Postgres(server, "one")

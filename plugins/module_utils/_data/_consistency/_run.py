@@ -82,13 +82,16 @@ def check(connect: t.Callable[[], t.Any], snapshot: Snapshot, rules: t.Sequence[
 class Inside:
     """What a rule finds in a transaction.
 
-    :param keys: of the first rows.
+    :param keys: of the first rows, the text of each of their columns.
+    :param origin: oid of the table that the key's columns come from, 0 where it is not one; ``origin_key`` are their names there.
     :param error: why it could not be checked; then nothing is known of the rest.
     """
 
     count: int = 0
-    keys: tuple[str, ...] = ()
+    keys: tuple[tuple[str, ...], ...] = ()
     error: str = ""
+    origin: int = 0
+    origin_key: tuple[str, ...] = ()
 
 
 def inside(cursor: t.Any, rule: Rule, most: int) -> Inside:
@@ -102,7 +105,8 @@ def inside(cursor: t.Any, rule: Rule, most: int) -> Inside:
         _strategy.apply(cursor, {**SESSION, **_strategy.settings(strategy.way)})
         cursor.execute(f"SELECT count(*) OVER (), broken.* FROM ({_sql.statement(rule)}) AS broken LIMIT {most}")
         rows = cursor.fetchall()
-        found = Inside(rows[0][0] if rows else 0, tuple(", ".join(map(str, row[1:len(rule.key) + 1])) for row in rows))
+        found = Inside(rows[0][0] if rows else 0, tuple(tuple(map(str, row[1:len(rule.key) + 1])) for row in rows),
+                       "", *_origin(cursor, cursor.description[1:len(rule.key) + 1]))
     except psycopg2.Error as error:
         if cursor.connection.closed:
             raise
@@ -110,6 +114,17 @@ def inside(cursor: t.Any, rule: Rule, most: int) -> Inside:
         found = Inside(error=_said(rule, error, _locks.holders(cursor) if error.pgcode == LOCKED else ""))
     cursor.execute("ROLLBACK TO SAVEPOINT consistency; RELEASE SAVEPOINT consistency")
     return found
+
+
+def _origin(cursor: t.Any, columns: t.Sequence[t.Any]) -> tuple[int, tuple[str, ...]]:
+    """The table, and the names there, of columns that are handed through as they are."""
+    tables = {column.table_oid for column in columns}
+    if len(tables) != 1 or None in tables:
+        return 0, ()
+    [table] = tables
+    cursor.execute("SELECT attname FROM unnest(%s::int[]) WITH ORDINALITY AS c (number, nth) JOIN pg_attribute ON attrelid = %s AND attnum = number"
+                   " ORDER BY nth", ([column.table_column for column in columns], table))
+    return table, tuple(name for (name,) in cursor.fetchall())
 
 
 @dataclasses.dataclass

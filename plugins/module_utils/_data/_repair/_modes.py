@@ -12,17 +12,29 @@ import typing as t
 
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._connection import Json
 from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import InvalidInput, Refused
+from ansible_collections.sre.runbooks.plugins.module_utils._core._redact import redact
 from ansible_collections.sre.runbooks.plugins.module_utils._data._consistency import _rules
 from ansible_collections.sre.runbooks.plugins.module_utils._data._consistency._rules import Rule
 from ansible_collections.sre.runbooks.plugins.module_utils._data._database._database import Database
-from ansible_collections.sre.runbooks.plugins.module_utils._data._repair import _apply, _audit, _constraints, _plan, _remaining
+from ansible_collections.sre.runbooks.plugins.module_utils._data._repair import _apply, _audit, _constraints, _plan, _remaining, _tables
 from ansible_collections.sre.runbooks.plugins.module_utils._data._repair._apply import Applied, Repair
-from ansible_collections.sre.runbooks.plugins.module_utils._data._repair._audit import AuditLog, Table
+from ansible_collections.sre.runbooks.plugins.module_utils._data._repair._audit import AuditLog, Undecided
 from ansible_collections.sre.runbooks.plugins.module_utils._data._repair._plan import Plan
+from ansible_collections.sre.runbooks.plugins.module_utils._data._repair._remaining import Left
+from ansible_collections.sre.runbooks.plugins.module_utils._data._repair._tables import Table
 from ansible_collections.sre.runbooks.plugins.module_utils._evidence._store import write_private
 from ansible_collections.sre.runbooks.plugins.module_utils._task._module import Result, Task
 
+try:
+    import psycopg2
+except ImportError:
+    pass
+
 CONSTRAINTS = "constraints.sql"
+SHOWN = 5
+#: classes of SQLSTATE by which the server says that these rows cannot be written so, whenever it is tried: data, constraints, views with
+#: a check, generated columns and what else is not supported, and what a trigger raises
+REFUSALS = ("22", "23", "44", "0A", "42809", "428C9", "P0", "2F", "38")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,9 +57,15 @@ class Work:
                 connection.set_session(isolation_level="REPEATABLE READ")
             yield connection
 
-    def tables(self, connection: t.Any) -> dict[str, Table]:
-        """The tables to repair, in order."""
-        return {table["name"]: _audit.describe(connection, table["name"], table["key"]) for table in self.task.params["tables"]}
+    def tables(self, connection: t.Any) -> tuple[dict[str, Table], list[Undecided]]:
+        """The tables to repair, in order, and those that cannot be repaired."""
+        described, refused = {}, []
+        for table in self.task.params["tables"]:
+            try:
+                described[table["name"]] = _tables.describe(connection, table["name"], table["key"], table["ignore"])
+            except Refused as error:
+                refused.append(Undecided(table["name"], "", str(error)))
+        return described, refused
 
     def rules(self) -> list[Rule]:
         """The rules that the repair is judged by."""
@@ -55,13 +73,14 @@ class Work:
 
     def repair(self, connection: t.Any) -> Repair:
         """The incident's repair."""
-        return Repair(connection, self.task.params["incident_id"] or "no-incident", self.tables(connection))
+        return Repair(connection, self.task.params["incident_id"] or "no-incident", self.tables(connection)[0])
 
     def plan(self) -> Plan:
         """Compare, and write the plan's files."""
         with self.session("compare tables with the audit log", read_only=True) as connection:
-            plan = _plan.make(connection, self.audit, list(self.tables(connection).values()), self.directory, self.task.progress)
-            proposed = _constraints.propose(self.rules(), lambda table, key: _audit.describe(connection, table, key).key_type)
+            tables, refused = self.tables(connection)
+            plan = _plan.make(connection, self.audit, list(tables.values()), self.directory, self.task.progress, refused)
+            proposed = _constraints.propose(self.rules(), lambda table, key: _tables.column_type(connection, table, key))
         write_private(self.directory / CONSTRAINTS, proposed)
         return plan
 
@@ -87,15 +106,45 @@ def _tried(work: Work) -> Result:
     plan = work.current()
     with work.session("try the repair", read_only=False) as connection:
         repair = work.repair(connection)
+        tables = list(work.tables(connection)[0].values())
+
+        def judge() -> Left:
+            return _remaining.violations(connection, work.rules(), work.audit, tables)
+
         # What was repaired stays finished: then there is nothing to try, only to judge.
-        finished = repair.begun().plan not in ("", plan.hash)
-        result = Applied() if finished else repair.apply(plan, work.task.params["batch_size"], False, work.task.progress)
-        left = _remaining.violations(connection, work.rules(), work.audit)
-        connection.rollback()
+        finished = not plan.total or repair.begun().plan not in ("", plan.hash)
+        try:
+            result, left, notes = (Applied(), judge(), []) if finished else _rehearsed(work, repair, plan, judge)
+        except Refused as error:
+            return _untenable(error, judge(), plan)
     broken = sum(left.violations.values())
-    says = [f"tried and taken back: {result.written} of {plan.total - plan.begun} rows; {broken or 'no'} rows would still break a rule"]
+    least = f"at least {broken}" if left.errors else broken or "no"
+    says = [f"tried and taken back: {result.written} of {plan.total - plan.begun} rows; {least} rows would still break a rule"]
     return {"outcome": "tried", **_plan_json(plan), **_applied_json(result), **dataclasses.asdict(left),
-            "says": [*says, *_skipped_says(result), *left.errors]}
+            "says": [*says, *notes, *_skipped_says(result), *left.errors]}
+
+
+def _rehearsed(work: Work, repair: Repair, plan: Plan, judge: t.Callable[[], t.Any]) -> tuple[Applied, t.Any, list[str]]:
+    """The whole repair, made and taken back in one transaction; nothing of it stays.
+
+    :raises Refused: the server refuses rows of the plan, or it could not be taken back.
+    """
+    try:
+        return repair.rehearse(plan, work.task.params["batch_size"], judge, work.task.progress)
+    except psycopg2.Error as error:
+        if not (error.pgcode or "").startswith(REFUSALS):
+            raise
+        repair.give_up()
+        said = redact(" ".join(f"{error.diag.message_primary} {error.diag.message_detail or ''}".split()))
+        raise Refused(f"The repair was tried and is refused, since the database does not take it: {said}. Nothing was written.",
+                      "Look at those rows in reconcile.sql: a person has to decide about them first.") from error
+
+
+def _untenable(error: Refused, left: Left, plan: Plan) -> Result:
+    """A plan that cannot be made or taken back is none."""
+    nothing = Plan(plan.directory, undecided=plan.undecided, undecided_count=plan.undecided_count)
+    left.errors.insert(0, str(error))
+    return {"outcome": "refused", **_plan_json(nothing), **_applied_json(Applied()), **dataclasses.asdict(left), "says": list(left.errors)}
 
 
 def _applied(work: Work) -> Result:
@@ -110,7 +159,8 @@ def _applied(work: Work) -> Result:
         if plan.hash != approved:
             raise Refused(f"The repair plan is now {plan.hash or 'empty'}, but {approved} was approved: the rows, or the audit log, have "
                           "changed since. Nothing was written.", "Look at the new reconcile.sql, and approve its hash.")
-        _apply.write_reversal(repair, plan.directory)  # first: it has to be there even if this is broken off
+        _rehearsed(work, repair, plan, lambda: None)
+        _apply.write_reversal(repair, plan)  # first: it has to be there even if this is broken off
         result = repair.apply(plan, work.task.params["batch_size"], True, work.task.progress)
     says = [f"{result.written} rows repaired in {result.batches} batches; they are kept in {repair.backup}", *_skipped_says(result)]
     if result.resumed:
@@ -156,11 +206,12 @@ def _plan_says(work: Work, plan: Plan) -> list[str]:
     if not plan.total and not plan.undecided_count:
         return ["every row is as the audit log says: nothing to repair"]
     shown = ", ".join(f"{number} {kind}s of {table}" for table, kinds in plan.counts.items() for kind, number in kinds.items())
-    lines = [f"repair plan {plan.hash}: {shown or 'no operation'}"]
+    lines = [f"repair plan {plan.hash}: {shown}" if plan.total else "the repair plan is empty: nothing was found that the audit log decides about"]
     if plan.begun:
         lines.append(f"{plan.begun} of its {plan.total} rows were dealt with before it was broken off; it goes on when it is approved again")
     if plan.undecided_count:
-        lines.append(f"{plan.undecided_count} missing rows whose audit entry does not say all of them")
+        lines.append(f"{plan.undecided_count} times the audit log does not decide: " + "; ".join(
+            f"{one.table}{f' {one.key}' if one.key else ''}: {one.reason}" for one in plan.undecided[:SHOWN]))
     if plan.total and not work.task.check_mode:
         lines.append(f"every row before and after: {plan.directory / _plan.RECONCILIATION}")
     return lines

@@ -16,9 +16,17 @@ import shutil
 import typing as t
 
 from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import Refused
+from ansible_collections.sre.runbooks.plugins.module_utils._core._redact import redact
 from ansible_collections.sre.runbooks.plugins.module_utils._data._repair import _audit
 from ansible_collections.sre.runbooks.plugins.module_utils._data._repair._audit import (
-    DELETE, INSERT, UPDATE, AuditLog, Operation, Table, Undecided, literal, quoted)
+    DELETE, INSERT, UPDATE, AuditLog, Operation, Undecided)
+from ansible_collections.sre.runbooks.plugins.module_utils._data._repair._consequences import Consequences
+from ansible_collections.sre.runbooks.plugins.module_utils._data._repair._tables import Table, literal, quoted
+
+try:
+    import psycopg2
+except ImportError:
+    pass
 
 OPERATIONS, RECONCILIATION = "operations.csv", "reconcile.sql"
 KEPT = 200
@@ -35,7 +43,7 @@ class Plan:
 
     :param hash: names exactly these operations; empty when there are none.
     :param counts: table -> kind -> operations.
-    :param undecided: the first of the rows that the audit log names but does not decide about; ``undecided_count`` of them in all.
+    :param undecided: the first of the rows, and the tables, that the audit log does not decide about; ``undecided_count`` of them in all.
     :param begun: rows of it that an earlier run has dealt with.
     :param directory: where its files are; gone again when there are no operations.
     """
@@ -63,7 +71,11 @@ class Plan:
                 raise Refused(f"{path} is not the file that was planned.", "Plan the repair again.")
             file.seek(0)
             for table, kind, key, entry, before, after, changed in csv.reader(file):
-                yield Operation(table, kind, key, int(entry), _value(before), _value(after), changed)
+                yield Operation(table, kind, key, entry, _value(before), _value(after), changed)
+
+    def groups(self) -> list[tuple[str, str]]:
+        """Table and kind of the operations, in their order."""
+        return [group for group, _operations in itertools.groupby(self.operations(), key=lambda one: (one.table, one.kind))]
 
     def batches(self, size: int) -> t.Iterator[tuple[int, list[Operation]]]:
         """Numbered batches, each of one kind on one table, in an order that foreign keys allow."""
@@ -75,36 +87,38 @@ class Plan:
 
 
 def make(connection: t.Any, audit: AuditLog, tables: t.Sequence[Table], directory: pathlib.Path,
-         tell: t.Callable[[str], None]) -> Plan:
+         tell: t.Callable[[str], None], refused: t.Sequence[Undecided] = ()) -> Plan:
     """Compare the tables with the audit log in one read-only transaction, and write the plan's files.
 
     :param tables: parents before the tables that refer to them.
+    :param refused: tables that cannot be repaired, and why.
     :param directory: the plan gets a directory below it that is named by its hash: one that was begun is not overwritten.
     """
     unfinished = directory / ".unfinished"
     shutil.rmtree(unfinished, ignore_errors=True)  # of a run that was killed
     unfinished.mkdir(parents=True, mode=0o700)
     try:
-        return _made(connection, audit, tables, unfinished, tell)
+        plan = _made(connection, audit, tables, unfinished, tell)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
+    for one in refused:
+        _note(plan, one)
+    return plan
 
 
 def _made(connection: t.Any, audit: AuditLog, tables: t.Sequence[Table], directory: pathlib.Path, tell: t.Callable[[str], None]) -> Plan:
-    plan = Plan(directory)
-    parts = []
-    for table in tables:
-        tell(f"comparing {table.name} with {audit.table}")
-        counts = plan.counts.setdefault(table.name, {})
-        for kind, operations in itertools.groupby(_decided(plan, _audit.differences(connection, audit, table)), key=lambda one: one.kind):
-            part = directory / f".{len(parts)}.{kind}.csv"
-            counts[kind] = _write(part, operations)
-            parts.append((kind, part))
-    _join(directory / OPERATIONS, _in_order(parts))
+    plan = Plan(directory, counts={table.name: {} for table in tables})
+    consequences = Consequences(connection, tables)
+    parts: list[_Part] = []
+    for number in reversed(range(len(tables))):  # those that refer to others first
+        tell(f"comparing {tables[number].name} with {audit.table}")
+        parts += _table_parts(plan, connection, audit, consequences, number, tables[number])
+    parts += _consequence_parts(plan, consequences)
+    _join(directory / OPERATIONS, [part.path for part in sorted(parts, key=_Part.place)])
     with open(directory / OPERATIONS, newline="", encoding="utf-8") as file:
         plan.hash = _hash(file) if plan.total else ""
     if plan.total:
-        _write_reconciliation(plan, {table.name: table for table in tables})
+        _write_reconciliation(plan, consequences.described())
         plan.directory = directory.parent / plan.hash
         shutil.rmtree(plan.directory, ignore_errors=True)
         directory.rename(plan.directory)
@@ -127,20 +141,74 @@ def load(directory: pathlib.Path, hash_: str) -> Plan | None:
     return plan
 
 
+@dataclasses.dataclass(frozen=True)
+class _Part:
+    """Operations of one kind on one table.
+
+    :param step: of deletes: 0 for the tables' own, then one more for each step away from the rows that they go with.
+    """
+
+    table: int
+    kind: str
+    path: pathlib.Path
+    step: int = 0
+
+    def place(self) -> tuple[int, ...]:
+        """Rows that refer to others go first and come last."""
+        return (0, -self.step, -self.table) if self.kind == DELETE else (1, self.table, self.kind == UPDATE)
+
+
+def _table_parts(plan: Plan, connection: t.Any, audit: AuditLog, consequences: Consequences, number: int, table: Table) -> list[_Part]:
+    """One table's operations; none, and the reason, where its entries cannot be read as its rows."""
+    parts, counts = [], {}
+    with connection.cursor() as cursor:
+        cursor.execute("SAVEPOINT compared")
+    try:
+        found = _decided(plan, consequences.judge(table, _audit.differences(connection, audit, table)))
+        for kind, operations in itertools.groupby(found, key=lambda one: one.kind):
+            part = _Part(number, kind, plan.directory / f".{number}.{kind}.csv")
+            counts[kind] = _write(part.path, operations)
+            parts.append(part)
+    except (psycopg2.DataError, Refused) as error:
+        with connection.cursor() as cursor:
+            cursor.execute("ROLLBACK TO SAVEPOINT compared")
+        consequences.forget(table)
+        said = f"{error.message} {error.next_step}" if isinstance(error, Refused) else _unreadable(error)
+        _note(plan, Undecided(table.name, "", said.strip()))
+        return []
+    plan.counts[table.name] = counts
+    return parts
+
+
+def _unreadable(error: Exception) -> str:
+    return f"its audit entries cannot be read as its rows: {redact(' '.join((error.diag.message_primary or str(error)).split()))}"
+
+
+def _consequence_parts(plan: Plan, consequences: Consequences) -> list[_Part]:
+    steps = itertools.zip_longest(*consequences.deletes.values(), fillvalue=[])
+    parts = []
+    for step, lists in enumerate(steps, 1):
+        by_table = sorted(itertools.chain.from_iterable(lists), key=lambda one: one.table)
+        for table, operations in itertools.groupby(by_table, key=lambda one: one.table):
+            part = _Part(len(parts), DELETE, plan.directory / f".{step}.{len(parts)}.csv", step)
+            kinds = plan.counts.setdefault(table, {})
+            kinds[DELETE] = kinds.get(DELETE, 0) + _write(part.path, operations)
+            parts.append(part)
+    return parts
+
+
 def _decided(plan: Plan, found: t.Iterable[Operation | Undecided]) -> t.Iterator[Operation]:
     for one in found:
         if isinstance(one, Operation):
             yield one
             continue
-        plan.undecided_count += 1
-        if len(plan.undecided) < KEPT:
-            plan.undecided.append(one)
+        _note(plan, one)
 
 
-def _in_order(parts: list[tuple[str, pathlib.Path]]) -> list[pathlib.Path]:
-    """Rows that refer to others go first and come last."""
-    deletes = [path for kind, path in reversed(parts) if kind == DELETE]
-    return deletes + [path for kind, path in parts if kind != DELETE]
+def _note(plan: Plan, one: Undecided) -> None:
+    plan.undecided_count += 1
+    if len(plan.undecided) < KEPT:
+        plan.undecided.append(one)
 
 
 def _write(path: pathlib.Path, operations: t.Iterable[Operation]) -> int:
@@ -174,7 +242,7 @@ def _write_reconciliation(plan: Plan, tables: t.Mapping[str, Table]) -> None:
 
 def _statement(table: Table, one: Operation) -> str:
     values = json.loads(one.changed or "{}", parse_float=str)
-    where = f"{quoted(table.key)} = {literal(one.key)} AND r::text = {literal(one.before or '')}"
+    where = f"{table.has_key('r', literal(one.key))} AND r::text = {literal(one.before or '')}"
     if one.kind == UPDATE:
         shown = "; ".join(f"{name}: {before} -> {after}" for name, (before, after) in values.items())
         sets = ", ".join(f"{quoted(name)} = (({literal(one.after or '')})::{table.quoted}).{quoted(name)}" for name in values)
