@@ -67,7 +67,7 @@ def secrets(text: bytes, start: int, done: int) -> t.Iterable[Span]:
     for look, behind in _PLACES:
         found = look.match(text, start)
         if found and (behind is None or behind.search(_line_before(text, start))):
-            return _placed(text, found)
+            return _placed(text, found, done)
     return _data(text, start)
 
 
@@ -87,11 +87,11 @@ def _named(text: bytes, start: int, found: re.Match[bytes], done: int) -> t.Iter
     return [span] if span else ()
 
 
-def _placed(text: bytes, found: re.Match[bytes]) -> t.Iterable[Span]:
+def _placed(text: bytes, found: re.Match[bytes], done: int) -> t.Iterable[Span]:
     groups = found.groupdict()
     if "secret" in groups:
         return [found.span("secret")]
-    says = _names.says(groups["name"].decode("ascii", "replace")) if "name" in groups else Says.SECRET
+    says = _names.says(name_before(text, *found.span("name"), done)[0]) if "name" in groups else Says.SECRET
     if "option" in groups and says is Says.TOKEN:
         says = Says.SECRET
     if "told" in groups and says is Says.SECRET:
