@@ -46,7 +46,8 @@ class Says(enum.Enum):
 
     NOTHING = "no secret"
     SECRET = "any value is a secret"
-    TOKEN = "a value that is no word and no number is a secret"
+    KEPT = "a value that is no number and no name of an object is a secret"
+    TOKEN = "a value that is no word and no number is a secret; behind = a word is one, too"
     RANDOM = "a value that looks random is a secret"
     HEADER = "a scheme and its credentials"
     COOKIE = "a list of cookies, to the end"
@@ -68,6 +69,8 @@ def says(name: str) -> Says:
         return Says.SECRET
     if plain.endswith("secret") and plain != "secret":
         return Says.SECRET
+    if plain == "secret":
+        return Says.KEPT
     if _TOKEN.search(plain) or _SECRET.search(plain):
         return Says.TOKEN
     return Says.RANDOM if _RANDOM.search(plain) else Says.NOTHING

@@ -13,7 +13,7 @@ import re
 import typing as t
 
 from ansible_collections.sre.runbooks.plugins.module_utils._core._redact import _names, _places
-from ansible_collections.sre.runbooks.plugins.module_utils._core._redact._line import TRIGGER, name_before, secrets
+from ansible_collections.sre.runbooks.plugins.module_utils._core._redact._line import name_before, secrets, trigger
 from ansible_collections.sre.runbooks.plugins.module_utils._core._redact._names import Says
 from ansible_collections.sre.runbooks.plugins.module_utils._core._redact._values import REMOVED, secret
 
@@ -266,7 +266,7 @@ class Redactor:
     def _until_region(self, text: bytes, at: int, out: list[bytes]) -> int:
         """Lines without a region, up to the end of the line that begins one."""
         done = at
-        while found := TRIGGER.search(text, at):
+        while found := trigger().search(text, at):
             start, at = found.span()
             for begin, end in self._opened(text, start, at) or secrets(text, start, done):
                 out += text[done:begin], REMOVED
@@ -303,7 +303,7 @@ class Redactor:
         return []
 
     def _begin_scalar(self, name: str, column: int) -> None:
-        if _names.says(name) in (Says.SECRET, Says.TOKEN):
+        if _names.says(name) in (Says.SECRET, Says.TOKEN, Says.KEPT):
             self._region = _Scalar(column)
 
 
@@ -313,10 +313,29 @@ def redact_bytes(text: bytes, manifests: bool = True) -> bytes:
     return redactor.feed(text) + redactor.close()
 
 
+def without_keys(blocks: t.Iterable[bytes]) -> t.Iterator[bytes]:
+    """Blocks of whole lines without private keys, and else as they were, for those that redact record by record."""
+    region: _KeyBlock | None = None
+    for block in blocks:
+        if not region and b"PRIVATE KEY" not in block:
+            yield block
+            continue
+        left = []
+        for line in block.splitlines(keepends=True):
+            taken = region.take(line) if region else None
+            region = None if region and region.over else region
+            if taken is None and not region and (key := _KEY.search(line)):
+                end = _KEY_END.search(line, key.start())
+                region = None if end else _KeyBlock(line[:key.start()])
+                taken = line[:key.start()] + REMOVED + line[(end or key).end():]
+            left.append(line if taken is None else taken)
+        yield b"".join(left)
+
+
 def _alone(text: bytes) -> bytes:
     """A text that begins no region, secrets removed."""
     out, done, at = [], 0, 0
-    while found := TRIGGER.search(text, at):
+    while found := trigger().search(text, at):
         start, at = found.span()
         key = text.startswith(_BEGINNINGS[0], start) and _KEY.match(text, start)
         for begin, end in [key.span()] if key else secrets(text, start, done):

@@ -46,6 +46,7 @@ _NO_PASSWORD = re.compile(
 _WORD = re.compile(rb"[A-Za-z]+[.,:;!?]?")
 _WORD_FOLLOWS = re.compile(rb"[ \t]+[A-Za-z(]")
 _NUMBER = re.compile(rb"[-+]?\d+(?:[.,]\d+)*(?:[%a-zA-Z]{1,2})?")
+_DIGIT_OR_SIGN = re.compile(rb"\d|[^\w.,:;/-]")
 _NAME_OF_OBJECT = re.compile(rb"(?:[a-z0-9]+(?:[-.][a-z0-9]+)*/)?[a-z]+(?:[-.][a-z]+)*")
 _PATH = re.compile(rb"(?:~?/|[A-Za-z]:\\|\./|file:)[\w./\\ -]*")
 _UUID = re.compile(rb"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -68,6 +69,8 @@ def secret(text: bytes, at: int, says: Says, separator: bytes) -> Span | None:
     value = text[begin:min(end, begin + _LONGEST_LOOK)]
     if not value.strip() or value.startswith(REMOVED):
         return None
+    if says is Says.TOKEN and separator == b"=":
+        says = Says.KEPT
     return (begin, end) if _JUDGES[says](value, quoted, text, end) else None
 
 
@@ -131,10 +134,17 @@ def _anything(value: bytes, quoted: bool, text: bytes, end: int) -> bool:
     return quoted or not (_WORD.fullmatch(value) and _WORD_FOLLOWS.match(text, end))
 
 
+def _no_number_and_no_name(value: bytes, quoted: bool, text: bytes, end: int) -> bool:
+    if not _anything(value, quoted, text, end) or len(value) < 4 or _NUMBER.fullmatch(value) or (b" " in value and quoted):
+        return False
+    return not (_NAME_OF_OBJECT.fullmatch(value) and re.search(rb"[-/]", value))
+
+
 def _no_word_and_no_number(value: bytes, quoted: bool, text: bytes, end: int) -> bool:
     if not _anything(value, quoted, text, end) or len(value) < 6 or _NUMBER.fullmatch(value) or (b" " in value and quoted):
         return False
-    return bool(re.search(rb"\d|[A-Z].*[a-z]|[^\w.,:;/-]", value) and not _WORD.fullmatch(value) or len(value) >= 20) and not _NAME_OF_OBJECT.fullmatch(value)
+    mixed = bool(_DIGIT_OR_SIGN.search(value)) or value not in (value.lower(), value.upper())
+    return (mixed and not _WORD.fullmatch(value) or len(value) >= 20) and not _NAME_OF_OBJECT.fullmatch(value)
 
 
 def _random(value: bytes, quoted: bool, text: bytes, end: int) -> bool:
@@ -150,7 +160,8 @@ def _cookies(value: bytes, _quoted: bool, _text: bytes, _end: int) -> bool:
 
 
 _JUDGES: dict[Says, t.Callable[[bytes, bool, bytes, int], bool]] = {
-    Says.NOTHING: _nothing, Says.SECRET: _anything, Says.TOKEN: _no_word_and_no_number, Says.RANDOM: _random,
+    Says.NOTHING: _nothing, Says.SECRET: _anything, Says.KEPT: _no_number_and_no_name,
+    Says.TOKEN: _no_word_and_no_number, Says.RANDOM: _random,
     Says.HEADER: _header_value, Says.COOKIE: _cookies}
 
 

@@ -142,7 +142,8 @@ def test_any_bytes(data):
 @pytest.mark.parametrize("piece", [
     "6080604052", "AbC-_9xY", "key token pass secret ", "password=x ", "a_tokens=5 ", "https://x:y", "://a:b@", "eyJabcdefg.", "--token ",
     '"password\\": \\"', "Authorization: [",
-    "name: password\n", "data:\n", "kind: Secret\ndata:\n  a: b\n", "-----BEGIN PRIVATE KEY-----\n", "mysql -p x ", "insert into password values (", "password for ",
+    "name: password\n", "data:\n", "kind: Secret\ndata:\n  a: b\n", "-----BEGIN PRIVATE KEY-----\n", "mysql -p x ",
+    "insert into password values (", "password for ",
     "cookie: a=",
     "<password x=1 ", "password|\n ", "sig='a b", "sqlplus a/b@c ",
 ])
