@@ -82,7 +82,6 @@ import re
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster import _logs, _workload
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._workload import Target
 from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import InvalidInput
-from ansible_collections.sre.runbooks.plugins.module_utils._core._redact import redact
 from ansible_collections.sre.runbooks.plugins.module_utils._task._module import (
     CONNECTION_SPEC, EVIDENCE_SPEC, TARGET_SPEC, Result, Task, run_module)
 
@@ -109,8 +108,8 @@ def run(task: Task) -> Result:
     workload = _workload.read(cluster, target)
     container = _workload.main_container(workload, p["container"])
     read = _logs.tail(cluster, _workload.pods(cluster, workload), container, p["since_seconds"], p["read_lines"])
-    found = [(match, f"{at} {pod}: {redact(text)}") for at, pod, text in read if (match := wanted.search(text))]
-    counts = collections.Counter(redact(match[1]) for match, _line in found if wanted.groups and match[1])
+    found = [(match, f"{at} {pod}: {text}") for at, pod, text in read if (match := wanted.search(text))]
+    counts = collections.Counter(match[1] for match, _line in found if wanted.groups and match[1])
     groups = [{"value": value, "count": count, "share": count / len(found)} for value, count in counts.most_common()]
     lines = [line for _match, line in found[-p["last"]:]]
     most = f", most about {groups[0]['value']} ({groups[0]['count']})" if groups else ""

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, sre.runbooks contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Logs of pods: every container's current life and the one before."""
+"""Logs of pods: every container's current life and the one before, without secrets from here on."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from ansible_collections.sre.runbooks.plugins.module_utils._cluster import _work
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._connection import Cluster, Json, resource_path
 from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import ClusterError
 from ansible_collections.sre.runbooks.plugins.module_utils._core._parallel import each
+from ansible_collections.sre.runbooks.plugins.module_utils._core._redact import redact
 
 TIMEOUT = 60.0
 
@@ -21,7 +22,7 @@ class Log:
     """One container's log.
 
     :param previous: whether it is of the container's life before the current one.
-    :param text: lines with the time that the kubelet gave them, empty on error.
+    :param text: lines with the time that the kubelet gave them, redacted; empty on error.
     :param error: why there is no log, empty if there is one.
     """
 
@@ -61,7 +62,7 @@ def tail(cluster: Cluster, pods: t.Sequence[Json], container: str, since_seconds
             if error.status in (400, 404):  # no container has run yet, or the pod is gone
                 return []
             raise
-        split = (line.partition(" ") for line in data.decode("utf-8", "replace").splitlines())
+        split = (line.partition(" ") for line in redact(data.decode("utf-8", "replace")).splitlines())
         return [(at, name, text) for at, _space, text in split]
 
     return sorted(line for found in each(read, pods) for line in found)
@@ -79,4 +80,4 @@ def _fetch_one(cluster: Cluster, namespace: str, log: Log, since_seconds: int, m
         if error.status in (400, 404):
             return dataclasses.replace(log, error=error.message)
         raise
-    return dataclasses.replace(log, text=data.decode("utf-8", "replace"))
+    return dataclasses.replace(log, text=redact(data.decode("utf-8", "replace")))

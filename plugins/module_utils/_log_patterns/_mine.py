@@ -82,7 +82,7 @@ class Miner:
         :param blocks: of whole records, in the order of the log.
         """
         sides = Sides(self.since, self.baseline, self.latest)
-        parts = (part for block in blocks for part in sides.split(_structured.as_plain(block)))
+        parts = (part for block in _redact.without_keys(blocks) for part in sides.split(_structured.as_plain(block)))
         self._shapes.add(parts, source)
         if sides.went_back:
             self.problems.append(f"{source}: {sides.went_back}; its records are sorted by the time of each.")

@@ -7,17 +7,18 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.sre.runbooks.plugins.module_utils._core._redact import _names, _stream, _values
+from ansible_collections.sre.runbooks.plugins.module_utils._core._redact import _line, _names, _stream, _values
 from ansible_collections.sre.runbooks.plugins.module_utils._core._redact._names import Says
 
 Redactor = _stream.Redactor
+without_keys = _stream.without_keys
 REMOVED = _values.REMOVED.decode()
 
 
 def redact(text: str) -> str:
     """Text with tokens, passwords, keys, connection-string passwords, JWTs and cookies removed."""
     plain = text.encode("utf-8", "surrogatepass")
-    if not _stream.TRIGGER.search(plain):
+    if not _line.trigger().search(plain):
         return text
     return _stream.redact_bytes(plain).decode("utf-8", "surrogatepass")
 
@@ -48,7 +49,7 @@ def _entry(key: t.Any, item: t.Any, beside: dict[t.Any, t.Any]) -> t.Any:
 
 def _is_secret(name: str, text: str) -> bool:
     says = _names.says(name)
-    if says is Says.TOKEN:
+    if says in (Says.TOKEN, Says.KEPT):
         says = Says.SECRET
     return _values.is_secret(text.encode("utf-8", "surrogatepass"), says)
 

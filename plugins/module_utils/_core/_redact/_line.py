@@ -9,14 +9,20 @@ grows with the length only.
 
 from __future__ import annotations
 
+import functools
 import re
 import typing as t
 
-import re2
-
+from ansible_collections.sre.runbooks.plugins.module_utils._core._optional import require
 from ansible_collections.sre.runbooks.plugins.module_utils._core._redact import _issuers, _names, _places
 from ansible_collections.sre.runbooks.plugins.module_utils._core._redact._names import Says
 from ansible_collections.sre.runbooks.plugins.module_utils._core._redact._values import Span, secret
+
+re2: t.Any = None
+try:
+    import re2
+except ImportError:  # told by trigger(): nothing passes unredacted
+    pass
 
 #: bytes before a place where what must stand behind it is looked for, and of a name
 _BEHIND, _LONGEST_NAME = 400, 64
@@ -33,14 +39,21 @@ def _compiled(pattern: str) -> re.Pattern[bytes]:
     return re.compile(pattern.encode())
 
 
-def _trigger() -> t.Any:
+@functools.cache
+def trigger() -> t.Any:
+    """What finds where to look.
+
+    :raises InvalidInput: RE2 is missing.
+    """
+    require("re2")
     options = re2.Options()
     options.max_mem = 64 << 20  # a table that is thrown away again and again is slower than none
     options.encoding = re2.Options.Encoding.LATIN1
     return re2.compile(_TRIGGERS.encode(), options)
 
 
-TRIGGER = _trigger()
+if re2:
+    trigger()  # once, before Ansible forks its workers
 _NAMED, _ADDRESS, _DATA_IN_LINE = (_compiled(place.look) for place in (_places.NAMED, _places.ADDRESS, _places.DATA_IN_LINE))
 _PLACES = [(_compiled(place.look), _compiled(place.behind) if place.behind else None) for place in _places.PLACES]
 _ISSUED = _compiled("|".join(f"(?:{form.head}{form.rest})" for form in _issuers.ISSUERS if not form.before[0]))
@@ -67,7 +80,7 @@ def secrets(text: bytes, start: int, done: int) -> t.Iterable[Span]:
     for look, behind in _PLACES:
         found = look.match(text, start)
         if found and (behind is None or behind.search(_line_before(text, start))):
-            return _placed(text, found)
+            return _placed(text, found, done)
     return _data(text, start)
 
 
@@ -87,12 +100,12 @@ def _named(text: bytes, start: int, found: re.Match[bytes], done: int) -> t.Iter
     return [span] if span else ()
 
 
-def _placed(text: bytes, found: re.Match[bytes]) -> t.Iterable[Span]:
+def _placed(text: bytes, found: re.Match[bytes], done: int) -> t.Iterable[Span]:
     groups = found.groupdict()
     if "secret" in groups:
         return [found.span("secret")]
-    says = _names.says(groups["name"].decode("ascii", "replace")) if "name" in groups else Says.SECRET
-    if "option" in groups and says is Says.TOKEN:
+    says = _names.says(name_before(text, *found.span("name"), done)[0]) if "name" in groups else Says.SECRET
+    if "option" in groups and says in (Says.TOKEN, Says.KEPT):
         says = Says.SECRET
     if "told" in groups and says is Says.SECRET:
         says = Says.TOKEN

@@ -16,15 +16,17 @@ _KEY_OF = (r"api|app|access|account|admin|aes|auth|client|consumer|crypto|data|d
 WORDS = (r"pass(?:word|wd|phrase|code)|passwort|pwd|pword|secret|token|credential|(?:" + _KEY_OF + r")[_. -]?key|key[_-]data|"
          r"(?:tls|ssl|server|client|ca|private)\.key|dockercfg|dockerconfigjson|cookie|(?:php|j|asp\.net_)?sess(?:ion)?[_-]?id|"
          r"authorization|authori[sz]ation[_-]code|assertion|saml[_-]?response|connection[_-]?string|[_-]pass|"
-         r"\b(?:pass|sig|signature|sid|auth|x[_-]auth|_auth|jwt|otp|totp|cvv|dsn|sas|code|creds|bearer)|x-amz-signature|requirepass|masterauth|pepper")
+         r"\b(?:pass|sig|signature|sid|auth|x[_-]auth|_auth|jwt|otp|totp|cvv|dsn|sas|code|creds|bearer)|"
+         r"x-amz-signature|requirepass|masterauth|pepper")
 
 _SECRET = re.compile(
-    r"(?:pass(?:word|wd|phrase|code)|passwort|pwd|pword|credential|creds|(?:" + _KEY_OF + r")_?key(?!words?\b)|(?:^|_)(?:key_data|(?:tls|ssl|server|client|ca)_key)$|"
-    r"secret(?!ar(?:y|ia))|dockercfg|dockerconfigjson|requirepass|masterauth|pepper|(?:^|_)(?:assertion|saml_?response|connection_?string|jwt|cvv|sas)$|"
+    r"(?:pass(?:word|wd|phrase|code)|passwort|pwd|pword|credential|creds|(?:" + _KEY_OF + r")_?key(?!words?\b)|"
+    r"(?:^|_)(?:key_data|(?:tls|ssl|server|client|ca)_key)$|"
+    r"secret(?!ar(?:y|ia))|dockercfg|dockerconfigjson|requirepass|masterauth|pepper|(?:^|_)(?:assertion|saml_?response|connection_?string|jwt|cvv|sas|otp|totp)$|"
     r"(?:^|_)[a-z]+_pass$|(?:^|_)(?:db|user|admin|root|mysql|smtp|ftp|ldap|redis|mail|key|store|bind|sasl)pass$|_(?:auth_)?token|"
     r"(?:^|_)(?:access|auth|api|bearer|refresh|session|id|csrf|xsrf|bot|app|user|client|service|deploy|vault|github|gitlab|slack|npm|jwt|oauth)token)")
-_TOKEN = re.compile(r"(?:^|_|[a-z])token(?!i[sz])")
-_RANDOM = re.compile(r"(?:^|_)(?:pass|auth|sid|sig|signature|code|x_auth|dsn|authori[sz]ation_code|otp|totp|bearer|(?:php|j|asp_net_)?sess(?:ion)?_?id)$|amz_signature$")
+_TOKEN = re.compile(r"(?:^|_|[a-z])token(?!i[sz])|^pass$|_cookie$")
+_RANDOM = re.compile(r"(?:^|_)(?:auth|sid|sig|signature|code|x_auth|dsn|authori[sz]ation_code|bearer|(?:php|j|asp_net_)?sess(?:ion)?_?id)$|amz_signature$")
 #: what is said about a secret, and is none
 _ABOUT = re.compile(
     r"(?:^|_)(?:algorithm|alg|arn|at|attempts?|audience|bits|bucket|budget|bytes|cache|changed?|class|config|controller|count(?:er)?s?|"
@@ -33,7 +35,7 @@ _ABOUT = re.compile(
     r"limits?|location|manager|max|metadata|method|min|mode|mount(?:_path)?|missing|names?|namespace|num|ok|optional|paths?|per_(?:second|minute|request)|policy|prefix|present|provider|"
     r"rate|reads?|ref|refs|refresh|remaining|requests?|required|reset|resolver|retries|review|rotated|rotation|rules?|scopes?|service|services|size|source|state|"
     r"status|store|strategy|strength|sum|time|timeout|total|ttl|types?|updated|uri|url|usage|usages|used|valid(?:ator|ation|ity)?|version|volume|"
-    r"keyref|key_ref|default_mode|items|seconds|ms|millis|days|hours|minutes|generator|service_impl|repository|filter|interceptor|exception)$|secret_?name|secret_?key_?ref|"
+    r"keyref|key_ref|default_mode|items|seconds|ms|millis|days|hours|minutes|generator|service_impl|repository|filter|java|kt|scala|groovy|py|go|rb|php|cs|js|ts|interceptor|exception)$|secret_?name|secret_?key_?ref|"
     r"(?:^|_)(?:max|min|num|total|n)_[a-z_]*tokens?$")
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _SEPARATORS = re.compile(r"[\W_]+")
@@ -44,7 +46,8 @@ class Says(enum.Enum):
 
     NOTHING = "no secret"
     SECRET = "any value is a secret"
-    TOKEN = "a value that is no word and no number is a secret"
+    KEPT = "a value that is no number and no name of an object is a secret"
+    TOKEN = "a value that is no word and no number is a secret; behind = a word is one, too"
     RANDOM = "a value that looks random is a secret"
     HEADER = "a scheme and its credentials"
     COOKIE = "a list of cookies, to the end"
@@ -66,6 +69,8 @@ def says(name: str) -> Says:
         return Says.SECRET
     if plain.endswith("secret") and plain != "secret":
         return Says.SECRET
+    if plain == "secret":
+        return Says.KEPT
     if _TOKEN.search(plain) or _SECRET.search(plain):
         return Says.TOKEN
     return Says.RANDOM if _RANDOM.search(plain) else Says.NOTHING

@@ -13,7 +13,7 @@ import re
 import typing as t
 
 from ansible_collections.sre.runbooks.plugins.module_utils._core._redact import _names, _places
-from ansible_collections.sre.runbooks.plugins.module_utils._core._redact._line import TRIGGER, secrets
+from ansible_collections.sre.runbooks.plugins.module_utils._core._redact._line import name_before, secrets, trigger
 from ansible_collections.sre.runbooks.plugins.module_utils._core._redact._names import Says
 from ansible_collections.sre.runbooks.plugins.module_utils._core._redact._values import REMOVED, secret
 
@@ -22,6 +22,8 @@ LONGEST_LINE = 1 << 20
 _BLANKS_BEFORE_CUT = 4096
 #: lines without a line of the key after which it is over, and bytes of data that wait for the kind of their manifest
 _LINES_BETWEEN, _MOST_HELD, _LINES_TO_KIND = 200, 1 << 20, 8
+#: pods whose keys come line by line at the same time
+_MOST_SHAPES = 16
 
 _KEY = re.compile(_places.KEY.look.encode() + rb"(?:[A-Za-z0-9+/=]|\\+[nr/])*+")
 _BEGINNINGS = (b"---", b"kind", b"data", b"stringData", b"name")
@@ -34,7 +36,7 @@ _NAME_ALONE = re.compile(_places.NAME_ALONE.look.encode(), re.M)
 _VALUE_ALONE = re.compile(rb"""[^\n]*?\bvalue["']?[ \t]*:""")
 _KIND = re.compile(_places.KIND.look.encode(), re.M)
 _DATA = re.compile(_places.DATA.look.encode(), re.M)
-_SCALAR = re.compile(rb"(?:![\w!]+[ \t]+)?[|>][-+\d]*[ \t\r]*$", re.M)
+_SCALAR = re.compile(rb"[ \t]*(?:![\w!]+[ \t]+)?[|>][-+\d]*[ \t\r]*$", re.M)
 _ENTRY = re.compile(rb"""([ \t]*["']?[\w.\-/]+["']?:[ \t]*)([^\n]*?)(,?\s*)""")
 _BASE64 = re.compile(rb"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")
 
@@ -57,11 +59,11 @@ class _KeyBlock:
     def __init__(self, before: bytes) -> None:
         self.over = False
         self._keys, self._between = 1, 0
-        self._around = _shape(before), b"\n"
+        self._around = {(_shape(before), b"\n")}
 
     def take(self, line: bytes) -> bytes | None:
         if ended := _KEY_END.search(line):
-            self._keys -= 1
+            self._keys -= 0 if _KEY.search(line, ended.end()) else 1
             self.over = not self._keys
             return self._without(line, ended)
         if _KEY.search(line):
@@ -70,7 +72,8 @@ class _KeyBlock:
         body = next((found for found in _BODY.finditer(line) if not _HEXADECIMAL.fullmatch(found[0])), None)
         if body:
             self._between = 0
-            self._around = _shape(line[:body.start()]), _shape(line[body.end():])
+            if len(self._around) < _MOST_SHAPES:
+                self._around.add((_shape(line[:body.start()]), _shape(line[body.end():])))
             return self._without(line, body)
         if self._is_last(line):
             return b""
@@ -82,15 +85,15 @@ class _KeyBlock:
         return b""
 
     def _is_last(self, line: bytes) -> bool:
-        """A shorter line, with the same around it as the line before."""
-        before, after = self._around
+        """A shorter line, with the same around it as another line of the key."""
         plain = _shape(line)
-        return (not self._between and plain.startswith(before) and plain.endswith(after)
-                and bool(_LAST_OF_BODY.fullmatch(line[len(before):len(line) - len(after)])))
+        return any(plain.startswith(before) and plain.endswith(after) and _LAST_OF_BODY.fullmatch(line[len(before):len(line) - len(after)])
+                   for before, after in self._around) and not self._between
 
     @staticmethod
     def _without(line: bytes, found: re.Match[bytes]) -> bytes:
-        return b"" if not line[found.end():].strip() else line[:found.start()] + REMOVED + line[found.end():]
+        rest = line[found.end():]
+        return line[:found.start()] + REMOVED + _alone(rest) if rest.strip() else b""
 
 
 class _Scalar:
@@ -263,21 +266,23 @@ class Redactor:
     def _until_region(self, text: bytes, at: int, out: list[bytes]) -> int:
         """Lines without a region, up to the end of the line that begins one."""
         done = at
-        while found := TRIGGER.search(text, at):
+        while found := trigger().search(text, at):
             start, at = found.span()
-            for begin, end in self._opened(text, start) or secrets(text, start, done):
+            for begin, end in self._opened(text, start, at) or secrets(text, start, done):
                 out += text[done:begin], REMOVED
                 done = end
             at = max(at, done)
             if self._region:
-                end = text.find(b"\n", done) + 1 or len(text)
-                out.append(_alone(text[done:end]))
+                end = text.find(b"\n", at) + 1 or len(text)
+                out += text[done:at], _alone(text[at:end])
                 return end
         out.append(text[done:])
         return len(text)
 
-    def _opened(self, text: bytes, start: int) -> list[tuple[int, int]]:
+    def _opened(self, text: bytes, start: int, after: int) -> list[tuple[int, int]]:
         """Begin the region that begins here, if one does; what of its first line is a secret."""
+        if text[after - 1:after] == b":" and _SCALAR.match(text, after):
+            self._begin_scalar(name_before(text, start, after)[0], _column(text, start))
         if not text.startswith(_BEGINNINGS, start):
             return []
         if key := _KEY.match(text, start):
@@ -297,6 +302,10 @@ class Redactor:
             self._region = _Beside()
         return []
 
+    def _begin_scalar(self, name: str, column: int) -> None:
+        if _names.says(name) in (Says.SECRET, Says.TOKEN, Says.KEPT):
+            self._region = _Scalar(column)
+
 
 def redact_bytes(text: bytes, manifests: bool = True) -> bytes:
     """A whole text, secrets removed."""
@@ -304,10 +313,29 @@ def redact_bytes(text: bytes, manifests: bool = True) -> bytes:
     return redactor.feed(text) + redactor.close()
 
 
+def without_keys(blocks: t.Iterable[bytes]) -> t.Iterator[bytes]:
+    """Blocks of whole lines without private keys, and else as they were, for those that redact record by record."""
+    region: _KeyBlock | None = None
+    for block in blocks:
+        if not region and b"PRIVATE KEY" not in block:
+            yield block
+            continue
+        left = []
+        for line in block.splitlines(keepends=True):
+            taken = region.take(line) if region else None
+            region = None if region and region.over else region
+            if taken is None and not region and (key := _KEY.search(line)):
+                end = _KEY_END.search(line, key.start())
+                region = None if end else _KeyBlock(line[:key.start()])
+                taken = line[:key.start()] + REMOVED + line[(end or key).end():]
+            left.append(line if taken is None else taken)
+        yield b"".join(left)
+
+
 def _alone(text: bytes) -> bytes:
     """A text that begins no region, secrets removed."""
     out, done, at = [], 0, 0
-    while found := TRIGGER.search(text, at):
+    while found := trigger().search(text, at):
         start, at = found.span()
         key = text.startswith(_BEGINNINGS[0], start) and _KEY.match(text, start)
         for begin, end in [key.span()] if key else secrets(text, start, done):

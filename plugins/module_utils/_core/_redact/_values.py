@@ -17,7 +17,7 @@ _LONGEST_LOOK = 4096
 
 Span = tuple[int, int]
 
-_OPENING = re.compile(rb"""[ \t]{0,16}(\[?\\{0,15}["'`]|\[?&(?:quot|#34|#39|apos);|\[?%2[27]|\[?\\u0022|\[|\{)?""")
+_OPENING = re.compile(rb"""[ \t]{0,16}(\[?\\{0,15}["'`]|\[?&(?:quot|#34|#39|apos);|\[?%2[27]|\[?\\u0022|\[\]string\{"|\[|\{)?""")
 _PLAIN = {b'"': re.compile(rb'[^"\\\n]*+(?:\\[^\n][^"\\\n]*+)*+'), b"'": re.compile(rb"[^'\\\n]*+(?:\\[^\n][^'\\\n]*+)*+")}
 #: a comma or a bracket ends a value only where something else begins behind it
 _BARE = re.compile(rb"""(?:[^\s"'`\\&,;<>)}\]]++|[,;)}\]&](?![\s"'`\\,;)}\]&<>]|\Z|[\w.%-]{1,40}[ ]?[=:\[(])|[<](?!/)|\\(?![\\nrtu"'])|\\\\(?![nrtu"']))*+""")
@@ -33,17 +33,20 @@ _OF_PARAMETERS = re.compile(rb"(?i)(?:digest|aws4-hmac-sha256|hawk|signature|oau
 _OTHER_SCHEME = re.compile(rb"[A-Z][A-Za-z0-9-]{1,20}[ \t]+(?=[\w+/=.~-]*[\d=+/A-Z])")
 
 _NO_VALUE = re.compile(
-    rb"(?i)(?:null|none|nil|<nil>|true|false|yes|no|on|off|undefined|empty|unset|n/a|nan|\(?null\)?|[*x.\-_#\xe2\x80\xa2]{2,}\w{0,4}|[.\-_:=]+|"
+    rb"(?i)(?:null|none|nil|<nil>|true|false|yes|no|on|off|undefined|empty|unset|n/a|nan|\(null\)|[*x.\-_#\xe2\x80\xa2]{2,}\w{0,4}|[.\-_:=]+|[|>][-+\d]*|"
     rb"\[?<?\(?(?:redacted|filtered|masked|hidden|removed|protected|secret|sensitive|sanitized|scrubbed|omitted|unknown|not[ _-]?set)\)?>?\]?|"
-    rb"<[\w. -]+>|\$\{[^}]*\}?|\$\([^)]*\)?|\$[A-Z_]\w*|\{\{.*|%[sdvq]|%\(\w+\)s|\{\w*\}?|os\.(?:environ|getenv).*|System\.getenv.*|process\.env.*|vault:.*|secretref:.*)")
+    rb"<[\w. -]+>?|\$\{[^}]*\}?|\$\([^)]*\)?|\$[A-Z_]\w*|\{\{.*|%[sdvq]|%\(\w+\)s|\{\w*\}?|"
+    rb"os\.(?:environ|getenv).*|System\.getenv.*|process\.env.*|vault:.*|secretref:.*)")
 _NO_PASSWORD = re.compile(
-    rb"(?i)(?:in)?(?:correct|valid|validated|expired|expires|wrong|missing|required|changed|failed|failure|ok|success|successful|accepted|rejected|unknown|present|absent|set|"
-    rb"default|unchanged|updated|reset|mismatch|denied|blank|provided|stored|loaded|rotated|created|deleted|disabled|enabled|optional|"
-    rb"string|str|bool|boolean|int|integer|text|bytes|object|error|found|not|must|cannot|could|should|is|was|has|for|and|the|a|an|needs|too|please|enter|password|token|"
-    rb"authentication|authorization|plaintext|encrypted|hashed|verified|refreshed|revoked|renewed|granted|issued|skipped|ignored|checked|matched|matches)[.,:;!]?")
+    rb"(?i)(?:in)?(?:correct|valid|validated|expired|expires|wrong|missing|required|changed|failed|failure|ok|success|successful|accepted|rejected|"
+    rb"unknown|present|absent|set|default|unchanged|updated|reset|mismatch|denied|blank|provided|stored|loaded|rotated|created|deleted|disabled|enabled|"
+    rb"optional|string|str|bool|boolean|int|integer|text|bytes|object|error|found|not|must|cannot|could|should|is|was|has|for|and|the|a|an|needs|too|"
+    rb"please|enter|password|token|authentication|authorization|plaintext|encrypted|hashed|verified|refreshed|revoked|renewed|granted|issued|skipped|"
+    rb"ignored|checked|matched|matches|sent|used)[.,:;!]?")
 _WORD = re.compile(rb"[A-Za-z]+[.,:;!?]?")
 _WORD_FOLLOWS = re.compile(rb"[ \t]+[A-Za-z(]")
 _NUMBER = re.compile(rb"[-+]?\d+(?:[.,]\d+)*(?:[%a-zA-Z]{1,2})?")
+_DIGIT_OR_SIGN = re.compile(rb"\d|[^\w.,:;/-]")
 _NAME_OF_OBJECT = re.compile(rb"(?:[a-z0-9]+(?:[-.][a-z0-9]+)*/)?[a-z]+(?:[-.][a-z]+)*")
 _PATH = re.compile(rb"(?:~?/|[A-Za-z]:\\|\./|file:)[\w./\\ -]*")
 _UUID = re.compile(rb"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -66,6 +69,8 @@ def secret(text: bytes, at: int, says: Says, separator: bytes) -> Span | None:
     value = text[begin:min(end, begin + _LONGEST_LOOK)]
     if not value.strip() or value.startswith(REMOVED):
         return None
+    if says is Says.TOKEN and separator == b"=":
+        says = Says.KEPT
     return (begin, end) if _JUDGES[says](value, quoted, text, end) else None
 
 
@@ -81,7 +86,7 @@ def _value(text: bytes, at: int, says: Says, separator: bytes) -> tuple[int, int
         inside = _BRACKETS[opened].match(text, begin)
         return (begin, inside.end(), True) if inside else None
     if opened:
-        return begin, _closing(text, begin, opened.lstrip(b"[")), True
+        return begin, _closing(text, begin, opened.removeprefix(b"[]string{").lstrip(b"[")), True
     bare = (_ENCODED if separator.startswith(b"%") else _BARE).match(text, begin)
     return begin, bare.end(), False
 
@@ -91,7 +96,7 @@ def _header(text: bytes, begin: int, opened: bytes) -> tuple[int, int, bool] | N
     scheme = _SCHEME.match(text, begin) or _OTHER_SCHEME.match(text, begin)
     start = scheme.end() if scheme else begin
     if opened and opened not in _BRACKETS:
-        return start, _closing(text, start, opened.lstrip(b"[")), True
+        return start, _closing(text, start, opened.removeprefix(b"[]string{").lstrip(b"[")), True
     if scheme and _OF_PARAMETERS.match(scheme[0]):
         return start, _parameters(text, start), True
     if opened:
@@ -129,10 +134,17 @@ def _anything(value: bytes, quoted: bool, text: bytes, end: int) -> bool:
     return quoted or not (_WORD.fullmatch(value) and _WORD_FOLLOWS.match(text, end))
 
 
+def _no_number_and_no_name(value: bytes, quoted: bool, text: bytes, end: int) -> bool:
+    if not _anything(value, quoted, text, end) or len(value) < 4 or _NUMBER.fullmatch(value) or (b" " in value and quoted):
+        return False
+    return not (_NAME_OF_OBJECT.fullmatch(value) and re.search(rb"[-/]", value))
+
+
 def _no_word_and_no_number(value: bytes, quoted: bool, text: bytes, end: int) -> bool:
     if not _anything(value, quoted, text, end) or len(value) < 6 or _NUMBER.fullmatch(value) or (b" " in value and quoted):
         return False
-    return bool(re.search(rb"\d|[A-Z].*[a-z]|[^\w.,:;/-]", value) and not _WORD.fullmatch(value) or len(value) >= 20) and not _NAME_OF_OBJECT.fullmatch(value)
+    mixed = bool(_DIGIT_OR_SIGN.search(value)) or value not in (value.lower(), value.upper())
+    return (mixed and not _WORD.fullmatch(value) or len(value) >= 20) and not _NAME_OF_OBJECT.fullmatch(value)
 
 
 def _random(value: bytes, quoted: bool, text: bytes, end: int) -> bool:
@@ -148,7 +160,8 @@ def _cookies(value: bytes, _quoted: bool, _text: bytes, _end: int) -> bool:
 
 
 _JUDGES: dict[Says, t.Callable[[bytes, bool, bytes, int], bool]] = {
-    Says.NOTHING: _nothing, Says.SECRET: _anything, Says.TOKEN: _no_word_and_no_number, Says.RANDOM: _random,
+    Says.NOTHING: _nothing, Says.SECRET: _anything, Says.KEPT: _no_number_and_no_name,
+    Says.TOKEN: _no_word_and_no_number, Says.RANDOM: _random,
     Says.HEADER: _header_value, Says.COOKIE: _cookies}
 
 
