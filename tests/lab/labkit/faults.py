@@ -206,9 +206,9 @@ def crash_bad_release(kubectl: Kubectl) -> None:
 
 
 def crash_missing_secret_key(kubectl: Kubectl) -> None:
-    """A release of user-service asks for a key that its Secret does not have."""
-    reference = {"secretKeyRef": {"name": "shop-db", "key": "user-password"}}
-    _release(kubectl, env=[{"name": "DB_PASSWORD", "valueFrom": reference}])
+    """Somebody removes a key from a Secret, and user-service, which has run for long, starts anew: no release is to blame."""
+    _patch(kubectl, "secret/shop-db", {"data": {"password": None}})
+    kubectl("-n", NAMESPACE, "delete", "pods", "-l", "app=user-service", "--wait=true", timeout=60)
     _waits(kubectl, "CreateContainerConfigError")
 
 
