@@ -93,7 +93,7 @@ class _KeyBlock:
     @staticmethod
     def _without(line: bytes, found: re.Match[bytes]) -> bytes:
         rest = line[found.end():]
-        return line[:found.start()] + REMOVED + _alone(rest) if rest.strip() else b""
+        return _alone(line[:found.start()]) + REMOVED + _alone(rest) if rest.strip() else b""
 
 
 class _Scalar:
@@ -292,7 +292,7 @@ class Redactor:
             return [(start, (end or key).end())]
         if kind := _KIND.match(text, start):
             self._column_of_secret = _column(text, start) if kind["kind"] == b"Secret" else None
-        elif data := _DATA.match(text, start):
+        elif _DATA.match(text, start):
             column = _column(text, start)
             if column == self._column_of_secret:
                 self._region = _SecretData(column)
