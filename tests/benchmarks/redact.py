@@ -24,7 +24,7 @@ import typing as t
 BEFORE = "5d1f435:plugins/module_utils/_redact.py"
 ROOT = pathlib.Path(__file__).parents[2]
 #: bytes of a text; of the text that the code before is given, and how long it may take, seconds
-SIZE, SIZE_BEFORE, LIMIT = 8_000_000, 8_000, 60
+SIZE, SIZE_BEFORE, LIMIT = 2_000_000, 8_000, 60
 BASE64URL = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
 Redact = t.Callable[[str], str]
