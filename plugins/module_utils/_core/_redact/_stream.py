@@ -224,12 +224,11 @@ class Redactor:
         return b"".join(out)
 
     def close(self) -> bytes:
-        """The rest."""
+        """The rest; the stream is over."""
         out: list[bytes] = []
         self._block(b"".join(self._pieces), out)
         if self._region:
             out.append(self._region.rest())
-        self.__init__(self._manifests)  # type: ignore[misc]
         return b"".join(out)
 
     @staticmethod
