@@ -16,7 +16,11 @@ DRILL_TESTS := $(AS_ROOT) pytest -vv --durations=5
 SCENARIOS := $(notdir $(patsubst %/molecule.yml,%,$(wildcard extensions/molecule/*/molecule.yml)))
 
 .DEFAULT_GOAL := help
+<<<<<<< HEAD
 .PHONY: help venv demo test lint architecture causes unit database analysis sanity docs package molecule drills lab-up lab-down bench bench-consistency bench-heap bench-logs clean
+=======
+.PHONY: help venv demo test lint architecture unit database analysis sanity docs package molecule drills drills-alone lab-up lab-down bench bench-consistency bench-heap bench-logs bench-redact clean
+>>>>>>> redact
 
 help: ## This list
 	@sed -nE 's/^([a-z%-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -99,6 +103,9 @@ bench-heap: venv ## Reading heap dumps: ours, hprof-slurp, VisualVM, shark
 
 bench-logs: venv ## Log patterns against drain3, speed; with LOGHUB=DIR also accuracy on LogHub's labelled sets in that folder
 	$(WITH_COLLECTION) .venv/bin/python tests/benchmarks/logs.py $(if $(LOGHUB),--sets $(LOGHUB))
+
+bench-redact: venv ## Redaction, bytes per second by kind of line, before and now
+	$(WITH_COLLECTION) .venv/bin/python tests/benchmarks/redact.py
 
 clean: ## Remove what make has created in this checkout (the lab stays)
 	rm -rf .ansible .build .venv tests/output

@@ -22,7 +22,7 @@ _PLAIN = {b'"': re.compile(rb'[^"\\\n]*+(?:\\[^\n][^"\\\n]*+)*+'), b"'": re.comp
 #: a comma or a bracket ends a value only where something else begins behind it
 _BARE = re.compile(rb"""(?:[^\s"'`\\&,;<>)}\]]++|[,;)}\]&](?![\s"'`\\,;)}\]&<>]|\Z|[\w.%-]{1,40}[ ]?[=:\[(])|[<](?!/)|\\(?![\\nrtu"'])|\\\\(?![nrtu"']))*+""")
 _ENCODED = re.compile(rb"""(?:[^\s"'&%\\]++|%(?!26|22|27|3[Bb]|2[Cc]|0[AaDd]))*+""")
-_ELEMENT = re.compile(rb"[^<\n]*+")
+_ELEMENT = re.compile(rb"(?:(?!&lt;)[^<\n])*+")
 _BRACKETS = {b"[": re.compile(rb"""[^\]\n"']*+"""), b"{": re.compile(rb"""[^}\n"':{]+(?=\})""")}
 _TO_THE_END = re.compile(rb"""[^\r\n"'\]]*+""")
 _SCHEME = re.compile(rb"(?i)(?:bearer|basic|token|digest|apikey|api-key|negotiate|ntlm|kerberos|splunk|genie-?key|sso-key|key|bot|jwt|mac|oauth|dpop|"

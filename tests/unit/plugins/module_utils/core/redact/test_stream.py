@@ -118,20 +118,20 @@ PIECES = st.sampled_from(["password", "=", ":", '"', "\\", " ", "\n", "token", "
 TEXTS = st.one_of(st.text(max_size=200), st.lists(PIECES, max_size=40).map("".join))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150, deadline=None, derandomize=True)
 @given(TEXTS, st.lists(st.integers(0, 400), max_size=5))
 def test_any_text_in_any_pieces(text, cuts):
     assert in_pieces(text, *(min(cut, len(text.encode("utf-8", "surrogatepass"))) for cut in cuts)) == redact(text)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150, deadline=None, derandomize=True)
 @given(TEXTS)
 def test_twice_is_once(text):
     once = redact(text)
     assert redact(once) == once
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100, deadline=None, derandomize=True)
 @given(st.binary(max_size=400))
 def test_any_bytes(data):
     redactor = Redactor()
