@@ -39,6 +39,7 @@ unit: venv ## Unit tests
 
 database: venv ## Consistency checks, dump and repair on a PostgreSQL of their own
 	@tests/tools/postgresql.sh
+	@tests/tools/packages.sh pgbouncer redis-server
 	pytest -q tests/database
 
 analysis: venv ## Heap dumps of real JVMs, judged by the JVM, by VisualVM's library and by a second implementation
