@@ -15,7 +15,7 @@ DRILL_TESTS := $(AS_ROOT) pytest -vv --reruns 1 -rR
 SCENARIOS := $(notdir $(patsubst %/molecule.yml,%,$(wildcard extensions/molecule/*/molecule.yml)))
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint architecture unit database analysis sanity docs package molecule drills drills-alone lab-up lab-down bench bench-consistency bench-heap bench-logs clean
+.PHONY: help venv demo test lint architecture unit database analysis sanity docs package molecule drills drills-alone lab-up lab-down bench bench-consistency bench-gc bench-heap bench-logs clean
 
 help: ## This list
 	@sed -nE 's/^([a-z%-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -88,6 +88,9 @@ bench: venv ## Our runbook against the same steps in bash and in kubernetes.core
 bench-consistency: venv ## The check of order totals against the written playbook's query, on a PostgreSQL of its own
 	@tests/tools/postgresql.sh
 	.venv/bin/python tests/benchmarks/consistency.py
+
+bench-gc: venv ## Garbage collection logs, speed; with GCFIXTURES=DIR also how much is read of the logs in that folder
+	$(WITH_COLLECTION) .venv/bin/python tests/benchmarks/gc.py $(if $(GCFIXTURES),--fixtures $(GCFIXTURES))
 
 bench-heap: venv ## Reading heap dumps: ours, hprof-slurp, VisualVM, shark
 	.venv/bin/python tests/benchmarks/heap.py
