@@ -95,6 +95,9 @@ bench-consistency: venv ## The check of order totals against the written playboo
 	@tests/tools/postgresql.sh
 	.venv/bin/python tests/benchmarks/consistency.py
 
+bench-gc: venv ## Garbage collection logs, speed; with GCFIXTURES=DIR also how much is read of the logs in that folder
+	$(WITH_COLLECTION) .venv/bin/python tests/benchmarks/gc.py $(if $(GCFIXTURES),--fixtures $(GCFIXTURES))
+
 bench-heap: venv ## Reading heap dumps: ours, hprof-slurp, VisualVM, shark
 	.venv/bin/python tests/benchmarks/heap.py
 
