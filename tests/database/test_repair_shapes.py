@@ -177,7 +177,7 @@ def test_the_schema_of_an_entry_counts(postgres, repair):
 
 
 def test_what_does_not_order_the_entries_is_refused(postgres, repair):
-    postgres.execute(PLAIN.replace("id bigserial PRIMARY KEY", "id uuid DEFAULT gen_random_uuid()") + "CREATE TABLE t (id bigint PRIMARY KEY)")
+    postgres.execute(PLAIN.replace("id bigserial PRIMARY KEY", "id uuid") + "CREATE TABLE t (id bigint PRIMARY KEY)")
     with pytest.raises(InvalidInput, match="column id of the audit log audit_log is of type uuid.*Name a column with a number or a time"):
         repair("plan", "t")
 
