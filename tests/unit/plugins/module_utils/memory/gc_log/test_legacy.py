@@ -42,6 +42,12 @@ def test_lines_of_the_application_between_the_pieces_change_nothing(name):
 
 
 @pytest.mark.parametrize("name", EVENTS)
+def test_what_a_container_runtime_writes_in_front_changes_nothing(name):
+    text = EVENTS[name][0]
+    assert _read.read([f"2026-11-24T03:00:10.5Z stdout F {line}" for line in text.splitlines()]).collections == read(text).collections
+
+
+@pytest.mark.parametrize("name", EVENTS)
 def test_a_collection_that_lost_its_end_is_counted_and_gives_no_figure(name):
     whole = "20.000: [GC (Allocation Failure) [PSYoungGen: 24576K->4080K(28672K)] 24576K->12000K(94208K), 0.0500000 secs]"
     text = EVENTS[name][0]
