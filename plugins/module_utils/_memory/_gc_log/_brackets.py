@@ -35,7 +35,7 @@ _TOKEN = re.compile(
     rf"\[(?:(?P<times>Times: user=(?P<user>{_NUMBER}) sys=(?P<sys>{_NUMBER}),? real=(?P<real>{_NUMBER}) secs\])"
     rf"|(?P<stop>{STOPS})|(?P<concurrent>{CONCURRENT})|(?P<part>{_PARTS})|(?P<marker>{_MARKERS})|(?P<other>(?!0x)))"
     rf"|(?P<sizes>(?P<before>{_SIZE})(?:\({_SIZE}\))?->(?P<after>{_SIZE})\((?P<capacity>{_SIZE})\))"
-    rf"|(?P<seconds>(?P<taken>{_NUMBER}) (?P<unit>secs|ms)(?=\]))|(?P<begins>, start\])|(?P<close>\])"
+    rf"|(?P<seconds>(?<=, )(?P<taken>{_NUMBER}) (?P<unit>secs|ms)(?=\]))|(?P<begins>, start\])|(?P<close>\])"
     r"|[(<](?P<group>[A-Za-z][^()<>\[\]]{0,80}(?:\(\))?)[)>]|(?P<dashes>--(?= ?\[)))")
 #: when a bracket was opened; the JVM writes it just before
 _STAMP = re.compile(rf"(?P<date>\d{{4}}-\d\d-\d\dT[\d:.,]{{8,16}}(?:Z|[+-]\d{{4}}): ?)?(?P<uptime>{_NUMBER}: ?)?(?:#\d{{1,9}}: ?)?$")
@@ -160,7 +160,8 @@ class Brackets:
             self._open[-1].sizes = (token["before"], token["after"], token["capacity"])
 
     def _seconds(self, token: re.Match[str]) -> None:
-        if self._open:
+        # milliseconds are Shenandoah's; elsewhere they are a part's or a plan's, whose bracket a line of another writer has torn off
+        if self._open and (token["unit"] == "secs" or self._open[-1].name.startswith(("Pause", "Concurrent"))):
             self._open[-1].seconds = decimal(token["taken"]) / (1000 if token["unit"] == "ms" else 1)
 
     def _group(self, token: re.Match[str]) -> None:

@@ -71,7 +71,7 @@ class Legacy:
         if "application threads" in line and (match := _STOPPED.search(line)):
             self._stopped(match)
             return True
-        if self._unsized and line.startswith("   [") and (match := _G1_HEAP.match(line, 3)):
+        if self._unsized and (place := line.find("   [")) >= 0 and (match := _G1_HEAP.match(line, place + 3)):
             self._sizes(self._unsized, match["before"], match["after"], match["capacity"])
             self._unsized = None
             return True

@@ -42,6 +42,12 @@ def test_lines_of_the_application_between_the_pieces_change_nothing(name):
 
 
 @pytest.mark.parametrize("name", EVENTS)
+def test_what_a_container_runtime_writes_in_front_changes_nothing(name):
+    text = EVENTS[name][0]
+    assert _read.read([f"2026-11-24T03:00:10.5Z stdout F {line}" for line in text.splitlines()]).collections == read(text).collections
+
+
+@pytest.mark.parametrize("name", EVENTS)
 def test_a_collection_that_lost_its_end_is_counted_and_gives_no_figure(name):
     whole = "20.000: [GC (Allocation Failure) [PSYoungGen: 24576K->4080K(28672K)] 24576K->12000K(94208K), 0.0500000 secs]"
     text = EVENTS[name][0]
@@ -105,3 +111,10 @@ def test_a_log_with_no_pause_says_so_and_how_to_get_them_with_its_jdk():
     new = _analysis.of_lines("x", ["[0.995s][info][gc] Using The Z Garbage Collector", "[1.2s][info][gc] GC(0) Garbage Collection (Warmup) 106M(0%)->88M(0%)"])
     assert "no pauses in this log (log with -Xlog:gc*" in new["says"][0]
     assert "None" not in " ".join(old["says"] + new["says"])
+
+
+@pytest.mark.parametrize("torn", ["1.0: [GC pause (young) 1.0: [G1Ergonomics (CSet Construction) start INFO order 17\n target pause time: 500.00 ms]",
+                                  "1.0: [GC [PSYoungGen: 5K->1K(9K)] 5K->1K(9K), 0.0INFO order 17\n1 secs] [Times: user=0.1 INFO order 18\n sys=0.0, real=9.04 secs]",
+                                  "1.0: [GC 1.0: [ParNewINFO order 17\n1.0: [CMS-concurrent-markINFO order 18\n: 1.0/9.0 secs]"])
+def test_a_figure_of_something_else_is_not_taken_for_a_torn_collection(torn):
+    assert [item.pause for item in read(torn).collections] == []
