@@ -12,6 +12,7 @@ with git) takes time by the square of a line's length, so it gets a shorter line
 
 from __future__ import annotations
 
+import argparse
 import multiprocessing
 import pathlib
 import random
@@ -83,6 +84,7 @@ def rate(code: t.Callable[[], Redact], text: str) -> str:
 
 def main() -> int:
     """Print the table."""
+    argparse.ArgumentParser(description=__doc__).parse_args()
     print(f"| kind | before, MB/s (line of {SIZE_BEFORE // 1000} KB) | now, MB/s ({SIZE // 1_000_000} MB) |\n|---|---|---|")
     short = lines(SIZE_BEFORE)
     for kind, text in lines(SIZE).items():

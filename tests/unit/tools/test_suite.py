@@ -22,7 +22,7 @@ MAKE = """#!/bin/sh
 echo "$2 ${LAB_CLUSTER-}" >>"$ASKED"
 case $2 in
   drill-memory_leak) echo 'fatal: [lab1]: FAILED! => {"msg": "the reason"}'; exit 2 ;;
-  drills-data) [ -z "${SLOW-}" ] || { trap 'echo told >>"$ASKED"; exit 3' INT; touch "$ASKED.slow"; sleep 60 & wait; } ;;
+  drills-data) [ -z "${SLOW-}" ] || { trap 'echo told >>"$ASKED"; exit 3' INT; touch "$ASKED.slow"; sleep 250 & wait; } ;;
 esac
 """
 
@@ -46,7 +46,7 @@ def asked(environment):
 
 def test_every_stage_runs_once_and_a_failure_is_told_at_the_end(environment):
     run = begin(environment, "--lanes", "2")
-    output, _none = run.communicate(timeout=60)
+    output, _none = run.communicate(timeout=300)
     stages = [stage for stage, *_cluster in asked(environment)]
     drills = suite.every_drill()
     assert sorted(stages) == sorted([*suite.STATIC, "lab-up", *drills, "fleet", "lab-down"])
@@ -67,7 +67,7 @@ def test_an_interrupt_ends_what_runs_and_takes_the_lab_down(environment):
         assert run.poll() is None
         time.sleep(0.05)
     run.send_signal(signal.SIGINT)
-    output, _none = run.communicate(timeout=60)
+    output, _none = run.communicate(timeout=300)
     stages = [stage for stage, *_cluster in asked(environment)]
     assert stages[-2:] == ["told", "lab-down"]
     assert run.returncode == 130
