@@ -55,7 +55,7 @@ def as_plain(block: bytes) -> bytes:
 
 def _holds_objects(block: bytes) -> bool:
     """Whether a line is an object, behind a stamp or not; most logs have no brace there, and that is seen at once."""
-    return block.startswith(b"{") or b"\n{" in block or (b" {" in block and _OBJECT.search(block) is not None)
+    return b"{" in block and (block.startswith(b"{") or b"\n{" in block or (b" {" in block and _OBJECT.search(block) is not None))
 
 
 def _fields(line: bytes, reader: Reader) -> dict[str, t.Any] | None:
