@@ -110,8 +110,7 @@ def auth_slow_release(kubectl: Kubectl) -> None:
 def auth_rotated_secret(kubectl: Kubectl) -> None:
     """The signing key is rotated and only one pod started since: each refuses the tokens of the other."""
     _patch(kubectl, "secret/auth-signing-key", {"stringData": {"signing-key": "rotated-signing-key"}})
-    pods = kubectl("-n", NAMESPACE, "get", "pods", "-l", "app=auth-service", "-o", "name").split()
-    kubectl("-n", NAMESPACE, "delete", pods[0], "--wait=true", timeout=60)
+    kubectl("-n", NAMESPACE, "delete", "pod", _staying(kubectl, "auth-service")[0], "--wait=true", timeout=60)
     shop.wait(kubectl)
     # The gateway keeps its connections, and so far all of them lead to the pod that was not restarted.
     _crowd(kubectl, REQUESTS_PER_SECOND=20)
@@ -329,6 +328,12 @@ def _crawl(kubectl: Kubectl, rate: float) -> float:
 def _release(kubectl: Kubectl, **container: object) -> None:
     """Change the container of user-service; nobody waits for what may never be ready."""
     _patch(kubectl, "deployment/user-service", {"spec": {"template": {"spec": {"containers": [{"name": "user-service", **container}]}}}})
+
+
+def _staying(kubectl: Kubectl, app: str) -> list[str]:
+    """The names of an application's pods, but for those of an earlier rollout that are on their way out."""
+    pods = json.loads(kubectl("-n", NAMESPACE, "get", "pods", "-l", f"app={app}", "-o", "json"))["items"]
+    return [pod["metadata"]["name"] for pod in pods if not pod["metadata"].get("deletionTimestamp")]
 
 
 def _statuses(kubectl: Kubectl, app: str) -> list[dict[str, t.Any]]:
