@@ -37,7 +37,9 @@ def fixture_environment(tmp_path):
 
 
 def begin(environment, *flags):
-    return subprocess.Popen([sys.executable, SUITE, *flags], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    # A run in the background has been told to ignore interrupts.
+    return subprocess.Popen(["env", "--default-signal=INT", sys.executable, SUITE, *flags], env=environment,
+                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
 def asked(environment):
