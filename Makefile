@@ -11,7 +11,7 @@ WITH_COLLECTION := PYTHONPATH=.build/collections
 LAB := tests/lab/lab
 CLUSTERS ?= 1
 # How many clusters `make test` spreads the drills over: they mostly wait.
-LANES ?= 4
+LANES ?= 3
 DRILL_TESTS := $(AS_ROOT) pytest -vv --durations=5
 SCENARIOS := $(notdir $(patsubst %/molecule.yml,%,$(wildcard extensions/molecule/*/molecule.yml)))
 
@@ -27,8 +27,8 @@ venv: ## Install what a checkout needs into .venv (again only when the requireme
 demo: lab-up ## A real Kubernetes, a real leaking JVM, and the memory-leak runbook answering it
 	@tests/tools/demo.sh
 
-test: venv ## Everything that must pass; the drills on LANES=4 clusters beside each other
-	@.venv/bin/python tests/tools/suite.py --lanes $(LANES)
+test: venv ## Everything that must pass; the drills on LANES=3 clusters beside each other
+	@.venv/bin/python tests/tools/suite.py --lanes $(LANES) $(if $(AGAIN),--again)
 
 unit: venv ## Unit tests
 	pytest

@@ -21,7 +21,9 @@ spec.loader.exec_module(suite)
 MAKE = """#!/bin/sh
 echo "$2 ${LAB_CLUSTER-}" >>"$ASKED"
 case $2 in
-  drill-memory_leak) echo 'fatal: [lab1]: FAILED! => {"msg": "the reason"}'; exit 2 ;;
+  drill-memory_leak)
+    [ -z "${FLAKY-}" ] || [ ! -e "$ASKED.tried" ] || exit 0
+    touch "$ASKED.tried"; echo 'fatal: [lab1]: FAILED! => {"msg": "the reason"}'; exit 2 ;;
   drills-data) [ -z "${SLOW-}" ] || { trap 'echo told >>"$ASKED"; exit 3' INT; touch "$ASKED.slow"; sleep 250 & wait; } ;;
 esac
 """
@@ -61,6 +63,16 @@ def test_every_stage_runs_once_and_a_failure_is_told_at_the_end(environment):
     end = output[output.index("==> make test took"):]
     assert end.index("drill-memory_leak failed:\nfatal: [lab1]") < end.index("passed")
     assert output.endswith(f"\n{len(stages) - 1} passed, 1 failed\n")
+
+
+@pytest.mark.parametrize(("flaky", "status", "figures"), [("yes", 0, "0 failed"), ("", 1, "1 failed")])
+def test_where_it_is_asked_for_what_failed_is_run_once_more_alone_and_named(environment, flaky, status, figures):
+    run = begin({**environment, "FLAKY": flaky}, "--lanes", "1", "--again")
+    output, _none = run.communicate(timeout=300)
+    stages = [stage for stage, *_cluster in asked(environment)]
+    assert stages.count("drill-memory_leak") == 2 and len(stages) == len(set(stages)) + 1
+    assert run.returncode == status
+    assert output.endswith(f"{figures}\n") and "drill-memory_leak            failed beside the other lanes" in output
 
 
 def test_an_interrupt_ends_what_runs_and_takes_the_lab_down(environment):
