@@ -191,4 +191,3 @@ def _stamp(token: re.Match[str]) -> dict[str, str]:
     """What stands in front of a bracket."""
     found = _STAMP.search(token.string, max(0, token.start() - _LONGEST_STAMP), token.start())
     return {"date": found["date"] or "", "uptime": found["uptime"] or ""} if found else {}
-

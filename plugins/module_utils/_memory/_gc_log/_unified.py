@@ -191,6 +191,7 @@ class Unified:
     def _version(self, match: re.Match[str], _at: float | None, _number: int) -> None:
         self._log.version = match[1]
 
+
 def _uptime(text: str) -> float | None:
     """Seconds from ``1.234s``, ``1234ms`` or ``1234567ns``; None where it is the time since 1970."""
     for unit, divisor, since_1970 in (("ms", 1e3, 1e12), ("ns", 1e9, 1e17), ("s", 1.0, 1e9)):

@@ -29,7 +29,8 @@ def traefik(**more):
 
 
 def envoy(**more):
-    return {"duration": 9, "path": "/api/orders/17", "response_code": 200, "response_flags": "-", "upstream_cluster": "outbound|80||pay", "x_forwarded_for": None,  # noqa: E501
+    return {"duration": 9, "path": "/api/orders/17", "response_code": 200, "response_flags": "-", "upstream_cluster": "outbound|80||pay",
+            "x_forwarded_for": None,
             "downstream_remote_address": "10.1.2.3:30000", "request_id": "ab12", "upstream_service_time": "8", "upstream_host": "10.0.0.1:80", **more}
 
 
@@ -66,7 +67,8 @@ FORMS = [
     (CLF.format(503) + ' 17348 "pay@docker" "-" 0ms', (503, 0, None, "pay@docker", None, "", "gateway")),
     (ENVOY.format(200, "-", "via_upstream -", 8, "-"), (200, 9, 8, "outbound|8080||pay.shop.svc.cluster.local", None, "", "")),
     (ENVOY.format(503, "UO", "overflow -", "-", "-"), (503, 9, None, "outbound|8080||pay.shop.svc.cluster.local", None, "UO", "")),
-    (ENVOY.format(503, "UF,URX", "upstream_reset -", "-", "10.1.2.3,10.7.7.7"), (503, 9, None, "outbound|8080||pay.shop.svc.cluster.local", None, "", "upstream")),  # noqa: E501
+    (ENVOY.format(503, "UF,URX", "upstream_reset -", "-", "10.1.2.3,10.7.7.7"), (503, 9, None, "outbound|8080||pay.shop.svc.cluster.local", None, "",
+                                                                                 "upstream")),
     (ENVOY.format(0, "DC", "downstream_remote_disconnect -", "-", "-"), (0, 9, None, "outbound|8080||pay.shop.svc.cluster.local", None, "", "client")),
     (ENVOY.format(500, "-", "via_upstream -", 8, "-"), (500, 9, 8, "outbound|8080||pay.shop.svc.cluster.local", None, "", "upstream")),
     (ENVOY.format(503, "NC", "cluster_not_found -", "-", "-"), (503, 9, None, "outbound|8080||pay.shop.svc.cluster.local", None, "", "gateway")),
@@ -131,7 +133,8 @@ def test_cloudfront_s_columns():
                "ab12", "d1.cloudfront.net", "https", "23", "0.009", "-", "TLSv1.2", "ECDHE", "Error", "HTTP/2.0", "-", "-", "11040", "0.008",
                "OriginConnectError", "text/html", "78", "-", "-"]
     entry = Parser().parse("\t".join(columns))
-    assert (entry.client, entry.route, entry.status, entry.ms, entry.ended_by, entry.flags) == ("10.1.2.3", "/api/orders/*", 502, 9, "upstream", "OriginConnectError")  # noqa: E501
+    assert (entry.client, entry.route, entry.status, entry.ms, entry.ended_by, entry.flags) == ("10.1.2.3", "/api/orders/*", 502, 9, "upstream",
+                                                                                                "OriginConnectError")
     assert Parser("cloudfront").parse("\t".join(columns)) == entry
 
 
@@ -151,7 +154,8 @@ def test_keys_of_ones_own_go_into_objects():
 
 @pytest.mark.parametrize("line", [
     "2026/11/24 INFO started", "{broken", '{"msg": "hello"}', "", "[]", '["status"]', '{"status": null}',
-    '[2026-11-24T00:00:10.123Z] "- - -" 0 - - - "-" 2279 3059 63 - "-" "-" "-" "-" "1.2.3.4:443" PassthroughCluster 10.0.0.93:37018 1.2.3.4:443 10.0.0.93:39849 - -'])  # noqa: E501
+    '[2026-11-24T00:00:10.123Z] "- - -" 0 - - - "-" 2279 3059 63 - "-" "-" "-" "-" "1.2.3.4:443" PassthroughCluster 10.0.0.93:37018 1.2.3.4:443 '
+    '10.0.0.93:39849 - -'])
 def test_other_lines_are_no_requests(line):
     assert Parser().parse(STAMP + line) is None
 
@@ -204,6 +208,7 @@ def test_where_many_requests_cannot_be_read_the_share_of_errors_is_withheld():
     assert without["error_share"] is None and "have no status" in without["withheld"]
 
 
-@pytest.mark.parametrize("line, likely", [('"GET /x HTTP/1.1" 200', True), ('{"statusCode": 200}', True), ("INFO status changed", False), ("[notice] reload", False)])  # noqa: E501
+@pytest.mark.parametrize("line, likely", [('"GET /x HTTP/1.1" 200', True), ('{"statusCode": 200}', True), ("INFO status changed", False), ("[notice] reload",
+                                                                                                                                           False)])
 def test_what_looks_like_a_request(line, likely):
     assert looks_like_a_request(line) is likely

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, sre.runbooks contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-# ruff: noqa: E501 - a table of words
+
 """Whatever bytes come: no exception, no figure that cannot be, and time that grows with the length and no faster."""
 
 from __future__ import annotations
@@ -23,10 +23,14 @@ from jdk8_lines import EVENTS, HEADER, NOISE
 
 SAMPLES = pathlib.Path(__file__).parent / "samples"
 UNIFIED = [gzip.decompress((SAMPLES / f"{name}.log.gz").read_bytes()).decode() for name in ("g1_full", "shen_leak", "zgc_leak")]
-WORDS = ["[", "]", "(", ")", "GC", "[GC ", "[Full GC ", "[GC pause (young)", "[YG occupancy: ", "[ParNew", "[CMS", "[CMS-concurrent-sweep: ", "->", "1K", "20M", "(30G)", ", ",
-         "0.01 secs]", "5,1 ms]", "[Times: user=0.1 sys=0.0, real=9.9 secs]", "--", "\n", "1.5: ", "2026-11-24T03:00:10.000+0000: ", "[1.0s]", "[info][gc] ", "GC(3) ",
-         "Pause Young ", "Pause Full (System.gc()) ", "1M->2M(3M) ", "4.0ms", "User=0.1s Sys=0.1s Real=9.0s", "Live: - - ", "Old regions: 1->2", "Heap Region Size: 1M",
-         "Total time for which application threads were stopped: ", "1.2.3", " seconds", "JRE (1.8.0", "CommandLine flags: -XX:MaxHeapSize=", "99999999999999999999", "\x00", "é",
+WORDS = ["[", "]", "(", ")", "GC", "[GC ", "[Full GC ", "[GC pause (young)", "[YG occupancy: ", "[ParNew", "[CMS", "[CMS-concurrent-sweep: ", "->", "1K",
+         "20M", "(30G)", ", ",
+         "0.01 secs]", "5,1 ms]", "[Times: user=0.1 sys=0.0, real=9.9 secs]", "--", "\n", "1.5: ", "2026-11-24T03:00:10.000+0000: ", "[1.0s]", "[info][gc] ",
+         "GC(3) ",
+         "Pause Young ", "Pause Full (System.gc()) ", "1M->2M(3M) ", "4.0ms", "User=0.1s Sys=0.1s Real=9.0s", "Live: - - ", "Old regions: 1->2",
+         "Heap Region Size: 1M",
+         "Total time for which application threads were stopped: ", "1.2.3", " seconds", "JRE (1.8.0", "CommandLine flags: -XX:MaxHeapSize=",
+         "99999999999999999999", "\x00", "é",
          "9" * 30, "[Eden: 1M(1M)->0B(1M) Survivors: 0B->0B Heap: 1M(2M)->1M(2M)]"]
 
 
@@ -83,7 +87,8 @@ def test_two_writers_at_once(chance, text):
 
 #: what could make a reader look at the same characters again and again
 PIECES = {
-    "digits": "1" * 400, "brackets": "[GC " * 100, "groups": "(a" * 200, "spaces": "GC(1) Pause " + "x 1 " * 100, "stamps": "2026-11-24T03:00:10.000+0000: " * 14,
+    "digits": "1" * 400, "brackets": "[GC " * 100, "groups": "(a" * 200, "spaces": "GC(1) Pause " + "x 1 " * 100,
+    "stamps": "2026-11-24T03:00:10.000+0000: " * 14,
     "sizes": "1K->1K(1K)" * 40, "dashes": "[" + "--" * 200, "never closed": "1.0: [GC (Allocation Failure) [ParNew\n" + "- age   1:  1936560 bytes\n" * 15,
     "phases": "1.0: [GC cleanup 1M->1M(2M), 0.1 secs]\n" * 10, "sample": UNIFIED[0][:4000], "header": HEADER + "-XX:A=1 " * 50}
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, sre.runbooks contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-# ruff: noqa: E501 - the lines are the JVM's
+
 """Logs of JDK 8 and older: one collection over many lines, whatever was written between, and what the header says."""
 
 from __future__ import annotations
@@ -59,7 +59,8 @@ def test_a_collection_that_lost_its_end_is_counted_and_gives_no_figure(name):
 
 
 def test_two_collections_in_one_line_are_two():
-    log = read("1.000: [GC [PSYoungGen: 580836K->9639K(1305216K)] 624449K->57502K(4101440K), 0.0130840 secs]2.000: [Full GC (System) [PSYoungGen: 9639K->0K(1305216K)] "
+    log = read("1.000: [GC [PSYoungGen: 580836K->9639K(1305216K)] 624449K->57502K(4101440K), 0.0130840 secs]2.000: [Full GC (System) [PSYoungGen: "
+               "9639K->0K(1305216K)] "
                "[PSOldGen: 47862K->57155K(2796224K)] 57502K->57155K(4101440K), 0.2991580 secs] [Times: user=0.30 sys=0.00, real=0.30 secs]")
     assert [(item.kind, item.pause, item.cause) for item in log.collections] == [("young", 0.013084, ""), ("full", 0.299158, "System.gc()")]
 
@@ -114,7 +115,8 @@ def test_a_log_with_no_pause_says_so_and_how_to_get_them_with_its_jdk():
 
 
 @pytest.mark.parametrize("torn", ["1.0: [GC pause (young) 1.0: [G1Ergonomics (CSet Construction) start INFO order 17\n target pause time: 500.00 ms]",
-                                  "1.0: [GC [PSYoungGen: 5K->1K(9K)] 5K->1K(9K), 0.0INFO order 17\n1 secs] [Times: user=0.1 INFO order 18\n sys=0.0, real=9.04 secs]",
+                                  "1.0: [GC [PSYoungGen: 5K->1K(9K)] 5K->1K(9K), 0.0INFO order 17\n1 secs] [Times: user=0.1 INFO order 18\n sys=0.0, "
+                                  "real=9.04 secs]",
                                   "1.0: [GC 1.0: [ParNewINFO order 17\n1.0: [CMS-concurrent-markINFO order 18\n: 1.0/9.0 secs]"])
 def test_a_figure_of_something_else_is_not_taken_for_a_torn_collection(torn):
     assert [item.pause for item in read(torn).collections] == []
