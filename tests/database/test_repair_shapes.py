@@ -32,9 +32,9 @@ def postgres(one_database):
 @pytest.fixture
 def repair(postgres, tmp_path):
     """data_repair in one of its modes."""
-    def run(mode, *tables, audit=None, rules=NO_RULE, user="shop", **options):
+    def run(mode, *tables, audit=None, rules=None, user="shop", **options):
         file = tmp_path / "rules.yml"
-        file.write_text(yaml.safe_dump(rules))
+        file.write_text(yaml.safe_dump(NO_RULE if rules is None else rules))
         given = {"incident_id": "INC-1", "rules_files": [str(file)], "tables": [one if isinstance(one, dict) else {"name": one} for one in tables],
                  **options}
         validated = ArgumentSpecValidator({key: data_repair.ARGUMENT_SPEC[key] for key in OPTIONS}).validate(given)

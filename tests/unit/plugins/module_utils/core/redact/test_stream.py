@@ -155,7 +155,7 @@ def test_time_grows_with_the_length(piece):
             begun = time.process_time()
             redact(of)
             return time.process_time() - begun
-        return min(once() for _ in range(3))
+        return min(once() for _turn in range(3))
 
     redact(text)
     assert cost(text * 2) < 3.2 * cost(text) + 0.01
@@ -167,7 +167,7 @@ def test_memory_is_bounded(monkeypatch):
     assert len(Redactor().feed(b"x" * 30_000)) == 24_576
     redactor = Redactor()
     redactor.feed(b"data:\n")
-    assert sum(len(redactor.feed(b"  a: b\n")) for _ in range(1200)) > 8000
+    assert sum(len(redactor.feed(b"  a: b\n")) for _turn in range(1200)) > 8000
 
 
 def test_the_length_of_a_secret_is_not_told():
