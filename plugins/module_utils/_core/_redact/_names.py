@@ -50,8 +50,9 @@ class Says(enum.Enum):
 
     NOTHING = "no secret"
     SECRET = "any value is a secret"
+    GIVEN = "a value that is no number is a secret"
     KEPT = "a value that is no number and no name of an object is a secret"
-    TOKEN = "a value that is no word and no number is a secret; behind = a word is one, too"
+    TOKEN = "a value that is no word and no number is a secret; behind = any but a number is one"
     RANDOM = "a value that looks random is a secret"
     HEADER = "a scheme and its credentials"
     COOKIE = "a list of cookies, to the end"
