@@ -8,6 +8,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._connection import Json
+from ansible_collections.sre.runbooks.plugins.module_utils._data._consistency._rules import CACHE
 from ansible_collections.sre.runbooks.plugins.module_utils._diagnosis._candidates import Table
 from ansible_collections.sre.runbooks.plugins.module_utils._diagnosis._facts import FactSheet
 
@@ -26,7 +27,12 @@ def counted(findings: t.Sequence[Json], repair: Json, constraints: t.Mapping[str
     """
     violated = [finding for finding in findings if finding.get("count")]
     flagged = [finding for finding in findings if finding.get("kind") == "flagged"]
-    rows = [finding for finding in violated if finding.get("kind") != "flagged"]
+    rows = [finding for finding in violated if finding.get("kind") not in ("flagged", CACHE)]
+    cached = [finding for finding in findings if finding.get("kind") == CACHE]
+    if cached and all(finding.get("count") is not None for finding in cached):
+        sheet.known("keys_stale", sum(finding["count"] for finding in cached), CHECKS)
+    else:
+        sheet.unknown("keys_stale", "the cache could not be read" if cached else "no rule is about a cache", CHECKS)
     sheet.known("rows_wrong", sum(finding["count"] for finding in rows), CHECKS)
     sheet.known("rules_broken", [f"{finding['rule']}: {finding['count']}" for finding in rows], CHECKS)
     sheet.known("rules_unchecked", [finding["rule"] for finding in findings if finding.get("count") is None], CHECKS)
