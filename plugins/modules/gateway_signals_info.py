@@ -83,8 +83,8 @@ options:
     default: 2.0
   baseline:
     description:
-      - C(facts) of the reading before a change, with C(usual_per_second) where that is known. As many requests as then have to succeed, and
-        no smaller share of them, or the signal V(served) is breached; what is refused on purpose does not succeed.
+      - C(facts) of the reading before a change, with C(usual_per_second) where that is known. Customers have to be served better than then,
+        or well, or the signal V(served) is breached; what is refused on purpose is not served.
     type: dict
     default: {}
 """

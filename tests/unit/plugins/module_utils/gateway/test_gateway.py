@@ -219,16 +219,18 @@ def test_what_is_refused_on_purpose_is_not_served():
 
 @pytest.mark.parametrize("now, before, usual, breached", [
     ((20, 0.9), (10, 0.5), None, False),   # more, and a larger share
+    ((10, 0.9), (11, 0.95), None, False),  # as before, as far as seconds can tell
     ((10, 0.2), (10, 0.9), None, True),    # as many, but most are refused now
-    ((5, 1.0), (10, 0.5), None, True),     # nobody fails, but fewer come through
+    ((3.0, 0.2), (3.5, 0.26), None, True),  # an open circuit: neither more nor a larger share
+    ((4, 1.0), (10, 0.5), None, True),     # nobody fails, but fewer come through
     ((30, 0.3), (10, 0.6), None, False),   # clients repeat what is refused, and three times as many are served
-    ((4, 0.1), (2, 0.1), 40, True),        # twice as many as hardly any
-    ((4, 0.3), (3, 0.2), 100, False),      # the usual rate is of another time: so many do not come now
-    ((38, 0.5), (40, 0.9), 40, False),     # the usual ones are served; what was too much is refused
+    ((4, 0.1), (2, 0.05), 40, True),       # twice as many as hardly any
+    ((5, 0.3), (3, 0.2), 100, False),      # the usual rate is of another time: so many do not come now
+    ((30, 0.3), (60, 0.9), 40, False),     # the usual ones are served; what was too much is refused
     ((0, None), (10, 0.5), None, True),    # no request arrives any more
 ])
 def test_customers_have_to_be_served(now, before, usual, breached):
-    readings = [dict(zip(("served_per_second", "served_share"), reading, strict=True)) for reading in (now, before)]
+    readings = [{"served_per_second": rate, "served_share": share, "served_seconds": 5.0} for rate, share in (now, before)]
     (signal,) = _served.served_signal(*readings, usual)
     assert signal.breached is breached
 
