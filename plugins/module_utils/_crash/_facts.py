@@ -8,14 +8,14 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from ansible_collections.sre.runbooks.plugins.module_utils._cluster import _revisions, _workload
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster import _references, _revisions, _workload
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._connection import Cluster, Json
 from ansible_collections.sre.runbooks.plugins.module_utils._core._parallel import gather
-from ansible_collections.sre.runbooks.plugins.module_utils._crash import _fates, _last_words, _messages, _pods, _references, _releases, _signals
+from ansible_collections.sre.runbooks.plugins.module_utils._crash import _fates, _inventory, _last_words, _messages, _pods, _releases, _signals
 from ansible_collections.sre.runbooks.plugins.module_utils._crash._fates import Fate
 from ansible_collections.sre.runbooks.plugins.module_utils._crash._last_words import LastWords
 from ansible_collections.sre.runbooks.plugins.module_utils._crash._look import Look
-from ansible_collections.sre.runbooks.plugins.module_utils._crash._references import Inventory
+from ansible_collections.sre.runbooks.plugins.module_utils._crash._inventory import Inventory
 from ansible_collections.sre.runbooks.plugins.module_utils._diagnosis._facts import FactSheet
 
 STATUS, EVENTS, LOGS, RELEASES, NAMESPACE, NODES = "pod status", "events", "logs", "revisions", "objects of the namespace", "nodes"
@@ -52,7 +52,7 @@ def gather_all(cluster: Cluster, look: Look, limits: _signals.Limits, since: str
     namespace = look.target.namespace
     found = gather(
         words=lambda: _last_words.fetch(cluster, namespace, [fate.container for fate in fates if fate.container.last_end]),
-        inventory=lambda: _references.take(cluster, namespace), nodes=lambda: _pods.attempt(lambda: cluster.list("Node")))
+        inventory=lambda: _inventory.take(cluster, namespace), nodes=lambda: _pods.attempt(lambda: cluster.list("Node")))
     nodes, no_nodes = found["nodes"]
     return Seen(look, failing, fates, tuple(found["words"]), found["inventory"], None if nodes is None else tuple(nodes), no_nodes)
 
