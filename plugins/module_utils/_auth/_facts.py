@@ -133,11 +133,11 @@ def _tell_signals(sheet: FactSheet, found: Measured) -> None:
     for name, signal in (("logins_fail", "login_success"), ("tokens_refused", "tokens_rejected"), ("slow", "validation_seconds"),
                          ("limit_hit", "rate_limit_hits")):
         text = next((one["text"] for one in found.signals if one["name"] == signal), "it was not measured")
-        _known_or(sheet, name, found.breached(signal), text)
-    _known_or(sheet, "login_success", window.get("login_success"), "there were no log-ins, or they were not measured", "share")
-    _known_or(sheet, "rejected_share", window.get("rejected_share"), "there were no validations, or they were not measured", "share")
-    _known_or(sheet, "p95", window.get("p95_seconds"), "there were no validations, or they were not measured", "s")
-    _known_or(sheet, "hits_per_minute", window.get("hits_per_minute") if window.get("limit_measured") else None, "it was not measured")
+        sheet.known_or(name, found.breached(signal), "metrics", text)
+    sheet.known_or("login_success", window.get("login_success"), "metrics", "there were no log-ins, or they were not measured", "share")
+    sheet.known_or("rejected_share", window.get("rejected_share"), "metrics", "there were no validations, or they were not measured", "share")
+    sheet.known_or("p95", window.get("p95_seconds"), "metrics", "there were no validations, or they were not measured", "s")
+    sheet.known_or("hits_per_minute", window.get("hits_per_minute") if window.get("limit_measured") else None, "metrics", "it was not measured")
     sheet.known("reason", found.reason, "metrics")
     sheet.known("succeeded", float((window.get("logins") or {}).get("ok", 0.0)), "metrics")
 
@@ -156,11 +156,11 @@ def _tell_release(sheet: FactSheet, found: Measured) -> None:
         sheet.known("lowered", _history.lowered(current), "rollout history")
         new = [pod for pod in found.pods if pod.get("started_at", "") >= current["created_at"]]
         old = [pod for pod in found.pods if pod.get("started_at", "") < current["created_at"]]
-        _known_or(sheet, "life_bad", _bad(found, new or found.pods), "nothing fails, or no pod says what it did since it started", "share")
-        _known_or(sheet, "old_bad", _bad(found, old) if new and old else None, "no pod of an earlier revision runs beside those of the newest", "share")
+        sheet.known_or("life_bad", _bad(found, new or found.pods), "metrics", "nothing fails, or no pod says what it did since it started", "share")
+        sheet.known_or("old_bad", _bad(found, old) if new and old else None, "metrics", "no pod of an earlier revision runs beside them", "share")
     now = (1 - (found.window.get("login_success") or 0.0) if found.breached("login_success")
            else found.window.get("rejected_share") if found.breached("tokens_rejected") else None)
-    _known_or(sheet, "now_bad", now, "neither log-ins nor tokens fail", "share")
+    sheet.known_or("now_bad", now, "metrics", "neither log-ins nor tokens fail", "share")
 
 
 def _bad(found: Measured, pods: t.Sequence[Json]) -> float | None:
@@ -191,27 +191,27 @@ def _tell_dependencies(sheet: FactSheet, found: Measured) -> None:
     rows = {row["name"]: row for row in found.health if row["name"] in DEPENDENCIES}
     for name in DEPENDENCIES:
         row = rows.get(name) or {"status": "unknown", "detail": "the health check did not ask it", "value": ""}
-        _known_or(sheet, name, None if row["status"] == "unknown" else row["status"], row["detail"])
+        sheet.known_or(name, None if row["status"] == "unknown" else row["status"], "health check", row["detail"])
         sheet.known(f"{name}_says", row["detail"] or row["value"], "health check")
     groups = found.store.get("groups")
     lines = found.store.get("lines") or ()
-    _known_or(sheet, "store_answer", None if groups is None else groups[0]["value"] if groups else "", "the log was not searched")
+    sheet.known_or("store_answer", None if groups is None else groups[0]["value"] if groups else "", "log", "the log was not searched")
     sheet.known("store_says", lines[-1] if lines else "", "log")
 
 
 def _tell_limit(sheet: FactSheet, found: Measured) -> None:
     first = next(iter(found.rate_limit.get("groups") or ()), None)
-    _known_or(sheet, "limit_client", str(first["value"]) if first else None, "the log names no client")
-    _known_or(sheet, "limit_client_share", first["share"] if first else None, "the log names no client", "share")
+    sheet.known_or("limit_client", str(first["value"]) if first else None, "log", "the log names no client")
+    sheet.known_or("limit_client_share", first["share"] if first else None, "log", "the log names no client", "share")
 
 
 def _tell_cpu(sheet: FactSheet, found: Measured) -> None:
     """Of the busiest pod the share of its limit; cores only of pods without a limit, which have nothing to compare them with."""
     known = [row for row in found.usage if row.get("cpu_cores") is not None]
     shares = [row["cpu_cores"] / row["cpu_limit"] for row in known if row.get("cpu_limit")]
-    _known_or(sheet, "cpu", max(shares, default=None), "the pods' CPU could not be measured, or has no limit", "share")
-    _known_or(sheet, "cores_without_limit", max((row["cpu_cores"] for row in known), default=None) if not shares else None,
-              "the pods' CPU could not be measured, or has a limit")
+    sheet.known_or("cpu", max(shares, default=None), "metrics API", "the pods' CPU could not be measured, or has no limit", "share")
+    sheet.known_or("cores_without_limit", max((row["cpu_cores"] for row in known), default=None) if not shares else None,
+                   "metrics API", "the pods' CPU could not be measured, or has a limit")
 
 
 def _owned_by(pod: Json, workload: str) -> bool:
@@ -223,13 +223,6 @@ def _owned_by(pod: Json, workload: str) -> bool:
 
 def _how(takes: t.Sequence[Use]) -> str:
     return " and ".join(use.how for use in takes)
-
-
-def _known_or(sheet: FactSheet, name: str, value: t.Any, because: str, unit: str = "") -> None:
-    if value is None:
-        sheet.unknown(name, because)
-    else:
-        sheet.known(name, value, unit=unit)
 
 
 def _revision_at(revisions: t.Sequence[Json], moment: str) -> str:

@@ -70,10 +70,10 @@ class Measured:
 def facts(found: Measured) -> FactSheet:
     """Every fact of the table."""
     sheet = FactSheet()
-    _known_or(sheet, "cpu", found.cpu, "metrics", "no pod's CPU is known, or none has a limit", "share")
-    _known_or(sheet, "throttled", found.throttled, "cAdvisor", "the nodes may not be asked", "share")
+    sheet.known_or("cpu", found.cpu, "metrics", "no pod's CPU is known, or none has a limit", "share")
+    sheet.known_or("throttled", found.throttled, "cAdvisor", "the nodes may not be asked", "share")
     p95 = found.window.get("p95_seconds")
-    _known_or(sheet, "p95", p95, "metrics", "the metrics have no histogram of response times, or nothing was served", "s")
+    sheet.known_or("p95", p95, "metrics", "the metrics have no histogram of response times, or nothing was served", "s")
     _tell_rate(sheet, found)
     _tell_upstreams(sheet, found)
     _tell_repeats(sheet, found)
@@ -126,19 +126,19 @@ def tables(traffic: Json) -> list[Table]:
 
 def _tell_rate(sheet: FactSheet, found: Measured) -> None:
     now, usual = found.per_second, found.usual_per_second
-    _known_or(sheet, "per_second", now, "access log", "no request was read")
-    _known_or(sheet, "usual_per_second", usual, "access log", "the log does not reach back far enough (set api_gateway_overload_usual_per_second)")
-    _known_or(sheet, "surge", now / usual if now and usual else None, "access log", "the usual rate is not known")
-    _known_or(sheet, "served_share", found.window.get("served_share"), "metrics", "there were no requests", "share")
+    sheet.known_or("per_second", now, "access log", "no request was read")
+    sheet.known_or("usual_per_second", usual, "access log", "the log does not reach back far enough (set api_gateway_overload_usual_per_second)")
+    sheet.known_or("surge", now / usual if now and usual else None, "access log", "the usual rate is not known")
+    sheet.known_or("served_share", found.window.get("served_share"), "metrics", "there were no requests", "share")
     errors, ended = found.traffic.get("errors"), found.traffic.get("ended_by") or {}
     share = (1.0 if not ended else ended.get("gateway", 0) / sum(ended.values())) if errors else 0.0 if errors == 0 else None
-    _known_or(sheet, "refused_itself", share, "access log", "the access log does not tell who ended requests", "share")
+    sheet.known_or("refused_itself", share, "access log", "the access log does not tell who ended requests", "share")
 
 
 def _tell_upstreams(sheet: FactSheet, found: Measured) -> None:
     slow, known = found.slow_upstreams, bool(found.traffic.get("upstreams"))
     sheet.known("upstreams_known", known, "access log")
-    _known_or(sheet, "upstream_share", found.traffic.get("upstream_time_share"), "access log", "the access log has no times of upstreams", "share")
+    sheet.known_or("upstream_share", found.traffic.get("upstream_time_share"), "access log", "the access log has no times of upstreams", "share")
     if not known:
         for name in ("slow_upstream", "upstream_p95", "upstream_failed"):
             sheet.unknown(name, "the access log names no upstream", "access log")
@@ -166,10 +166,10 @@ def _tell_who(sheet: FactSheet, found: Measured) -> None:
     route = found.loaded_route
     for prefix, key, row in (("client", "client", client), ("route", "route", route)):
         because = f"the access log names no {key}"
-        _known_or(sheet, prefix, row[key] if row else None, "access log", because)
-        _known_or(sheet, f"{prefix}_share", row.get("share") if row else None, "access log", because, "share")
-        _known_or(sheet, f"{prefix}_per_second", row.get("per_second") if row else None, "access log", because)
-        _known_or(sheet, f"{prefix}_before", row.get("before_per_second") if row else None, "access log", f"the log does not tell of {key}s before")
+        sheet.known_or(prefix, row[key] if row else None, "access log", because)
+        sheet.known_or(f"{prefix}_share", row.get("share") if row else None, "access log", because, "share")
+        sheet.known_or(f"{prefix}_per_second", row.get("per_second") if row else None, "access log", because)
+        sheet.known_or(f"{prefix}_before", row.get("before_per_second") if row else None, "access log", f"the log does not tell of {key}s before")
 
 
 def _tell_release(sheet: FactSheet, found: Measured) -> None:
@@ -195,10 +195,3 @@ def _statuses(row: Json) -> str:
 
 def _or_unknown(value: t.Any) -> t.Any:
     return "unknown" if value is None else value
-
-
-def _known_or(sheet: FactSheet, name: str, value: t.Any, source: str, because: str, unit: str = "") -> None:
-    if value is None:
-        sheet.unknown(name, because, source)
-    else:
-        sheet.known(name, value, source, unit)

@@ -183,8 +183,8 @@ def _tell_pools(sheet: FactSheet, found: Measured) -> None:
     pools = [pool for pod in found.pods for pool in pod.get("pools") or [pod]]
     fills = [pool["active"] / pool["max"] for pool in pools if pool["max"] and pool["active"] is not None]
     exhausted = [row for row in found.log.get("pools", []) if row["kind"] == _dialects.EXHAUSTED and row["current"] and row["full"]]
-    _known_or(sheet, "in_use", found.in_use, "metrics", "no pod says how many connections are in use")
-    _known_or(sheet, "waiting", _sum(pool["pending"] for pool in pools), "metrics", "no pod says how many requests wait")
+    sheet.known_or("in_use", found.in_use, "metrics", "no pod says how many connections are in use")
+    sheet.known_or("waiting", _sum(pool["pending"] for pool in pools), "metrics", "no pod says how many requests wait")
     if any(fill >= FULL for fill in fills) or (len(fills) < len(pools) and exhausted):
         sheet.known("pools_full", True, "metrics")
     elif pools and len(fills) == len(pools):
@@ -293,13 +293,6 @@ def _running(sessions: t.Sequence[Json]) -> list[Json]:
     """Sessions whose query runs, and does not wait for another session's lock."""
     return [session for session in sessions if session["state"] == "active" and session["waits_for"] != "Lock"
             and session["query_seconds"] is not None]
-
-
-def _known_or(sheet: FactSheet, name: str, value: t.Any, source: str, because: str) -> None:
-    if value is None:
-        sheet.unknown(name, because, source)
-    else:
-        sheet.known(name, value, source)
 
 
 def _sum(values: t.Iterable[float | None]) -> float | None:
