@@ -103,7 +103,9 @@ def _changes(incident: Incident) -> str:
     rows = [(str(entry.number), redact(entry.change.summary), f"`{path}`", _value(before), _value(after),
              f"{entry.state} {entry.at}", "temporary" if entry.change.temporary else "stays")
             for entry in incident.ledger() for field in entry.change.fields for path, before, after in field.shown()]
-    return _table(("#", "change", "field", "before", "after", "state", ""), rows) if rows else "None."
+    ended = [f"- {event['at']}: {redact(event['text'])}, which cannot be taken back" for event in incident.ended_sessions()]
+    table = _table(("#", "change", "field", "before", "after", "state", ""), rows) if rows else ""
+    return "\n\n".join(filter(None, (table, "\n".join(ended)))) or "None."
 
 
 def _evidence(items: t.Sequence[Item]) -> str:

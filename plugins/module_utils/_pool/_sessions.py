@@ -125,8 +125,10 @@ def _taken(limit: Json, sessions: t.Sequence[Json]) -> int:
 def in_words(session: Json) -> str:
     """Who a session is: pid, pod or address, database user, what it does for how long, and its last statement."""
     where = f"pod {session['pod']}" if session.get("pod") else session.get("address") or "the database's own host"
-    state = f"{session['state']} for {session['state_seconds']:.0f} s" if session["state"] != "unknown" else "its state is not shown to us"
-    return f"pid {session['pid']} of {session['client']} ({where}, user {session.get('user', '?')}, {state}): `{session['query'][:120]}`"
+    state = session.get("state", "unknown")
+    doing = f"{state} for {session.get('state_seconds') or 0:.0f} s" if state != "unknown" else "what it does is not shown to us"
+    statement = f": `{session['query'][:120]}`" if session.get("query") else ""
+    return f"pid {session['pid']} of {session.get('client', '?')} ({where}, user {session.get('user', '?')}, {doing}){statement}"
 
 
 def hidden(sessions: t.Sequence[Json]) -> int:

@@ -154,6 +154,22 @@ def test_one_bad_line_costs_one_line():
     assert (row["active"], breached) == (10, {"pool_in_use"})
 
 
+@pytest.mark.parametrize("label, good, bad", [("status", "200", "503"), ("outcome", "CLIENT_ERROR", "SERVER_ERROR"), ("code", "404", "500")])
+def test_what_customers_get_is_counted_without_probes(label, good, bad):
+    def scrape(ok, failed, probes):
+        return Samples("# TYPE http_server_requests_seconds histogram\n" + "".join(
+            f'http_server_requests_seconds_count{{uri="{uri}",{label}="{status}"}} {count}\n'
+            for uri, status, count in (("/orders", good, ok), ("/orders", bad, failed), ("/ready", good, probes))))
+    found = _signals.requests_served([Window("a", 5.0, scrape(10, 5, 900), scrape(40, 15, 990)), Window("b", 5.0, None, scrape(9, 9, 9))],
+                                     "http_server_requests_seconds")
+    assert (found["served_per_second"], found["served_share"]) == (6, 0.75)
+
+
+def test_where_metrics_do_not_tell_what_became_of_requests_nobody_is_said_to_be_served():
+    samples = Samples("http_server_requests_seconds_count 9\n")
+    assert _signals.requests_served([Window("a", 5.0, samples, samples)], "http_server_requests_seconds") == {}
+
+
 def test_names_of_series_can_be_others_and_what_is_none_of_them_is_refused():
     assert _signals.series_of({"active": "my_pool_busy"})["active"] == ["my_pool_busy"]
     with pytest.raises(InvalidInput, match="series names busy"):
