@@ -130,7 +130,7 @@ opened_at:
   type: str
   returned: when the record exists
 changes:
-  description: What the incident has changed, from its ledger, each with the state of the change.
+  description: What the incident has changed, from its ledger, each with the state of the change, and the database sessions that it ended.
   type: list
   elements: str
   returned: with O(state=settled)
@@ -234,7 +234,8 @@ def _settle(task: Task) -> Result:
     incident.update(status=task.params["outcome"], cause=task.params["cause"])
     for target in _locked(incident):
         _lock.release(cluster, target, incident.id)
-    return {**_result(incident), "changed": True, "changes": [redact(f"{entry.change.summary} ({entry.state})") for entry in incident.ledger()]}
+    changes = [f"{entry.change.summary} ({entry.state})" for entry in incident.ledger()] + [event["text"] for event in incident.ended_sessions()]
+    return {**_result(incident), "changed": True, "changes": [redact(text) for text in changes]}
 
 
 def _locked(incident: Incident) -> set[Target]:

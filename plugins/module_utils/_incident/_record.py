@@ -222,6 +222,10 @@ class Incident:
         events = [json.loads(value) for key, value in self._data.items() if key.startswith("event.")]
         return sorted(events, key=lambda event: event["at"])
 
+    def ended_sessions(self) -> list[Json]:
+        """The events in which database sessions were ended: changes too, but none that could be taken back, so not in the ledger."""
+        return [event for event in self.timeline() if event.get("ended")]
+
     def ledger(self) -> list[LedgerEntry]:
         """The changes in the order in which they were written."""
         entries = [json.loads(value) for key, value in sorted(self._data.items()) if key.startswith("change.")]

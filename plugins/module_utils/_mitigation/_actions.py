@@ -11,7 +11,7 @@ import typing as t
 
 from ansible_collections.sre.runbooks.plugins.module_utils._change import _fields, _postgres_roles, _redis_keys
 from ansible_collections.sre.runbooks.plugins.module_utils._change._change import Change
-from ansible_collections.sre.runbooks.plugins.module_utils._cluster import _quantity, _redis, _revisions, _workload
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster import _quantity, _redis, _references, _revisions, _workload
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._connection import KINDS, Cluster, Json
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._psql import Way
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._workload import Target
@@ -258,12 +258,18 @@ def _chosen_revision(request: Request, target: Target, mine: Json, history: list
         candidates = [revision for revision in history if revision.number == wanted]
     else:
         candidates = [revision for revision in history if _revisions.essence(revision.template) not in (running, *bad)]
-    if not candidates:
-        raise Refused(f"Cluster {request.cluster.name}: {target} has no "
-                      f"{f'revision {wanted}' if wanted else 'earlier revision that ran something else'} to roll back to.",
-                      f"It has: {', '.join(str(revision.number) for revision in history) or 'none'} "
-                      "(spec.revisionHistoryLimit says how many are kept). Deploy the good release again.")
-    return candidates[-1]
+    gone: list[str] = []
+    for revision in reversed(candidates):
+        if not (lacking := _references.gone(request.cluster, target.namespace, revision.template)):
+            return revision
+        gone.append(f"revision {revision.number} needs {' and '.join(lacking)}")
+    if gone:
+        raise Refused(f"Cluster {request.cluster.name}: {target} cannot be rolled back: {'; '.join(gone)}, which is not there.",
+                      "Apply that again from where it is kept, or deploy the good release again.")
+    raise Refused(f"Cluster {request.cluster.name}: {target} has no "
+                  f"{f'revision {wanted}' if wanted else 'earlier revision that ran something else'} to roll back to.",
+                  f"It has: {', '.join(str(revision.number) for revision in history) or 'none'} "
+                  "(spec.revisionHistoryLimit says how many are kept). Deploy the good release again.")
 
 
 def _takes_as_environment(workload: Json, config_map: str) -> bool:

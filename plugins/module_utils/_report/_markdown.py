@@ -84,7 +84,9 @@ def _mark(signal: Measurement | None) -> str:
 def _changes(document: Document) -> str:
     rows = [(change.number, change.summary, f"`{field.path}`", _value(field.before), _value(field.after), f"{change.state} {change.at}",
              "temporary" if change.temporary else "stays") for change in document.changes for field in change.fields]
-    return _table(("#", "change", "field", "before", "after", "state", ""), rows) if rows else "None."
+    ended = [f"- {event.at}: {_line(event.text)}, which cannot be taken back" for event in document.ended_sessions]
+    table = _table(("#", "change", "field", "before", "after", "state", ""), rows) if rows else ""
+    return "\n\n".join(filter(None, (table, "\n".join(ended)))) or "None."
 
 
 def _services(document: Document) -> str:

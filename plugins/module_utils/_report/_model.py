@@ -128,6 +128,7 @@ class Document:
     :param ended_at: when its outcome was noted; empty while it is open.
     :param diagnosis: cause, verdict, candidates (title, verdict, evidence_for, evidence_against), fixes and tables.
     :param evidence: the manifest: name, kind, source, sha256, bytes, captured_at.
+    :param ended_sessions: database sessions that were ended, which cannot be taken back.
     :param health: rows of the health check, ``before`` and ``after``.
     """
 
@@ -153,6 +154,7 @@ class Document:
     signals: tuple[Measurement, ...]
     timeline: tuple[Event, ...]
     changes: tuple[Change, ...]
+    ended_sessions: tuple[Event, ...]
     follow_ups: tuple[FollowUp, ...]
     diagnosis: Json
     next_steps: tuple[str, ...]
@@ -167,8 +169,8 @@ class Document:
 def build(incident: Incident, cluster: str, written_at: str) -> Document:
     """The document of a record, as it was at a moment."""
     findings = incident.findings
-    timeline = tuple(Event(event["at"], event["phase"], redact(event["text"]), event.get("by", ""))
-                     for event in incident.timeline() if event["at"] <= written_at)
+    timeline, ended = (tuple(Event(event["at"], event["phase"], redact(event["text"]), event.get("by", ""))
+                             for event in events if event["at"] <= written_at) for events in (incident.timeline(), incident.ended_sessions()))
     changes = tuple(_changes(incident, written_at))
     signals = tuple(measurement for measurement in _signals(incident) if measurement.at <= written_at)
     taken = incident.acknowledged if incident.acknowledged and incident.acknowledged["at"] <= written_at else None
@@ -177,7 +179,7 @@ def build(incident: Incident, cluster: str, written_at: str) -> Document:
         SCHEMA_VERSION, incident.id, incident.head["type"], redact(incident.head.get("title") or incident.head["type"].replace("_", " ")),
         incident.head.get("severity", ""), cluster, str(incident.target), outcome, incident.head["opened_at"], incident.head["opened_by"],
         max((event.at for event in timeline if event.text.startswith("outcome: ")), default=""), written_at,
-        taken["by"] if taken else "", taken["at"] if taken else "", (), (), (), (), _dependencies(findings), signals, timeline, changes, (),
+        taken["by"] if taken else "", taken["at"] if taken else "", (), (), (), (), _dependencies(findings), signals, timeline, changes, ended, (),
         redact_object(findings.get("diagnosis", {})), tuple(map(redact, findings.get("next_steps", ()))),
         redact_object({"before": findings.get("health_before", []), "after": findings.get("health_after", [])}),
         tuple(item for item in incident.evidence if item["captured_at"] <= written_at))
@@ -231,9 +233,10 @@ def _summary(document: Document) -> tuple[Statement, ...]:
     because = f"Cause: {chosen['title']}." if chosen else "The cause is not known."
     statements.append(Statement("summary.cause", because, ("finding:diagnosis",)))
     done = [change for change in document.changes if change.state == DONE]
-    what = "; ".join(change.summary for change in done) if done else "nothing"
+    what = "; ".join([*(change.summary for change in done), *(event.text for event in document.ended_sessions)]) or "nothing"
     statements.append(Statement("summary.done", f"Changed: {what}. {OUTCOMES[document.outcome].says if document.outcome in OUTCOMES else document.outcome}",
-                                tuple(f"change:{change.number}" for change in done) or ("finding:outcome",)))
+                                (*(f"change:{change.number}" for change in done), *(f"event:{event.at}" for event in document.ended_sessions))
+                                or ("finding:outcome",)))
     return tuple(statements)
 
 
@@ -254,6 +257,8 @@ def _remediation(document: Document) -> tuple[Statement, ...]:
     """Each change, then what it did to the signals that were over their threshold."""
     lines = [Statement(f"change.{change.number}", f"{change.at}: {change.summary} ({change.state})", (f"change:{change.number}",))
              for change in document.changes]
+    lines += [Statement(f"ended.{number}", f"{event.at}: {event.text}, which cannot be taken back", (f"event:{event.at}",))
+              for number, event in enumerate(document.ended_sessions, 1)]
     first, last = _first_and_last(document)
     for name, before in first.items():
         if before.breached:
