@@ -32,7 +32,7 @@ options:
         description: Which messages go there; all but reminders when not set.
         type: list
         elements: str
-        choices: [initial, update, resolved, reminder, thanks]
+        choices: [initial, update, resolved, reminder, thanks, digest]
       url:
         description: For V(slack_webhook), V(teams) and V(webhook), the URL to post to; for V(slack) and V(statuspage), of the API where it is another.
         type: str

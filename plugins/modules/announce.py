@@ -32,10 +32,11 @@ options:
     required: true
   kind:
     description:
-      - V(initial), the initial response; V(update), a status update; V(resolved), the resolution notice; V(thanks) to those who acted.
+      - V(initial), the initial response; V(update), a status update; V(resolved), the resolution notice; V(thanks) to those who acted; V(digest),
+        what was learnt.
       - V(correction) is an update that is made only where something that was told does not hold any more.
     type: str
-    choices: [initial, update, resolved, correction, thanks]
+    choices: [initial, update, resolved, correction, thanks, digest]
     required: true
   template:
     description: Text of the Jinja template; the first line is the title. See docs/communication.md for the names that it may use.
@@ -124,7 +125,7 @@ from ansible_collections.sre.runbooks.plugins.module_utils._task._module import 
 ARGUMENT_SPEC = {
     **CONNECTION_SPEC, **OUTBOX_SPEC,
     "incident_id": {"type": "str", "required": True},
-    "kind": {"type": "str", "choices": ["initial", "update", "resolved", "correction", "thanks"], "required": True},
+    "kind": {"type": "str", "choices": ["initial", "update", "resolved", "correction", "thanks", "digest"], "required": True},
     "template": {"type": "str", "required": True},
     "only_changes": {"type": "bool", "default": False},
     "impact": {"type": "str", "default": ""},

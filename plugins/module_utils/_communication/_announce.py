@@ -82,7 +82,7 @@ def _refuse(incident: Incident, kind: str) -> None:
 
 def _needless(kind: str, names: t.Mapping[str, t.Any], told: t.Sequence[Message], named: tuple[int, ...], only_changes: bool) -> bool:
     about = [one for one in told if one.kind in ABOUT]
-    if kind in ("initial", "thanks"):
+    if kind in ("initial", "thanks", "digest"):
         return any(one.kind == kind for one in told)
     if kind == "correction":
         return not names["corrections"]

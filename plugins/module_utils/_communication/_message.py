@@ -18,7 +18,7 @@ from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import 
 Json = t.Dict[str, t.Any]
 
 #: in the order in which an incident has them
-KINDS = ("initial", "update", "resolved", "reminder", "thanks")
+KINDS = ("initial", "update", "resolved", "reminder", "thanks", "digest")
 _FIELD = re.compile(r"([A-Z][\w /()-]{0,40}):(?: +(.+))?")
 
 

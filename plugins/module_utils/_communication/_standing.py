@@ -120,3 +120,8 @@ def clock(text: str) -> str:
 
 def _time(text: str) -> datetime.datetime:
     return datetime.datetime.fromisoformat(text)
+
+
+def between(earlier: str, later: str) -> float:
+    """Seconds between two times."""
+    return (_time(later) - _time(earlier)).total_seconds()

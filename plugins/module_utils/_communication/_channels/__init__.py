@@ -25,7 +25,7 @@ NEEDS = {"slack": ("token", "channel"), "slack_webhook": ("url",), "teams": ("ur
 #: kinds whose receivers drop a repetition by themselves
 RECOGNISE = {"mail"}
 #: what a channel takes that does not say which messages it wants; reminders are for the commander, and not for everybody
-USUAL = ("initial", "update", "resolved", "thanks")
+USUAL = ("initial", "update", "resolved", "thanks", "digest")
 
 
 def checked(channels: t.Sequence[Channel]) -> dict[str, Channel]:

@@ -21,7 +21,7 @@ from ansible_collections.sre.runbooks.plugins.module_utils._core._redact import 
 
 #: the request itself is at fault: sending it again would be answered the same
 MALFORMED = {400, 406, 409, 411, 413, 415, 422}
-MOST = 64 * 1024
+MOST = 16 * 1024 * 1024
 
 Json = t.Dict[str, t.Any]
 
