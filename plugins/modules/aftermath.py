@@ -299,8 +299,8 @@ def _checked(at: At) -> Came:
 
 def _file_tickets(at: At) -> Came:
     actions = _linter.actions(_written(at))
-    if not actions:
-        return Came("", findings=("the post-mortem has no action",))
+    if left := _linter.unsettled(actions):
+        return Came("", findings=tuple(left))
     if not at.params["tickets"]:
         rows = json.dumps([dataclasses.asdict(action) for action in actions], indent=1)
         return Came(f"{len(actions)} in a file", (at.write("actions.json", rows + "\n"),))

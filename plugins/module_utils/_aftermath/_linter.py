@@ -45,7 +45,7 @@ def findings(text: str) -> list[str]:
             said.append(f"{name}: a blank is not filled in")
     if "Impact" in found and not re.search(r"\d", re.sub(_TIME, "", found["Impact"])):
         said.append("Impact: it has no number")
-    return said + _times(found.get("Timeline", "")) + _unsettled(actions(text))
+    return said + _times(found.get("Timeline", "")) + unsettled(actions(text))
 
 
 def actions(text: str) -> list[Action]:
@@ -55,7 +55,8 @@ def actions(text: str) -> list[Action]:
     return [Action(*(row + [""] * 4)[:4]) for row in rows[2:] if row and row[0]]
 
 
-def _unsettled(rows: list[Action]) -> list[str]:
+def unsettled(rows: list[Action]) -> list[str]:
+    """Which actions have no words, no owner or no date."""
     said = [] if rows else ["Actions: there is none; what keeps it from coming back?"]
     for row in rows:
         if _BLANK.search(row.what):

@@ -129,4 +129,5 @@ def _failed(name: str, where: str, reason: str) -> RunbookError:
 
 
 def _short(error: BaseException) -> str:
-    return f"{getattr(error, 'code', '') or type(error).__name__}: {getattr(error, 'message', '') or ''}".strip(": ")[:200]
+    reason = getattr(error, "reason", None) or error
+    return f"{getattr(reason, 'code', '') or type(reason).__name__}: {getattr(reason, 'message', '') or ''}".strip(": ")[:200]
