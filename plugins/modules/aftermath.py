@@ -57,7 +57,7 @@ options:
     type: str
     default: ""
   measured:
-    description: Results of the type's C(*_signals_info) module over the window, C(outcome) and C(says) of each.
+    description: Results of the type's C(*_signals_info) module over the window, C(outcome), C(says) and C(readings) of each.
     type: list
     elements: dict
     default: []
@@ -225,6 +225,7 @@ def _stability(at: At) -> Came:
     measured = at.params["measured"]
     if not measured:
         return Came("", findings=("nothing was measured",))
+    at.incident.measured("stability", [reading for one in measured for reading in one.get("readings") or []])
     over = [one for one in measured if one.get("outcome") not in ("healthy", "cleared")]
     says = "; ".join((over or measured)[-1].get("says") or [])[:400]
     moment = at.moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

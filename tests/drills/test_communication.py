@@ -53,7 +53,7 @@ def test_an_incident_is_told_and_followed_up(healed, runbook, incident_id, tmp_p
         assert runbook.run("incident/after_day.yml", **after, aftermath_attendees=["sre@example.org"], archive_to=str(tmp_path / "archive")).returncode == 0
         week = runbook.run("incident/after_week.yml", **after)
         assert week.returncode != 0 and "a blank is not filled in" in " ".join(week.stdout.split()), "a draft is not a finished post-mortem"
-        status = runbook.run("incident/status.yml", **{"incident_id": incident_id})
+        status = runbook.run("incident/status.yml", incident_id=incident_id)
         assert re.search(rf"{incident_id} \(P\d, mitigated\): \d+ of 12 done", status.stdout)
 
         assert [one["body"]["kind"] for one in down.posted] == ["initial", "update", "thanks", "resolved", "digest"]

@@ -14,6 +14,7 @@ from ansible_collections.sre.runbooks.plugins.module_utils._core._redact import 
 from ansible_collections.sre.runbooks.plugins.module_utils._evidence._store import Item
 from ansible_collections.sre.runbooks.plugins.module_utils._incident._record import DONE, UNDONE, Incident, LedgerEntry
 from ansible_collections.sre.runbooks.plugins.module_utils._mitigation import _owners
+from ansible_collections.sre.runbooks.plugins.module_utils._report import _model
 
 Json = t.Dict[str, t.Any]
 
@@ -56,10 +57,13 @@ def patches(entries: t.Sequence[LedgerEntry]) -> dict[str, str]:
 def postmortem(incident: Incident, evidence: t.Sequence[Item], moment: str) -> str:
     """The draft in the blameless form: what the record knows, and blanks where it does not."""
     head, ended = incident.head, _standing.ended_at(incident)
+    document = _model.build(incident, incident.cluster_name, moment)
     acknowledged = incident.acknowledged
     seconds = _standing.duration(incident)
-    cause = (head.get("cause") or "").replace("_", " ")
-    impact = head.get("impact") or f"{BLANK}: how many requests, users and orders, with how each number was obtained"
+    cause = _compose.root_cause(document) or (head.get("cause") or "").replace("_", " ")
+    fixes = [str(fix) for fix in document.diagnosis.get("fixes", [])]
+    impact = _bullets([f"{row.question}: {BLANK if row.answer == _model.NOT_MEASURED else row.answer}{f' ({row.how})' if row.how else ''}"
+                       for row in document.impact])
     made = [entry for entry in incident.ledger() if entry.state in (DONE, UNDONE)]
     sections = [
         ("Summary", f"{head.get('title') or head['type']} ({head.get('severity', '')}) on {incident.target}, cluster {incident.cluster_name}. "
@@ -73,13 +77,13 @@ def postmortem(incident: Incident, evidence: t.Sequence[Item], moment: str) -> s
                                f"acknowledged by {acknowledged['by']} at {acknowledged['at']}" if acknowledged else "nobody had acknowledged it",
                                *(f"{entry.at} {redact(entry.change.summary)} ({entry.state})" for entry in made),
                                f"ended as {incident.status.replace('_', ' ')} at {ended}" if ended else "not ended"])),
-        ("Root cause", _whys(cause)),
+        ("Root cause", _whys(cause, [statement.text for statement in document.root_cause[1:]])),
         ("What went well", BLANK),
         ("What did not go well", _bullets(_failures(incident)) or BLANK),
         ("Where we were lucky", BLANK),
         ("Actions", _table(("action", "owner", "due", "ticket"),
                            [(f"settle the temporary fix: {redact(entry.change.summary)}", "", "", "") for entry in temporary(incident)]
-                           or [(BLANK, "", "", "")])),
+                           + [(fix, "", "", "") for fix in fixes] or [(BLANK, "", "", "")])),
         ("Evidence", _table(("file", "kind", "sha256"), [(f"evidence/{item.name}", item.kind, item.sha256) for item in evidence])),
     ]
     title = f"# Post-mortem: {head.get('title') or head['type'].replace('_', ' ')}\n\n"
@@ -118,9 +122,10 @@ def _failures(incident: Incident) -> list[str]:
     return [redact(event["text"]) for event in incident.timeline() if event["text"].startswith("failed: ")]
 
 
-def _whys(cause: str) -> str:
-    first = f"1. Why did it fail? {cause.capitalize()} (from the diagnosis)." if cause else f"1. Why did it fail? {BLANK}"
-    return "\n".join([first, *(f"{number}. Why? {BLANK}" for number in range(2, 6))])
+def _whys(cause: str, evidence: t.Sequence[str]) -> str:
+    """The first of the five is what the diagnosis says, with its evidence; the others are for people."""
+    first = f"1. Why did it fail? {cause[:1].upper()}{cause[1:]} (from the diagnosis)." if cause else f"1. Why did it fail? {BLANK}"
+    return "\n".join([first, *(f"   - {text}" for text in evidence if cause), *(f"{number}. Why? {BLANK}" for number in range(2, 6))])
 
 
 def _longest(incident: Incident) -> list[tuple[str, float]]:

@@ -14,6 +14,7 @@ from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import 
 from ansible_collections.sre.runbooks.plugins.module_utils._core._optional import require
 from ansible_collections.sre.runbooks.plugins.module_utils._core._redact import redact
 from ansible_collections.sre.runbooks.plugins.module_utils._incident._record import Incident
+from ansible_collections.sre.runbooks.plugins.module_utils._report import _model
 
 try:
     import jinja2
@@ -58,6 +59,7 @@ def facts(incident: Incident, kind: str, told: t.Sequence[Message], others: t.Se
     :param moment: now, ISO 8601, UTC.
     """
     head, seconds = incident.head, _standing.duration(incident)
+    document = _model.build(incident, incident.cluster_name, moment)
     made = _standing.in_force(incident)
     undone = _standing.taken_back(incident, told)
     wrong = _standing.wrongly_resolved(incident, told)
@@ -69,18 +71,19 @@ def facts(incident: Incident, kind: str, told: t.Sequence[Message], others: t.Se
         "status": _status(incident, kind, told),
         "detected_at": _standing.clock(head["opened_at"]), "now": _standing.clock(moment),
         "commander": said.commander or acknowledged.get("by") or "nobody yet",
-        "cadence_minutes": cadence, "impact": said.impact or head.get("impact") or _detected(incident),
+        "cadence_minutes": cadence, "impact": said.impact or impact(document) or _detected(incident),
         "actions": [redact(entry.change.summary) for entry in made],
         "events": [event["text"] for event in incident.timeline() if event["at"] > since and event["phase"] not in ("communicate", "open")][-10:],
         "corrections": [*([f"the message of {_standing.clock(wrong.at)} said Resolved; it is not: {_standing.why_not_resolved(incident)}"] if wrong else []),
                         *(f"{redact(entry.change.summary)} – told as done, taken back at {_standing.clock(entry.at)}" for entry in undone)],
         "temporary": [redact(entry.change.summary) for entry in made if entry.change.temporary],
-        "next_steps": list(said.next_steps) or _next_steps(incident), "note": said.note,
+        "next_steps": list(said.next_steps) or _next_steps(incident, document), "note": said.note,
         "eta": "over" if _standing.status(incident) == _standing.RESOLVED else _standing.eta(incident, others, moment),
         "resolved_at": _standing.clock(_standing.ended_at(incident)) if seconds is not None else "",
         "duration": _standing.words(seconds) if seconds is not None else "",
-        "root_cause": said.root_cause or (head.get("cause") or "").replace("_", " ") or "not established",
-        "prevention": list(said.prevention), "postmortem_at": said.postmortem_at or incident.kept("meeting").get("meeting", {}).get("at", ""),
+        "root_cause": said.root_cause or root_cause(document) or (head.get("cause") or "").replace("_", " ") or "not established",
+        "prevention": list(said.prevention) or [str(fix) for fix in document.diagnosis.get("fixes", [])],
+        "postmortem_at": said.postmortem_at or incident.kept("meeting").get("meeting", {}).get("at", ""),
         "people": people(incident),
     }
 
@@ -117,6 +120,17 @@ def people(incident: Incident) -> list[str]:
     return list(dict.fromkeys([*acknowledged, incident.head["opened_by"], *wrote]))
 
 
+def impact(document: _model.Document) -> str:
+    """What is known of customers, each with its question; empty where nothing was measured."""
+    return "; ".join(f"{row.question}: {row.answer}" for row in document.impact if row.answer != _model.NOT_MEASURED)
+
+
+def root_cause(document: _model.Document) -> str:
+    """The cause that the diagnosis has chosen, in its words; empty where it has chosen none."""
+    chosen = [row["title"] for row in document.diagnosis.get("candidates", []) if row["name"] == document.diagnosis.get("cause")]
+    return str(chosen[0]) if chosen else ""
+
+
 def _refuse_secrets(text: str, names: Json, links: t.Mapping[str, str]) -> None:
     found = [f"line {number} of the text" for number, line in enumerate(text.splitlines(), 1) if redact(line) != line]
     if not found and redact(text) != text:
@@ -149,8 +163,10 @@ def _detected(incident: Incident) -> str:
     return "; ".join(said[:3]) or "not measured"
 
 
-def _next_steps(incident: Incident) -> list[str]:
+def _next_steps(incident: Incident, document: _model.Document) -> list[str]:
     why = _standing.why_not_resolved(incident)
+    if document.next_steps:
+        return list(document.next_steps)
     if not why:
         return [f"clear the temporary fix: {redact(entry.change.summary)}" for entry in _standing.in_force(incident) if entry.change.temporary] \
             or ["none; the post-mortem follows"]

@@ -63,6 +63,19 @@ def test_the_resolution_notice_has_the_playbooks_fields(api):
     assert said["Post-mortem"] == ("2026-12-01 10:00 UTC",) and message.status == "Resolved"
 
 
+def test_what_the_runbook_found_is_told_in_its_words(api):
+    incident = opened(api)
+    incident.measured("detect", [{"at": "2026-11-28T08:00:00Z", "signals": [
+        {"name": "error_share", "value": 0.3, "threshold": 0.05, "breached": True, "text": "30 % of requests fail"}]}])
+    assert "Impact: requests that failed: 30 % of requests fail" in told(incident, "initial").text
+    incident.found({"outcome": "mitigated", "next_steps": ["do not deploy it again"], "diagnosis": {
+        "cause": "leak", "fixes": ["close the cache"], "candidates": [{"name": "leak", "title": "a cache that grows"}]}}, [])
+    settled(incident, cause="leak")
+    assert told(incident, "update").parts[3].lines == ("do not deploy it again",)
+    said = {part.label: part.lines for part in told(incident, "resolved").parts}
+    assert said["Root cause"] == ("a cache that grows",) and said["Prevention"] == ("close the cache",)
+
+
 @pytest.mark.parametrize("outcome", ["open", "not_mitigated", "unknown", "failed", "contained", "cooldown"])
 def test_nothing_is_called_resolved_whose_verification_was_not_clear(api, outcome):
     incident = opened(api)
