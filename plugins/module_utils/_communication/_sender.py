@@ -6,6 +6,7 @@ because arguments can be read by everybody on the machine."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pathlib
@@ -42,10 +43,12 @@ def start(task: Task, incident_ids: t.Sequence[str], channels: t.Sequence[Channe
     process = subprocess.Popen(  # it outlives this one on purpose
         [sys.executable, "-m", __name__], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
         env={**os.environ, "PYTHONPATH": os.pathsep.join([str(here.parents[6]), *filter(None, sys.path)])})
-    try:
-        process.communicate(json.dumps(order).encode(), timeout=wait)
-    except subprocess.TimeoutExpired:
-        pass
+    assert process.stdin is not None
+    with contextlib.suppress(BrokenPipeError):
+        process.stdin.write(json.dumps(order).encode())
+        process.stdin.close()
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(wait)
 
 
 def work(order: Json, directory: str) -> None:
@@ -66,10 +69,8 @@ def main() -> None:
     """Read the order, and deliver. Threads that a receiver still holds up end with the process."""
     order = json.load(sys.stdin)
     with tempfile.TemporaryDirectory() as directory:
-        try:
+        with contextlib.suppress(RunbookError):
             work(order, directory)
-        except RunbookError:
-            pass
     sys.stdout.flush()
     os._exit(0)
 
