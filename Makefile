@@ -101,6 +101,9 @@ bench-gc: venv ## Garbage collection logs, speed; with GCFIXTURES=DIR also how m
 bench-heap: venv ## Reading heap dumps: ours, hprof-slurp, VisualVM, shark
 	.venv/bin/python tests/benchmarks/heap.py
 
+bench-history: venv ## Leaks found in seven days of memory, and false alarms, beside predict_linear
+	$(WITH_COLLECTION) .venv/bin/python tests/benchmarks/history.py
+
 bench-logs: venv ## Log patterns against drain3, speed; with LOGHUB=DIR also accuracy on LogHub's labelled sets in that folder
 	$(WITH_COLLECTION) .venv/bin/python tests/benchmarks/logs.py $(if $(LOGHUB),--sets $(LOGHUB))
 

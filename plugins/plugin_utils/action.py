@@ -35,6 +35,7 @@ HOST_VARIABLES = {
     "cluster_name": "inventory_hostname",
     "incidents_dir": "runbooks_incidents_dir",
     "respect_owners": "runbooks_respect_owners",
+    "prometheus": "runbooks_prometheus",
 }
 
 

@@ -87,7 +87,7 @@ def signals_result(task: Task, measure: t.Callable[[bool], Reading]) -> Result:
         reading = measure(False)
         outcome = "breached" if reading.breached else "healthy" if reading.complete else "unknown"
     return {"outcome": outcome, "at": reading.at, "signals": [signal.to_json() for signal in reading.signals],
-            "pods": list(reading.pods), "facts": reading.facts, "says": _says(reading, outcome)}
+            "pods": list(reading.pods), "facts": reading.facts, "says": says(reading, outcome)}
 
 
 def until_clear(measure: t.Callable[[], Reading], sustained: float, timeout: float, interval: float,
@@ -126,7 +126,8 @@ def _with_pods(signal: Signal) -> str:
     return f"{signal.text}{also}{', '.join(others)}" if others else signal.text
 
 
-def _says(reading: Reading, outcome: str) -> list[str]:
+def says(reading: Reading, outcome: str) -> list[str]:
+    """A reading in lines for a person."""
     if reading.breached:
         return [_with_pods(signal) for signal in reading.breached]
     lines = [signal.text for signal in reading.signals]
