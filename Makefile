@@ -38,6 +38,10 @@ database: venv ## Consistency checks, dump and repair on a PostgreSQL of their o
 	@tests/tools/packages.sh pgbouncer redis-server
 	pytest -q tests/database
 
+history: venv ## Alert rules by promtool, and the history of a real Prometheus
+	@tests/tools/prometheus.sh
+	$(WITH_COLLECTION) pytest -q tests/history
+
 analysis: venv ## Heap dumps of real JVMs, judged by the JVM, by VisualVM's library and by a second implementation
 	@tests/tools/packages.sh default-jdk-headless maven
 	pytest -q tests/analysis
@@ -47,6 +51,7 @@ lint: venv ## ruff, the order of the packages, and ansible-lint (production prof
 	$(WITH_COLLECTION) lint-imports --no-cache --no-logo
 	$(WITH_COLLECTION) .venv/bin/python tests/tools/architecture.py
 	$(WITH_COLLECTION) .venv/bin/python tests/tools/causes.py
+	$(WITH_COLLECTION) .venv/bin/python tests/tools/alerts.py
 	ansible-lint --offline
 
 architecture: venv ## Draw the packages anew in docs/architecture.md
@@ -54,6 +59,9 @@ architecture: venv ## Draw the packages anew in docs/architecture.md
 
 causes: venv ## Write docs/causes.md anew from the tables of causes
 	$(WITH_COLLECTION) .venv/bin/python tests/tools/causes.py --write
+
+alerts: venv ## Write the alert rules and the dashboard anew from the table of signals
+	$(WITH_COLLECTION) .venv/bin/python tests/tools/alerts.py --write
 
 sanity: venv ## ansible-test sanity, every test, no ignore file
 	tests/tools/sanity.sh

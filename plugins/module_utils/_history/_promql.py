@@ -17,6 +17,8 @@ SUFFIX = {"Deployment": "-[a-z0-9]{1,10}-[a-z0-9]{5}", "StatefulSet": "-[0-9]+",
 #: the workload in a pod's name, whatever made it; a ReplicaSet's hash has digits and consonants only
 WORKLOAD = r"(.+?)(?:-[0-9bcdfghjklmnpqrstvwxz]{6,10}-[0-9bcdfghjklmnpqrstvwxz]{5}|-[0-9]+|-[0-9bcdfghjklmnpqrstvwxz]{5})"
 _RATE = "5m"
+#: kinds that put all pods together
+_TOGETHER = (_table.EVENTS, _table.SLOW, _table.SHARE)
 #: labels that the incident's target is made of, in the alerts
 TARGET = ("cluster", "namespace", "workload")
 
@@ -35,7 +37,7 @@ class Scope:
     @property
     def pod(self) -> tuple[str, ...]:
         """The labels that tell pods apart."""
-        return (*TARGET, "pod") if self.workload else ("namespace", "pod")
+        return ("cluster", "namespace", "pod") if self.workload else ("namespace", "pod")
 
     @property
     def together(self) -> tuple[str, ...]:
@@ -47,11 +49,14 @@ class Scope:
         text, _space, compared = series.partition(" > ")
         chosen = _with(text, self.conditions)
         found = f"{function}({chosen}[{window}])" if function else chosen
-        if compared:
-            found = f"({found} > {compared})"
-        return f'label_replace({found}, "workload", "$1", "pod", "{_quoted(WORKLOAD)}")' if self.workload else found
+        return f"({found} > {compared})" if compared else found
+
+    def named(self, expression: str) -> str:
+        """Pods with the label of their workload, where that is wanted."""
+        return f'label_replace({expression}, "workload", "$1", "pod", "{_quoted(WORKLOAD)}")' if self.workload else expression
 
 
+#: every workload, for rules
 EVERYWHERE = Scope(('namespace!=""', 'pod!=""'), workload=True)
 
 
@@ -65,45 +70,13 @@ def of_workload(target: Target, container: str, labels: t.Mapping[str, str]) -> 
 
 def measured(row: Row, scope: Scope, window: str = _RATE) -> str:
     """What a row measures: one series for each pod (or for all together, see the row's kind)."""
-    return " or ".join(dict.fromkeys(_one(row, candidate, scope, window) for candidate in row.series))
+    chain = " or ".join(dict.fromkeys(_one(row, candidate, scope, window) for candidate in row.series))
+    return chain if row.kind in _TOGETHER else scope.named(chain)
 
 
 def started(scope: Scope) -> str:
     """When each pod's process started, seconds since 1970."""
     return f"max by ({', '.join(scope.pod)}) ({scope.vector(_table.START)})"
-
-
-def breached(row: Row, scope: Scope) -> str:
-    """The condition of a row's alert."""
-    limit = f"{row.threshold:g}"
-    if row.kind == _table.SHARE:
-        return (f"({measured(row, scope, '1h')}) > {limit}\nand\n({measured(row, scope, '5m')}) > {limit}")
-    together = f"max by ({', '.join(scope.together)})"
-    if row.kind == _table.GROWTH:
-        return _growing(row, scope, together, row.threshold)
-    return f"{together} ({measured(row, scope)}) > {limit}"
-
-
-def burning_slowly(row: Row, scope: Scope) -> str:
-    """For shares: a fifth of the threshold over six hours, still going on."""
-    limit = f"{row.threshold / 5:g}"
-    return f"({measured(row, scope, '6h')}) > {limit}\nand\n({measured(row, scope, '30m')}) > {limit}"
-
-
-def _growing(row: Row, scope: Scope, together: str, hours: float) -> str:
-    """What rules can tell of growth over days: the lowest of a day rose twice, alike, and so it meets the limit in time.
-
-    It is coarser than the runbook, which judges the history itself before it does anything.
-    """
-    def floor(back: int) -> str:
-        moved = f" offset {back}d" if back else ""
-        return f"min_over_time(({measured(row, scope)})[1d:10m]{moved})"
-
-    def highest() -> str:
-        return f"max_over_time(({measured(row, scope)})[1d:10m])"
-
-    rise, before = f"({floor(0)} - {floor(1)})", f"({floor(1)} - {floor(2)})"
-    return (f"{together} (24 * (1 - {highest()}) / ({rise} > 0.01) and {before} > 0 and {rise} > 0.5 * {before}) < {hours:g}")
 
 
 def _one(row: Row, series: tuple[str, ...], scope: Scope, window: str) -> str:
@@ -118,10 +91,13 @@ def _one(row: Row, series: tuple[str, ...], scope: Scope, window: str) -> str:
     if row.kind == _table.GAUGE:
         return f"sum by ({pod}) ({scope.vector(series[0])})"
     if row.kind == _table.EVENTS:
-        return f"sum by ({together}) ({scope.vector(series[0], 'increase', window)})"
+        counted, *only = (scope.vector(series[0], "increase", window), *map(scope.vector, series[1:]))
+        if only:
+            counted = f"({counted} * on ({', '.join((*scope.pod, 'container'))}) {only[0]})"
+        return f"sum by ({together}) ({scope.named(counted)})"
     if row.kind == _table.SLOW:
-        return f"histogram_quantile(0.95, sum by ({together}, le) ({scope.vector(series[0], 'rate', window)}))"
-    bad, total, *intended = (f"sum by ({together}) ({scope.vector(text, 'rate', window)})" for text in series)
+        return f"histogram_quantile(0.95, sum by ({together}, le) ({scope.named(scope.vector(series[0], 'rate', window))}))"
+    bad, total, *intended = (f"sum by ({together}) ({scope.named(scope.vector(text, 'rate', window))})" for text in series)
     # Without one failure there is no series of failures.
     failed = f"({bad} or 0 * {total})"
     if intended:

@@ -22,7 +22,7 @@ FULL = "full"  # a gauge as a share of another one, the fullest pod counts
 BUSY = "busy"  # seconds of a counter in a second, the busiest pod counts
 SHARE = "share"  # of what a counter counts, what is bad; of all pods together
 SLOW = "slow"  # 95th percentile of a histogram; of all pods together
-EVENTS = "events"  # how often in the window; of all pods together
+EVENTS = "events"  # how often in the window, of a second gauge where there is one only what that has as 1; of all pods together
 GAUGE = "gauge"  # a gauge, the highest pod counts
 GROWTH = "growth"  # hours until a gauge reaches another one, judged over days
 
@@ -34,6 +34,8 @@ _WORKING_SET = 'container_memory_working_set_bytes{container!="",container!="POD
 _MEMORY_LIMITS = ('kube_pod_container_resource_limits{resource="memory"}', 'container_spec_memory_limit_bytes{container!="",container!="POD"} > 0')
 _MEMORY = tuple((_WORKING_SET, limit) for limit in _MEMORY_LIMITS)
 _OLD = tuple((used, room) for used, room in zip(memory.JVM_SERIES["old_used"], memory.JVM_SERIES["old_max"], strict=False))
+#: of the container's last end, so it counts together with a restart; what cAdvisor counts of kills goes with the container
+_OOM_KILLED = 'kube_pod_container_status_last_terminated_reason{reason="OOMKilled"}'
 #: seconds since 1970, by cAdvisor
 START = 'container_start_time_seconds{container!="",container!="POD"}'
 
@@ -126,8 +128,8 @@ ROWS: tuple[Row, ...] = (
         "the next full collection may clear it; two of them in five minutes did not", direct="heap_full"),
     Row("memory_leak", "gc_pauses", BUSY, tuple((text,) for text in memory.JVM_SERIES["gc_seconds"]), _MEMORY_T.gc_share, "share",
         "time in garbage collection", "5m", "a start and a full collection are short", direct="gc_pauses"),
-    Row("memory_leak", "oom_killed", EVENTS, (("container_oom_events_total",),), 0, "kills", "containers killed for their memory", "0m",
-        "it has happened, and nothing is gained by waiting", direct="oom_killed"),
+    Row("memory_leak", "oom_killed", EVENTS, (("kube_pod_container_status_restarts_total", _OOM_KILLED),), 0, "kills", "containers killed for their memory",
+        "0m", "it has happened, and nothing is gained by waiting", direct="oom_killed"),
     Row("db_pool_exhaustion", "pool_in_use", FULL, tuple(version for version, _labels in _of_pools("active", "max")), _POOL_T.near_capacity, "share",
         "connections in use of the pool", "1m", "a burst takes a pool for seconds; requests fail after 5 to 30 s of waiting",
         direct="pool_in_use", apart=_POOLS),
