@@ -42,6 +42,10 @@ history: venv ## Alert rules by promtool, and the history of a real Prometheus
 	@tests/tools/prometheus.sh
 	$(WITH_COLLECTION) pytest -q tests/history
 
+rulebook: venv ## A real ansible-rulebook, and whatever somebody may send to it (the first time installs it)
+	@tests/tools/rulebook.sh
+	$(WITH_COLLECTION) pytest -q tests/alerts
+
 analysis: venv ## Heap dumps of real JVMs, judged by the JVM, by VisualVM's library and by a second implementation
 	@tests/tools/packages.sh default-jdk-headless maven
 	pytest -q tests/analysis
