@@ -32,6 +32,8 @@ WARM_UP = 2 * HOUR
 SHORT, BLIND, DAYS = 16 * HOUR, 24 * HOUR, 44 * HOUR
 #: of two short lives' hours, and of the hours of a day, how many must be there
 COVERAGE = 0.5
+#: blocks of two hours, so that beginning, middle and end are different ones
+FEWEST_BLOCKS = 7
 #: share of the growth that may be given back in between, and by how much growth must exceed what was given back before
 GIVEN_BACK, BEYOND = 0.2, 1.25
 #: in a short life nobody can tell a straight line from one that bends as little as this in half of it
@@ -145,21 +147,29 @@ def _by_days(earlier: t.Sequence[t.Sequence[Point]], life: t.Sequence[Point]) ->
     return _Found("at every hour alike", middle, low, high, floors[-1][-1] - min(floors[-1]), max(map(_fall, floors)), slows, middle)
 
 
-def _by_hours(earlier: t.Sequence[t.Sequence[Point]], life: t.Sequence[Point]) -> _Found:
+def _by_hours(earlier: t.Sequence[t.Sequence[Point]], life: t.Sequence[Point]) -> _Found | Growth:
     """A rise nearly without a fall, in blocks of two hours."""
     blocks = [(at, min(value for _at, value in life[index:index + 2])) for index, (at, _value) in enumerate(life) if index % 2 == 0]
     values = [value for _at, value in blocks]
     trend = _trend.fit([(at / DAY, value) for at, value in blocks])
-    if trend is None:
-        return _Found("", 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
-    first, middle, last = (statistics.median(values[at:at + 3]) for at in (0, len(values) // 2 - 1, len(values) - 3))
-    grown = last - first
+    if trend is None or len(blocks) < FEWEST_BLOCKS:
+        return Growth(UNKNOWN, f"only {len(life)} h have samples, too few to see a rise in")
+    first, middle, last = (_middle(blocks[at:at + 3]) for at in (0, len(blocks) // 2 - 1, len(blocks) - 3))
+    grown = last[1] - first[1]
     fall = _fall(values)
     given_back = max([_fall([value for _at, value in other]) for other in earlier], default=0.0)
     if grown > 0 and fall > GIVEN_BACK * grown:
         given_back = max(given_back, fall, grown)
     return _Found("day and night", trend.slope, trend.low, trend.high, grown, given_back,
-                  BENDS * _ratio(last - middle, middle - first), last - middle)
+                  BENDS * _ratio(_slope(middle, last), _slope(first, middle)), last[1] - middle[1])
+
+
+def _middle(points: t.Sequence[Point]) -> Point:
+    return statistics.median(at for at, _value in points), statistics.median(value for _at, value in points)
+
+
+def _slope(begin: Point, end: Point) -> float:
+    return (end[1] - begin[1]) / (end[0] - begin[0])
 
 
 def _until(found: _Found | Growth, limit: float, highest: float) -> Growth:

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 import services
 from services import BEGIN, DAY, HOUR, LIMIT, Service, service
@@ -99,3 +101,22 @@ def test_what_cannot_be_told_is_said(points, why):
 
 def test_values_that_do_not_move_do_not_grow():
     assert judge([(BEGIN + 300.0 * n, 7.0) for n in range(2017)], [], 100.0, BEGIN + 7 * DAY).verdict == _growth.STEADY
+
+
+@pytest.mark.parametrize("minutes", range(0, 24 * 60, 55))
+def test_when_one_looks_does_not_decide(minutes):
+    """Hours and blocks of hours fall otherwise by the minute; a leak is the same leak."""
+    one = service("leak", 5, leak=0.4, base=0.4)
+    begin, end = one.starts[1], one.starts[2]
+    now = begin + 20 * HOUR + minutes * 60.0
+    if now < end - HOUR:
+        assert at(one, (now - BEGIN) / DAY).verdict == _growth.LEAK
+
+
+def test_any_gaps_and_starts_are_judged():
+    chance = random.Random(16)
+    for _number in range(300):
+        points = sorted((BEGIN + chance.random() ** chance.choice([0.2, 1, 5]) * 7 * DAY, chance.random()) for _point in range(chance.randint(1, 60)))
+        starts = [BEGIN + chance.random() * 7 * DAY for _start in range(chance.randint(0, 5))]
+        assert judge(points, starts, 1.0, points[-1][0], [points] * chance.randint(0, 1)).verdict in (
+            _growth.LEAK, _growth.STEADY, _growth.SLOWING, _growth.USUAL, _growth.UNKNOWN)
