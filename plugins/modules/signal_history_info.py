@@ -138,12 +138,12 @@ def run(task: Task) -> Result:
                              _review.Window(p["days"], p["step"]), thresholds)
     except HistoryError as error:
         line = f"no history: {error}"
-        return {**nothing, "says": [*direct["says"], line], "history_says": [line]}
+        return {**nothing, "says": [line, *direct["says"]], "history_says": [line]}
     result = _review.merged(direct, found, p["hours_to_limit"])
     told = [f"history: {p['days']:g} days of {prometheus.place.shown}"]
     told += [f"its clock is {prometheus.skew():+.0f} s from this one's; its own counts"] if prometheus.skew() else []
     told += [f"no history of {item.row.name}: {item.why_not}" for item in found if item.why_not]
-    return {**nothing, **result, "history": [_review.to_json(item) for item in found], "history_says": told, "says": result["says"] + told,
+    return {**nothing, **result, "history": [_review.to_json(item) for item in found], "history_says": told, "says": told + result["says"],
             "evidence": _saved(task, result, found, prometheus)}
 
 
