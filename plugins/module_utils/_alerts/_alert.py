@@ -149,4 +149,3 @@ def _moment(value: t.Any) -> str:
         return moment.astimezone(datetime.timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     except (ValueError, OverflowError):
         raise NoAlert(f"The alert's startsAt is {shown(value)}.", "It is a time in ISO 8601. Nothing was done.") from None
-
