@@ -46,6 +46,9 @@ rulebook: venv ## A real ansible-rulebook, and whatever somebody may send to it 
 	@tests/tools/rulebook.sh
 	$(WITH_COLLECTION) pytest -q tests/alerts
 
+awx: venv ## What AWX is set up with, by the modules of awx.awx against a server that keeps what it is given
+	$(WITH_COLLECTION) pytest -q tests/awx
+
 analysis: venv ## Heap dumps of real JVMs, judged by the JVM, by VisualVM's library and by a second implementation
 	@tests/tools/packages.sh default-jdk-headless maven
 	pytest -q tests/analysis

@@ -81,7 +81,7 @@ def test_what_could_not_be_read_directly_the_history_says(tmp_path):
     assert "(history; threshold 90%)" in near["text"] and "over the threshold since" in near["text"]
     with fake_prometheus.serving(memory(services.service("well", 3, base=0.5))) as fake:
         found = run(fake.url, tmp_path, direct=BLIND)
-    assert found["outcome"] == "unknown" and found["says"][-1] == "no metrics", "why stands last, where the runbook looks for it; what no direct read has seen is not called healthy"
+    assert found["outcome"] == "unknown" and found["says"][-1] == "no metrics", "unseen is not healthy, and why stands last"
 
 
 @pytest.mark.parametrize(("fake", "words"), [
