@@ -26,6 +26,7 @@ options:
     description:
       - A URL, or C(NAMESPACE/NAME:PORT) of a service in the cluster, reached through the API server (C(NAMESPACE/https:NAME:PORT) for
         TLS); or a dict with C(url) or C(service), and what belongs to it, see docs/history.md.
+      - As it may hold a token or a password, none of its values is shown where this runs as an ordinary module (on a bastion host).
       - Taken from the host variable C(runbooks_prometheus) when not set; without either nothing is asked.
     type: raw
   incident_type:
@@ -114,7 +115,7 @@ ARGUMENT_SPEC = {
     **CONNECTION_SPEC,
     **TARGET_SPEC,
     **EVIDENCE_SPEC,
-    "prometheus": {"type": "raw"},
+    "prometheus": {"type": "raw", "no_log": True},  # it may hold a token or a password
     "incident_type": {"type": "str", "required": True,
                       "choices": ["memory_leak", "db_pool_exhaustion", "auth_degradation", "api_gateway_overload", "crash_loop"]},
     "direct": {"type": "dict", "default": {}},
