@@ -228,6 +228,8 @@ def test_what_is_refused_on_purpose_is_not_served():
     ((5, 0.3), (3, 0.2), 100, False),      # the usual rate is of another time: so many do not come now
     ((30, 0.3), (60, 0.9), 40, False),     # the usual ones are served; what was too much is refused
     ((0, None), (10, 0.5), None, True),    # no request arrives any more
+    ((0, None), (0, None), None, False),   # and none did before: nobody asks at night
+    ((0, None), (0.2, 1.0), None, False),  # one did
 ])
 def test_customers_have_to_be_served(now, before, usual, breached):
     readings = [{"served_per_second": rate, "served_share": share, "served_seconds": 5.0} for rate, share in (now, before)]
@@ -236,7 +238,9 @@ def test_customers_have_to_be_served(now, before, usual, breached):
 
 
 def test_without_a_reading_from_before_nothing_is_compared():
-    assert _served.served_signal({"served_per_second": 3.0, "served_share": 1.0}, {}) == ()
+    (signal,) = _served.served_signal({"served_per_second": 3.0, "served_share": 0.1, "served_seconds": 5.0}, {})
+    assert not signal.breached and signal.text == "3.0 requests a second are served (10% of all)"
+    assert _served.served_signal({}, {}) == ()
 
 
 EXPOSITIONS = {
