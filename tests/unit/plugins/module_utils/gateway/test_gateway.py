@@ -12,6 +12,7 @@ from ansible_collections.sre.runbooks.plugins.module_utils._cluster._pod_metrics
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._windows import Window
 from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import InvalidInput
 from ansible_collections.sre.runbooks.plugins.module_utils._diagnosis import _facts, _rules, _served, _verdict
+from ansible_collections.sre.runbooks.plugins.module_utils._gateway import _signals
 from ansible_collections.sre.runbooks.plugins.module_utils._gateway._facts import Measured, pointless, rate_limit, tables
 from ansible_collections.sre.runbooks.plugins.module_utils._gateway._facts import facts as told
 from ansible_collections.sre.runbooks.plugins.module_utils._gateway._signals import (
@@ -235,6 +236,13 @@ def test_customers_have_to_be_served(now, before, usual, breached):
     readings = [{"served_per_second": rate, "served_share": share, "served_seconds": 5.0} for rate, share in (now, before)]
     (signal,) = _served.served_signal(*readings, usual)
     assert signal.breached is breached
+
+
+def test_what_is_shed_for_the_others_sake_is_not_what_customers_are_measured_by():
+    routes = {"seconds": 5.0, "routes": [{"route": "/api/search", "requests": 240.0, "served": 40.0},
+                                         {"route": "/api/orders", "requests": 30.0, "served": 9.0}]}
+    assert _signals.without(routes, ("/api/search",)) == {"served_per_second": 1.8, "served_share": 0.3, "served_seconds": 5.0}
+    assert _signals.without(routes, ()) is routes
 
 
 def test_without_a_reading_from_before_nothing_is_compared():
