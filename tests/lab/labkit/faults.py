@@ -93,6 +93,15 @@ def db_pool_too_small(kubectl: Kubectl) -> None:
     _pools_exhausted(kubectl)
 
 
+def role_limit(kubectl: Kubectl) -> None:
+    """The database allows the shop's role no more connections than it has, while customers search: pools cannot grow, and are not full."""
+    kubectl("-n", NAMESPACE, "annotate", "deployment/postgres", f"{SPOILED}=true", "--overwrite")
+    kubectl("-n", NAMESPACE, "exec", "-i", "deployment/postgres", "--", "psql", "-h", "/tmp", "-U", "postgres", "-q", "-v", "ON_ERROR_STOP=1", "shop",
+            stdin="SELECT format('ALTER ROLE shop CONNECTION LIMIT %s', count(*)) FROM pg_stat_activity WHERE usename = 'shop' \\gexec\n")
+    _crowd(kubectl, SEARCHES_PER_SECOND=8, SEARCH_SECONDS=2)
+    _pools_exhausted(kubectl)
+
+
 def auth_bad_release(kubectl: Kubectl) -> None:
     """A release expects peppered passwords that nobody has migrated: good passwords are refused."""
     _set_env(kubectl, "auth-service", PASSWORD_PEPPER="v2")
@@ -122,6 +131,13 @@ def auth_rotated_secret(kubectl: Kubectl) -> None:
 def auth_redis_refusing(kubectl: Kubectl) -> None:
     """Redis has no pod: connections are refused and log-ins cannot be counted."""
     kubectl("-n", NAMESPACE, "scale", "deployment/redis", "--replicas=0")
+    _more(kubectl, "auth-service", "auth_login_attempts_total", {"result": "rate_limited"}, "log-ins are turned away")
+
+
+def auth_redis_noauth(kubectl: Kubectl) -> None:
+    """Redis wants a password from now on, and its clients do not know it: it answers, and log-ins cannot be counted."""
+    for command in ("config set requirepass changed", "--no-auth-warning -a changed client kill type normal"):
+        kubectl("-n", NAMESPACE, "exec", "deployment/redis", "--", "redis-cli", *command.split())
     _more(kubectl, "auth-service", "auth_login_attempts_total", {"result": "rate_limited"}, "log-ins are turned away")
 
 
@@ -226,8 +242,8 @@ def crash_strict_probe(kubectl: Kubectl) -> None:
 
 FAULTS: dict[str, t.Callable[[Kubectl], None]] = {fault.__name__: fault for fault in (
     memory_leak, memory_growth,
-    pool_leak, slow_query, idle_in_transaction, lock_held, db_pool_too_small,
-    auth_bad_release, auth_slow_release, auth_rotated_secret, auth_redis_refusing, auth_login_burst, auth_overload,
+    pool_leak, slow_query, idle_in_transaction, lock_held, db_pool_too_small, role_limit,
+    auth_bad_release, auth_slow_release, auth_rotated_secret, auth_redis_refusing, auth_redis_noauth, auth_login_burst, auth_overload,
     gateway_overload, gateway_undersized, gateway_slow_upstream, gateway_queue, gateway_retry_storm,
     data_corrupted,
     crash_bad_release, crash_missing_secret_key, crash_image_missing, crash_strict_probe,
@@ -265,6 +281,7 @@ def heal(kubectl: Kubectl, caused: t.Collection[str]) -> None:
     # auth-service reads its key when it starts, so a key that is put back needs new pods too
     stale = (["auth-service"] if caused else []) + (["api-server"] if set(caused) - SPARE_API_SERVER else [])
     stale += ["postgres"] if spoiled else []  # its data goes with its pod
+    stale += ["redis"] if "auth_redis_noauth" in caused else []  # so does the password
     if stale:
         kubectl("-n", NAMESPACE, "delete", "pods", "-l", f"app in ({', '.join(stale)})", "--wait=true", timeout=120)
     shop.wait(kubectl)
