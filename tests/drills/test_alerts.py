@@ -6,7 +6,23 @@ import datetime
 import json
 import time
 
-from drill import CLUSTER, NAMESPACE, Runbook, cause
+import pytest
+from drill import CLUSTER, NAMESPACE, Runbook, Shop, cause
+
+
+def claims(shop: Shop) -> list[dict[str, object]]:
+    """What the cluster knows of alerts."""
+    found = json.loads(shop.kubectl("get", "configmaps", "-l", "runbooks.sre/alerts", "-o", "json"))["items"]
+    return [json.loads(item["data"]["claim"]) for item in found]
+
+
+@pytest.fixture(autouse=True)
+def _nothing_left(shop: Shop):
+    yield
+    for claim in claims(shop):
+        shop.kubectl("delete", "configmap", f"incident-{claim['incident_id']}", "--ignore-not-found")
+    shop.kubectl("delete", "configmaps", "-l", "runbooks.sre/alerts")
+    shop.kubectl("delete", "leases", "--all")
 
 
 def alert(status: str = "firing", **more: object) -> dict[str, object]:
@@ -30,9 +46,8 @@ def test_delivered_twice_answered_once(healed, runbook: Runbook):
     said = [ended(process) for process in pair]
     took = time.monotonic() - began
     assert [process.returncode for process in pair] == [0, 0]
-    claims = json.loads(shop.kubectl("get", "configmaps", "-l", "runbooks.sre/alerts=memory_leak", "-o", "json"))["items"]
-    claim = json.loads(claims[0]["data"]["claim"])
-    assert len(claims) == 1 and claim["state"] == "done" and claim["outcome"] == "mitigated"
+    [claim] = claims(shop)
+    assert claim["state"] == "done" and claim["outcome"] == "mitigated"
     record = shop.record(claim["incident_id"])
     assert sum("this run answers it" in text for text in said) <= 1
     assert len([key for key in record if key.startswith("change.")]) == 1, "one run changed something, once"
@@ -45,4 +60,3 @@ def test_delivered_twice_answered_once(healed, runbook: Runbook):
     texts = [event["text"] for key, event in after.items() if key.startswith("event.")]
     assert any("within the cooldown, so no second run: memory of { { 6 * 7 }}" in text for text in texts)
     assert len([key for key in after if key.startswith("change.")]) == 1
-    shop.kubectl("delete", "configmaps", "-l", "runbooks.sre/alerts")
