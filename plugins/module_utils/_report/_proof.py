@@ -36,7 +36,7 @@ def problems(directory: pathlib.Path, record: Incident | None = None) -> list[st
         saved = json.loads((directory / REPORT).read_text())
         record = record or saved_record(directory)
         document = _model.build(record, saved["cluster"], saved["written_at"])
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         return [f"the report cannot be read: {type(error).__name__}: {error}"]
     derived = json.loads(redact(json.dumps(document.to_json(), indent=1, ensure_ascii=False)))
     return [*_evidence(directory, document), *_differences("", saved, derived), *_lines(directory / TEXT, _markdown.render(document)),
@@ -84,8 +84,8 @@ def _differences(path: str, saved: t.Any, derived: t.Any) -> t.Iterator[str]:
 def _lines(path: pathlib.Path, derived: str) -> t.Iterator[str]:
     try:
         saved = path.read_text()
-    except OSError as error:
-        yield f"{path.name} cannot be read: {error.strerror}"
+    except (OSError, UnicodeDecodeError) as error:
+        yield f"{path.name} cannot be read: {getattr(error, 'strerror', None) or error}"
         return
     derived = redact(derived)
     if saved == derived:
@@ -122,4 +122,4 @@ def main(arguments: t.Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    raise SystemExit(main(sys.argv[1:]))
