@@ -183,7 +183,9 @@ def test_nothing_of_a_long_incident_is_lost(cluster, incident):
     for number in range(events):
         incident.note("note", f"event {number} {'x' * 200}", at=f"2026-01-02T10:00:{number % 60:02}.{number:04}Z")
     for number in range(changes):
-        incident.intend(Change("scale", TARGET, "u1", (Field("spec.replicas", number, number + 1),), f"scale {number}"))
+        entry = incident.intend(Change("env", TARGET, "u1", (Field("spec.x", "ö" * 1000, "y" * 1000),), f"set {number}"))
+        incident.mark(entry, DONE)
+    incident.found({"outcome": "mitigated", "diagnosis": {"tables": [{"title": "x", "header": ["a"], "rows": [["z" * 150_000]]}]}}, [])
     again = Incident.load(cluster, "shop", "INC-1")
     assert len(again.timeline()) == events + 3 and len(again.ledger()) == changes + 1
     found = document(again)
