@@ -30,7 +30,8 @@ DIAGNOSIS = {
     "cause": "leak", "fixes": ["bound the cache"],
     "candidates": [
         {"name": "leak", "title": "objects that are never released", "evidence_for": ["old objects grow by 3 MiB a minute"], "evidence_against": []},
-        {"name": "small", "title": "the limit is too small", "evidence_for": [], "evidence_against": ["<b>it was enough</b> for a week | ever"]}],
+        {"name": "small", "title": "key password of Secret shop-db is not there", "cause_title": "key password of Secret shop-db is not there",
+         "evidence_for": [], "evidence_against": ["<b>it was enough</b> for a week | ever"]}],
     "tables": [{"title": "Growing classes", "header": ["class", "bytes"], "rows": [["byte[]", 300]]}]}
 
 
@@ -106,6 +107,16 @@ def test_every_statement_names_something_that_is_there(incident, written):
 
 def test_a_report_that_nobody_touched_is_proven_with_and_without_its_cluster(incident, written):
     assert _proof.problems(written, incident) == [] and _proof.problems(written) == []
+
+
+def test_no_secret_of_a_change_reaches_the_saved_record(incident, tmp_path):
+    fields = (Field('data["DB_PASSWORD"]', "hunter2-old", "hunter2-new"), Field("spec.env[name=TOKEN]", None, {"name": "TOKEN", "value": "hunter2-env"}))
+    incident.intend(Change("config", TARGET, "u1", fields, "set them"))
+    store = EvidenceStore(str(tmp_path), "INC-1", "prod")
+    incident.found({"outcome": "mitigated", "diagnosis": DIAGNOSIS}, [])
+    _proof.save(store, incident, document(incident))
+    assert "hunter2" not in "".join(path.read_text() for path in store.root.rglob("*") if path.is_file())
+    assert _proof.problems(store.root) == []
 
 
 def test_what_comes_later_does_not_make_an_earlier_report_wrong(incident, tmp_path):
