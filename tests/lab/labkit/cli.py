@@ -12,7 +12,7 @@ import shutil
 import sys
 import typing as t
 
-from labkit import audit, binaries, faults, host, images, shop, strays
+from labkit import audit, binaries, faults, host, images, monitoring, shop, strays
 from labkit.cluster import Cluster
 from labkit.host import CACHE, HOME, KUBECONFIG, TUNABLES, LabError, say
 
@@ -58,6 +58,8 @@ def up(options: argparse.Namespace) -> None:
     _each(changed, lambda cluster: _replace_pods(cluster, archive))
     if missing or bare or not KUBECONFIG.exists():
         shop.write_kubeconfig([cluster for cluster in _present() if cluster.healthy() and shop.deployed(cluster.kubectl)])
+    if options.monitoring:
+        _each(wanted, monitoring.up)
     say(f"up: {', '.join(cluster.name for cluster in wanted)}")
 
 
@@ -146,6 +148,11 @@ def show_settings(options: argparse.Namespace) -> None:
     print(json.dumps(shop.settings(_cluster(options).kubectl), sort_keys=True))
 
 
+def write_targets(options: argparse.Namespace) -> None:
+    """Keep the file of what Prometheus scrapes true; up --monitoring starts it."""
+    monitoring.write_targets(_cluster(options))
+
+
 def kill(options: argparse.Namespace) -> None:
     """End a cluster's API server, so that the cluster is dead for its clients."""
     _cluster(options).stop_api_server()
@@ -168,7 +175,9 @@ def _parser() -> argparse.ArgumentParser:
             sub.add_argument("--cluster", default="lab1", help="which cluster (default: %(default)s)")
         return sub
 
-    command("up", up).add_argument("--clusters", type=int, default=1, help="how many (default: %(default)s)")
+    bring_up = command("up", up)
+    bring_up.add_argument("--clusters", type=int, default=1, help="how many (default: %(default)s)")
+    bring_up.add_argument("--monitoring", action="store_true", help="with Prometheus and Alertmanager, which sends alerts to port 5050 of this host")
     command("down", down)
     command("status", status)
     command("fault", fault, cluster=True).add_argument("name", choices=sorted(faults.FAULTS))
@@ -181,6 +190,7 @@ def _parser() -> argparse.ArgumentParser:
     listing.add_argument("--user", default="", help="only of users whose name ends so")
     listing.add_argument("--since", default="", help="only after this time (ISO 8601, UTC)")
     command("settings", show_settings, cluster=True)
+    command("targets", write_targets, cluster=True)
     command("kill", kill, cluster=True)
     command("revive", revive, cluster=True)
     return parser
