@@ -27,9 +27,11 @@ _STATUS = {"4": "\1", "5": "\2"}
 _MASKS: list[tuple[str, re.Pattern[str], t.Any]] = [(hint, re.compile(pattern), by) for hint, pattern, by in (
     (":", r"\b(?:[a-z][a-z0-9+]*://[^\s\"']+|[\w-]+(?:\.[\w-]+)+:\d+(?=[\s,;)\]]|$))", "\0"),  # addresses
     ("HTTP/", r'(?<=HTTP/\d\.\d" )([45])\d\d\b', lambda found: _STATUS[found[1]]),
+    ("HTTP/", r"\bHTTP/\d(?:\.\d)?\b", "HTTP"),
     ('"', r"([=:]\s?)\"[^\"]*\"|\"[^\"\s]*\"", "\\1\0"),  # quoted, but for sentences: klog's messages, requests
     ("'", r"(?<![\w])'[^']*'", "\0"),
-    ("=", r"(?<=[\w.\]])=\s?[^\s,;)\]}]*", "= \0 "),  # key=value
+    ("=", r"(?<=[\w.\]])= ?(?![\w.]+=)[^\s,;)\]}]+", "= \0 "),  # key=value, but for key= without one
+    ("(", r"(?<![\w.])[A-Za-z_]\w*\(\d+\)", "\0"),  # LOCAL(0)
     ("", r"[^\s=:,;()\[\]{}\"'|<>]*\d[^\s=:,;()\[\]{}\"'|<>]*", "\0"),  # anything with a digit
     ("\0", r"(?<=\0) ?(?:[kKMGT]?i?[bB]|bytes?|%|[mun]?s|secs?|seconds?|mins?|minutes?|hours?|days?)\b", ""),  # units of numbers
     ("\0", r"\b(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun|Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]{0,6}\b(?=,? +(?:\0|[A-Z][a-z][a-z] ))", "\0"),
@@ -75,7 +77,28 @@ def group(texts: t.Sequence[Words]) -> list[Words]:
         pattern = tuple(next(iter(values)) if len(values) == 1 else WILD for values in columns)
         for index in members:
             patterns[index] = pattern
-    return patterns
+    joined = _joined(dict.fromkeys(patterns))
+    return [joined.get(pattern, pattern) for pattern in patterns]
+
+
+def _joined(patterns: t.Iterable[Words]) -> dict[Words, Words]:
+    """What becomes of patterns that differ in one place only, by values: nothing but the order of the places has told them apart."""
+    alike: dict[tuple[int, Words], list[Words]] = collections.defaultdict(list)
+    for pattern in patterns:
+        for place in range(len(pattern)):
+            alike[place, (*pattern[:place], WILD, *pattern[place + 1:])].append(pattern)
+    found: dict[Words, Words] = {}
+    for (place, joined), members in sorted(alike.items(), key=lambda one: -len(one[1])):
+        members = [pattern for pattern in members if pattern not in found]
+        if len(members) >= _enough([pattern[place] for pattern in members]) and _constant_enough(joined, place):
+            found.update(dict.fromkeys(members, joined))
+    return found
+
+
+def _constant_enough(pattern: Words, place: int) -> bool:
+    """Whether the pattern is the same event whatever stands there."""
+    others = [word for at, word in enumerate(pattern) if at != place and word != WILD]
+    return len(others) >= LEAST_CONSTANT * (len(others) + 1)
 
 
 def _text_place(columns: t.Sequence[set[str]], texts: int) -> int | None:

@@ -15,13 +15,15 @@ from ansible_collections.sre.runbooks.plugins.module_utils._core import _redact
 from ansible_collections.sre.runbooks.plugins.module_utils._core._compiled import compiled_before, require_compiler
 from ansible_collections.sre.runbooks.plugins.module_utils._log_patterns import _group, _header, _pattern, _structured, _times
 from ansible_collections.sre.runbooks.plugins.module_utils._log_patterns._pattern import Pattern
-from ansible_collections.sre.runbooks.plugins.module_utils._log_patterns._shapes import MOST_SHAPES, Shape, Shapes
+from ansible_collections.sre.runbooks.plugins.module_utils._log_patterns._shapes import DOUBTFUL_SHARE, MOST_SHAPES, Shape, Shapes
 from ansible_collections.sre.runbooks.plugins.module_utils._log_patterns._sides import Sides
 
 #: seconds before the incident that its records are compared with
 BASELINE = 3600.0
 #: characters of an example, and examples of a pattern
 LONGEST_EXAMPLE, EXAMPLES = 500, 3
+#: share of the records from which on it is said that their patterns have no text
+WITHOUT_TEXT = 0.05
 #: from this share of the shapes on, what looks like the name of a component is one
 NAMED = 0.95
 
@@ -93,7 +95,9 @@ class Miner:
 
     def result(self) -> Json:
         """Patterns by how much they grew, errors first, and what a person should read; ``numbers`` has the pattern of every record."""
-        told = [_tell(key, shape) for key, shape in self._shapes.shapes.items()]
+        shapes = self._shapes.shapes
+        place = _header.layout([_header.told(shape.example).split("\n", 1)[0] for shape in shapes.values()])
+        told = [_tell(key, shape, place) for key, shape in shapes.items()]
         _put_into_words(told)
         before, since = self._minutes()
         grouped = [(_told_together(words, members), members) for words, members in _grouped(told)]
@@ -106,7 +110,7 @@ class Miner:
         found: Json = {
             "since": _times.iso(self.since), "how": self.how, "records": self._shapes.records, "shapes": len(told), "others": sum(self._shapes.others),
             "minutes_before": round(before, 1), "minutes_since": round(since, 1),
-            "patterns": [pattern.to_json() for pattern in patterns], "problems": [*self.problems, *self._limits(before)]}
+            "patterns": [pattern.to_json() for pattern in patterns], "problems": [*self.problems, *self._limits(before), *self._doubts(patterns)]}
         table = _pattern.table(found, patterns)
         return {**found, "tables": [table.to_json()] if table.rows else [], "says": _pattern.says(found, patterns)}
 
@@ -118,6 +122,16 @@ class Miner:
         if self.since is not None and self._first is not None and minutes_before < 1:
             yield f"No log tells of the time before {_times.iso(self.since)}, so what is new cannot be told."
 
+    def _doubts(self, patterns: t.Sequence[Pattern]) -> t.Iterator[str]:
+        """What makes it likely that a log was not understood."""
+        shapes = self._shapes
+        if shapes.doubtful > DOUBTFUL_SHARE * shapes.bytes:
+            yield (f"One record holds {shapes.doubtful / shapes.bytes:.0%} of what was read: where a record of this log begins is not understood, so that "
+                   "errors inside it may not be seen.")
+        mute = sum(pattern.before + pattern.since for pattern in patterns if not _header.says_something(pattern.template))
+        if mute > WITHOUT_TEXT * shapes.records:
+            yield f"{mute} of {shapes.records} records have a pattern without any text ({_group.WILD}): what they say is not understood."
+
     def _minutes(self) -> tuple[float, float]:
         """How long the logs tell of before the incident, and since."""
         if self._first is None or self._last is None:
@@ -128,13 +142,13 @@ class Miner:
         return max(before, 0.0) / 60, max(self._last - max(self.since, self._first), 1.0) / 60
 
 
-def _tell(key: int, shape: Shape) -> _Told:
+def _tell(key: int, shape: Shape, place: int) -> _Told:
     raw = _header.told(shape.example).replace("\r", "").rstrip()
     if not raw.isprintable():
         raw = _UNPRINTABLE.sub("\ufffd", raw)
     text = _redact.redact(raw)
     first, *rest = raw.split("\n")
-    message = _header.message(first)
+    message = _header.message(first, place)
     if not any(map(_FRAME.match, rest)):
         return _Told(key, shape, text, text != raw, _header.level(text), (), message._replace(text="\n".join([message.text, *rest])))
     frames = tuple(_THROWN.sub(r"\1", _FRAME_NUMBER.sub("", line).strip())

@@ -22,6 +22,8 @@ from ansible_collections.sre.runbooks.plugins.module_utils._log_patterns import 
 MOST_SHAPES = 1 << 17
 #: bytes of a record that are kept as its example
 LONGEST_EXAMPLE = 4096
+#: lines of a record, and its share of what was read at once, from which on it is doubtful that it is one
+DOUBTFUL_LINES, DOUBTFUL_SHARE = 100, 0.5
 #: blocks that are counted at the same time
 WORKERS = min(4, os.cpu_count() or 1)
 
@@ -67,6 +69,7 @@ class Shapes:
     :param most: shapes that are told apart.
     :param label: whether to keep the shape of every record, eight bytes each.
     :param others: records of the shapes beyond, before the incident and since.
+    :param bytes: that were read; ``doubtful``: of them those of records that hold most of what was read with them.
     """
 
     def __init__(self, latest: float, most: int = MOST_SHAPES, label: bool = False) -> None:
@@ -75,6 +78,7 @@ class Shapes:
         self.labels: list[int] = []
         self.records = 0
         self.others = [0, 0]
+        self.bytes = self.doubtful = 0
 
     def add(self, parts: t.Iterable[tuple[int, bytes]], source: str) -> None:
         """Count the records of parts that end with a newline, several at once, in the order in which they come.
@@ -96,7 +100,10 @@ class Shapes:
 
     def _merge(self, source: str, since: int, part: bytes, counting: concurrent.futures.Future[_Counted]) -> None:
         counted = counting.result()
+        self.bytes += len(part)
         for key, count, first, end, last in counted.shapes:
+            if end - first > DOUBTFUL_SHARE * len(part) and part.count(b"\n", first, end) >= DOUBTFUL_LINES:
+                self.doubtful += end - first
             shape = self.shapes.get(key)
             if shape is None:
                 if len(self.shapes) >= self.most:

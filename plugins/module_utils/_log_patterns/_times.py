@@ -16,7 +16,7 @@ HEADER = 120
 
 _A_DAY = 86400.0
 _MONTHS = {name: number for number, name in enumerate(calendar.month_abbr) if name}
-_CLOCK = r"(?P<h>\d\d)[:.](?P<m>\d\d)[:.](?P<s>\d\d)(?:[.,](?P<f>\d{1,9}))?"
+_CLOCK = r"(?P<h>[ \d]\d)[:.](?P<m>\d\d)[:.](?P<s>\d\d)(?:[.,](?P<f>\d{1,9}))?"
 _ZONE = r"(?: ?(?P<z>Z|[+-]\d\d:?\d\d))?"
 _MONTH_DAY = rf"(?P<b>[A-Z][a-z][a-z]) +(?P<D>\d{{1,2}}) {_CLOCK}"
 #: "Jun  9 06:06:20", which syslog follows with the host
@@ -24,6 +24,7 @@ SYSLOG = re.compile(rf"{_MONTH_DAY}(?! \d{{4}}\b)")
 _ISO = re.compile(rf"(?P<Y>\d{{4}})[-/.](?P<M>\d\d)[-/.](?P<D>\d\d)[T \-]{_CLOCK}{_ZONE}")
 _FORMS = (SYSLOG, _ISO, *(re.compile(form) for form in (
     rf"(?P<D>\d\d)/(?P<b>[A-Z][a-z][a-z])/(?P<Y>\d{{4}}):{_CLOCK}{_ZONE}",
+    rf"(?<!\d)(?P<D>\d\d)(?P<sep>[- ])(?P<b>[A-Z][a-z][a-z])(?P=sep)(?P<Y>\d{{4}}) {_CLOCK}{_ZONE}(?: UTC\b)?",
     rf"(?:[A-Z][a-z][a-z] )?{_MONTH_DAY} (?P<Y>\d{{4}})",
     r"(?<!\d)(?P<Y>[12]\d{3})(?P<M>[01]\d)(?P<D>[0-3]\d)[-T _](?P<h>[0-2]\d):?(?P<m>[0-5]\d):?(?P<s>[0-5]\d)(?:[.,:](?P<f>\d{1,9}))?" + _ZONE,
     rf"(?<!\d)(?P<y>\d\d)/(?P<M>\d\d)/(?P<D>\d\d) {_CLOCK}",

@@ -11,12 +11,15 @@ from __future__ import annotations
 import collections
 import dataclasses
 import datetime
+import functools
+import itertools
 import re
 import statistics
 import typing as t
 
+from ansible_collections.sre.runbooks.plugins.module_utils._core._needles import Needles
 from ansible_collections.sre.runbooks.plugins.module_utils._pool._dialects import EXHAUSTED
-from ansible_collections.sre.runbooks.plugins.module_utils._pool._faults import Faults
+from ansible_collections.sre.runbooks.plugins.module_utils._pool._faults import HINTS, Faults
 
 Json = t.Dict[str, t.Any]
 
@@ -39,6 +42,10 @@ _TIME = re.compile(r"(\d{4})[-/](\d\d)[-/](\d\d)[T ](\d\d:\d\d:\d\d)(?:[.,](\d{1
 _EPOCH = re.compile(r'"(?:ts|time|timestamp|timeMillis|@timestamp)": ?"?(\d{10}(?:\.\d{1,9})?|\d{13})\b')
 #: what a line that has a time begins with
 _TIMED = frozenset("0123456789{[")
+#: lines that are looked through at once
+_BLOCK = 256
+#: with what a pattern begins that only lines with that text can fit, unless it has alternatives or flags; quantifiers belong to what is before them
+_LITERAL_HEAD = re.compile(r"(?!.*[|]|.*\(\?[a-zA-Z]+[:)-])[\w =:,/@#%&<>~'\"!;-]{3,}(?![?*{])", re.DOTALL)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,6 +60,12 @@ class Patterns:
     def parse(cls, acquire: str, release: str, timeout: str) -> "Patterns":
         """From regular expressions."""
         return cls(re.compile(acquire), re.compile(release), re.compile(timeout))
+
+    @functools.cached_property
+    def needles(self) -> Needles | None:
+        """What tells the lines that may fit one of the patterns; None where any line may."""
+        heads = [_LITERAL_HEAD.match(pattern.pattern) for pattern in (self.acquire, self.release, self.timeout)]
+        return Needles([head[0] for head in heads if head]) if all(heads) else None
 
 
 @dataclasses.dataclass
@@ -94,6 +107,8 @@ class Analysis:
 
     def __init__(self, patterns: Patterns) -> None:
         self._patterns = patterns
+        self._takes: tuple[tuple[t.Pattern[str], t.Callable[[str, str, t.Any], None]], ...] = (
+            (patterns.acquire, self._acquired), (patterns.release, self._released), (patterns.timeout, self._timed_out))
         self._open: dict[tuple[str, str], Holding] = {}
         self._end: datetime.datetime | None = None
         self._log_end: datetime.datetime | None = None
@@ -111,22 +126,33 @@ class Analysis:
     def read(self, pod: str, lines: t.Iterable[str]) -> None:
         """One replica's log; its lines have a date and time somewhere, as the kubelet or the application writes it."""
         last = ""
-        for line in lines:
-            self.lines += 1
-            if line[:1] in _TIMED:
-                last = line
-            if match := self._patterns.acquire.search(line):
-                self._acquired(pod, line, match)
-            elif match := self._patterns.release.search(line):
-                self._released(pod, line, match)
-            elif match := self._patterns.timeout.search(line):
-                self._location(match).timeouts += 1
-            else:
-                self._faults.read(pod, line)
+        rest = iter(lines)
+        while block := list(itertools.islice(rest, _BLOCK)):
+            self.lines += len(block)
+            last = next((line for line in reversed(block) if line[:1] in _TIMED), last)
+            self._read(pod, block)
         self._faults.close()
         ended = self._moment(last)
         if ended is not None:
             self._log_end = ended if self._log_end is None else max(self._log_end, ended)
+
+    def _read(self, pod: str, block: t.Sequence[str]) -> None:
+        """Lines in order, of which most hold nothing that is looked for."""
+        hinted = set(_hints().lines(block))
+        needles = self._patterns.needles
+        done = 0
+        for number in sorted(hinted.union(needles.lines(block))) if needles else range(len(block)):
+            line = block[number]
+            match, take = next(((match, take) for pattern, take in self._takes if (match := pattern.search(line))), (None, None))
+            if match is None and number not in hinted:
+                continue
+            self._faults.pass_over(pod, block[done:number])
+            done = number + 1
+            if take:
+                take(pod, line, match)
+            else:
+                self._faults.read(pod, line, hinted=True)
+        self._faults.pass_over(pod, block[done:])
 
     def findings(self, older_than: float, now: datetime.datetime | None = None) -> Json:
         """What the log says.
@@ -213,8 +239,8 @@ class Analysis:
                  "ms": self._age(holding) * 1000, "open": True} for holding in self._open.values()]
         return sorted([*self.longest, *kept], key=lambda row: -row["ms"])[:LONGEST]
 
-    def _location(self, match: t.Match[str]) -> Location:
-        return self.locations.setdefault(_group(match, "at") or "?", Location())
+    def _timed_out(self, pod: str, line: str, match: t.Match[str]) -> None:
+        self.locations.setdefault(_group(match, "at") or "?", Location()).timeouts += 1
 
     def _time(self, line: str) -> datetime.datetime | None:
         """The line's time; that of the line before where it has none."""
@@ -266,6 +292,11 @@ def _busy(row: Json) -> float:
 
 def _seconds(begin: datetime.datetime | None, end: datetime.datetime | None) -> float:
     return (end - begin).total_seconds() if begin and end else 0.0
+
+
+@functools.cache
+def _hints() -> Needles:
+    return Needles(HINTS)
 
 
 def _group(match: t.Match[str], name: str) -> str:

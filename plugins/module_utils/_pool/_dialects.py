@@ -10,6 +10,7 @@ the pool), most (how many it may have), active, idle, waiting, conn (the connect
 from __future__ import annotations
 
 import dataclasses
+import operator
 import re
 import typing as t
 
@@ -172,17 +173,10 @@ WORDINGS = (
 _SIGNS = ("onnection", "imeout", "waiting", "ool ", "resource", "following code", "wait millis", "IJ000655", "deadline", "has been pending",
           "Thread starvation", "dropped from queue", "clients already", "53300", "ORA-", "the database system", "authentication failed", "link failure",
           "database/sql", "refused. Check")
-_BY_SIGN = tuple((sign, tuple(wording for wording in WORDINGS if next((one for one in _SIGNS if one in wording.hint), "") == sign)) for sign in _SIGNS)
-
-
-def hinted(text: str) -> bool:
-    """Whether a line may say something: much quicker than to read it."""
-    for sign, wordings in _BY_SIGN:
-        if sign in text:
-            for wording in wordings:
-                if wording.hint in text:
-                    return True
-    return False
+_BY_SIGN = tuple((sign, tuple((order, wording) for order, wording in enumerate(WORDINGS) if next((one for one in _SIGNS if one in wording.hint), "") == sign))
+                 for sign in _SIGNS)
+#: what every line that says something holds
+HINTS = frozenset(wording.hint for wording in WORDINGS)
 
 
 def read(text: str, earlier: t.Collection[str] = ()) -> Event | None:
@@ -190,12 +184,16 @@ def read(text: str, earlier: t.Collection[str] = ()) -> Event | None:
 
     :param earlier: which of :func:`contexts` earlier lines of the same record held.
     """
-    for wording in WORDINGS:
-        if wording.hint not in text or wording.within and wording.within not in earlier:
+    hinted = [rated for sign, wordings in _BY_SIGN if sign in text for rated in wordings if rated[1].hint in text]
+    for _order, wording in sorted(hinted, key=_first) if len(hinted) > 1 else hinted:
+        if wording.within and wording.within not in earlier:
             continue
         if match := wording.pattern.search(text):
             return _event(wording, match)
     return None
+
+
+_first = operator.itemgetter(0)
 
 
 def contexts(text: str) -> list[str]:
@@ -207,20 +205,23 @@ _CONTEXTS = tuple({wording.within for wording in WORDINGS if wording.within})
 
 
 def _event(wording: Wording, match: t.Match[str]) -> Event:
-    found = match.groupdict()
+    found = {name: text for name, text in match.groupdict().items() if text}
+    event = Event(wording.dialect, wording.kind, found.pop("pool", "") or _name(wording, match), found.pop("conn", ""), all_taken=wording.all_taken)
+    figures = {name: value for name, text in found.items() if (value := _number(text)) is not None}
+    if "ms" in figures:
+        event.waited_ms = figures["ms"]
+    elif "seconds" in figures:
+        event.waited_ms = figures["seconds"] * 1000
+    for name in _COUNTS.intersection(figures):
+        setattr(event, name, int(figures[name]))
+    if event.idle is None and "idle6" in figures:
+        event.idle = int(figures["idle6"])
+    if event.size is not None:
+        event.size += int(figures.get("overflow", 0))
+    return event
 
-    def whole(name: str) -> int | None:
-        value = _number(found.get(name))
-        return None if value is None else int(value)
 
-    waited = _number(found.get("ms"))
-    if waited is None and (seconds := _number(found.get("seconds"))) is not None:
-        waited = seconds * 1000
-    size, idle, overflow = whole("size"), whole("idle"), whole("overflow")
-    if size is not None and overflow:
-        size += overflow
-    return Event(wording.dialect, wording.kind, found.get("pool") or _name(wording, match), found.get("conn") or "", waited, size,
-                 whole("most"), whole("active"), whole("idle6") if idle is None else idle, whole("waiting"), wording.all_taken)
+_COUNTS = frozenset(("size", "most", "active", "idle", "waiting"))
 
 
 def _name(wording: Wording, match: t.Match[str]) -> str:
@@ -229,10 +230,10 @@ def _name(wording: Wording, match: t.Match[str]) -> str:
     return _LEVEL.sub("", before[1].rpartition(" - ")[2].strip()) if before else ""
 
 
-def _number(text: str | None) -> float | None:
+def _number(text: str) -> float | None:
     """A figure, None where it is none or beyond anything that a pool has."""
     try:
-        value = float(text or "")
+        value = float(text)
     except ValueError:
         return None
     return value if value < 1e12 else None

@@ -22,6 +22,9 @@ from ansible_collections.sre.runbooks.plugins.module_utils._pool._frames import 
 
 Json = t.Dict[str, t.Any]
 
+_OF_GOROUTINES = "goroutine "
+#: what a line holds that may not be passed over
+HINTS = (*sorted(_dialects.HINTS), _OF_GOROUTINES)
 #: seconds before the end of the log within which a fault counts as current
 CURRENT = 300.0
 #: rows and places that are told apart, and leaks that are remembered: bounded however long the log is
@@ -29,12 +32,16 @@ MOST_ROWS, MOST_LEAKS = 200, 10000
 UNKNOWN_PLACE = "?"
 
 #: what the kubelet, or a file of a container runtime, puts before the application's own line
-_KUBELET = re.compile(r"^\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:\d\d) (?:std(?:out|err) [FP] )?")
+_STAMP = r"\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:\d\d) (?:std(?:out|err) [FP] )?"
+_KUBELET = re.compile(_STAMP)
 #: how a line begins that belongs to the one before
-_CONTINUES = re.compile(r"at |\.\.\. |Caused by|Suppressed|Wrapped by|[Nn]ested |### |; |created by |During handling|The above exception|"
-                        r"\(Background|[-=^~*]{4}")
+_GOES_ON = (r"at |\.\.\. |Caused by|Suppressed|Wrapped by|[Nn]ested |### |; |created by |During handling|The above exception|"
+            r"\(Background|[-=^~*]{4}")
+_CONTINUES = re.compile(_GOES_ON)
 #: a line that names an exception and its message
 _EXCEPTION = re.compile(r"(?:[\w$]{1,100}(?:\.|::|/)){0,20}[\w$]{0,100}(?:Exception|Error|Timeout|Exhausted|NoConnections?|Exit)\w{0,40}\b(?:$|:| \[| -)")
+#: a line that belongs to no record before it but a goroutine's: no exception is named by its first word either
+_BEGINS = re.compile(rf"(?:{_STAMP})?+(?!{_GOES_ON}|Traceback|\S*(?:Exception|Error|Timeout|Exhausted|NoConnection|Exit))\S")
 _GOROUTINE = re.compile(r"goroutine \d+ \[(?P<state>[^\],]{1,60})(?:, (?P<minutes>\d{1,6}) minutes)?")
 #: loggers that write an exception which whoever catches it writes once more
 _ECHOES = ("SqlExceptionHelper", "JDBCExceptionReporter")
@@ -67,8 +74,11 @@ class _Row:
     def figures(self, event: Event) -> None:
         """The worst of what the pool told."""
         for name in ("waited_ms", "size", "most", "active", "waiting"):
-            setattr(self, name, _worst(max, getattr(self, name), getattr(event, name)))
-        self.idle = _worst(min, self.idle, event.idle)
+            value, most = getattr(event, name), getattr(self, name)
+            if value is not None and (most is None or value > most):
+                setattr(self, name, value)
+        if event.idle is not None and (self.idle is None or event.idle < self.idle):
+            self.idle = event.idle
         if event.full is not None:
             self.full = event.full or bool(self.full)
 
@@ -87,31 +97,34 @@ class _Record:
     #: lines that are kept of a long record: its beginning, and its end, where a trace of Python names what happened
     HEAD, TAIL = 300, 200
 
-    def __init__(self, pod: str, line: str, text: str) -> None:
-        self.pod, self.line = pod, line
-        self.goroutine = _GOROUTINE.match(text)
+    def __init__(self, pod: str, line: str, text: str, hinted: bool) -> None:
+        self.pod, self.line, self.hinted = pod, line, hinted
+        self.goroutine = _GOROUTINE.match(text) if text.startswith(_OF_GOROUTINES) else None
         self.of_python = False
         self.last_was_frame = False
-        self.hinted = _dialects.hinted(text)
         self._head = [text]
-        self._tail: collections.deque[str] = collections.deque(maxlen=self.TAIL)
+        self._tail: collections.deque[str] | None = None
 
-    def add(self, text: str) -> None:
+    def add(self, text: str, hinted: bool) -> None:
         """One more of its lines."""
         self.last_was_frame = text.lstrip().startswith("at ")
         self.of_python = self.of_python or text.startswith('  File "')
-        self.hinted = self.hinted or _dialects.hinted(text)
-        (self._head if len(self._head) < self.HEAD else self._tail).append(text)
+        self.hinted = self.hinted or hinted
+        if len(self._head) < self.HEAD:
+            self._head.append(text)
+            return
+        if self._tail is None:
+            self._tail = collections.deque(maxlen=self.TAIL)
+        self._tail.append(text)
 
     def read(self) -> tuple[list[Event], str]:
         """What it says, and the application's code that its stack traces name."""
         events: dict[tuple[str, str], Event] = {}
         earlier: set[str] = set()
         trace = Trace()
-        for text in (part for line in (*self._head, *self._tail) for part in _parts(line)):
+        for text in (part for line in (*self._head, *(self._tail or ())) for part in _parts(line)):
             earlier.update(_dialects.contexts(text))
-            trace.read(text)
-            if event := _dialects.read(text, earlier):
+            if trace.read(text) is None and (event := _dialects.read(text, earlier)):
                 if self.goroutine and self.goroutine["minutes"]:
                     event.waited_ms = float(self.goroutine["minutes"]) * 60000
                 kept = events.setdefault((event.dialect, event.kind), event)
@@ -133,16 +146,31 @@ class Faults:
         self._leaks: dict[tuple[str, str], _Leak] = {}
         self._unnamed = 0
 
-    def read(self, pod: str, line: str) -> None:
-        """One line of a replica's log."""
+    def read(self, pod: str, line: str, hinted: bool) -> None:
+        """One line of a replica's log.
+
+        :param hinted: whether it holds one of HINTS.
+        """
         stamp = _KUBELET.match(line)
         text = line[stamp.end():] if stamp else line
+        if hinted and _OF_GOROUTINES in text:  # by itself it says nothing
+            hinted = any(hint in text for hint in _dialects.HINTS)
         record = self._record
         if record is not None and record.pod == pod and _continues(record, text):
-            record.add(text)
+            record.add(text, hinted)
         else:
             self.close()
-            self._record = _Record(pod, line, text)
+            self._record = _Record(pod, line, text, hinted)
+
+    def pass_over(self, pod: str, lines: t.Sequence[str]) -> None:
+        """Several lines that hold none of HINTS: read are those of a record that is told already, and of one that may be told yet."""
+        at = 0
+        while at < len(lines) and self._record is not None and (self._record.hinted or self._record.goroutine):
+            self.read(pod, lines[at], hinted=False)
+            at += 1
+        begin = next((number for number in range(len(lines) - 1, at, -1) if _BEGINS.match(lines[number])), at)
+        for line in lines[begin:]:
+            self.read(pod, line, hinted=False)
 
     def close(self) -> None:
         """The record is complete: no other line belongs to it."""
@@ -213,6 +241,8 @@ def _continues(record: _Record, text: str) -> bool:
         return text != "" or record.goroutine is None
     if record.goroutine:
         return not _GOROUTINE.match(text)
+    if _BEGINS.match(text):
+        return False
     if _CONTINUES.match(text):
         return True
     if text.startswith("Traceback"):
@@ -230,7 +260,7 @@ def _parts(text: str) -> t.Iterator[str]:
             return
         except (ValueError, RecursionError):
             pass
-    yield from text.replace("\\n", "\n").replace("\\t", "\t").split("\n")
+    yield from (text.replace("\\n", "\n").replace("\\t", "\t") if "\\" in text else text).split("\n")
 
 
 def _leaves(data: t.Any, depth: int) -> t.Iterator[str]:
@@ -269,7 +299,3 @@ def _span(moments: t.Sequence[datetime.datetime | None], end: datetime.datetime 
         return {"first": "", "last": "", "current": None}
     last = max(known)
     return {"first": min(known).isoformat(), "last": last.isoformat(), "current": end is None or (end - last).total_seconds() <= CURRENT}
-
-
-def _worst(choose: t.Callable[[t.Any, t.Any], t.Any], one: t.Any, other: t.Any) -> t.Any:
-    return one if other is None else other if one is None else choose(one, other)

@@ -41,7 +41,10 @@ def by_template(found):
     ("user=root from 10.0.0.1:443, retry in 3 seconds", "user <*> from <*> retry in <*>"),
     ('GET "/orders/7" by api.example.com:8443', "GET <*> by <*>"),
     ('"Error syncing" key="a b" took: "1 s"', "Error syncing key <*> took <*>"),
-    ("connected at Fri Jun 17 07:07:00 2005", "connected at <*>")])
+    ("connected at Fri Jun 17 07:07:00 2005", "connected at <*>"),
+    ("synchronized to LOCAL(0), stratum 10", "synchronized to <*> stratum <*>"), ("session of su(pam_unix)", "session of su pam_unix"),
+    ("logname= uid=0 tty= host=a.b", "logname uid <*> tty host <*>"),
+    ('10.0.0.1 "GET /orders/7 HTTP/1.1" 17', "<*> GET <*> HTTP <*>"), ('"GET /orders HTTP/2" 503', "GET /orders HTTP <*>")])
 def test_values_are_masked_by_their_form(text, words):
     assert " ".join(_group.words(text)) == words
 
@@ -57,6 +60,19 @@ def test_names_without_number_are_one_pattern_even_in_a_short_text():
     assert set(_group.group(texts)) == {tuple("user <*> likes <*>".split())}
 
 
+def test_what_only_the_order_of_the_places_has_told_apart_is_one_pattern():
+    others = [f"{word} ready {number}th of {word}s" for number, word in enumerate("disk node port link card fan bus".split())]
+    texts = [_group.words(text) for text in [*others, *(f"session closed for user {name}" for name in ("root", "news", "cyrus", "test"))]]
+    assert tuple("session closed for user <*>".split()) in _group.group(texts)
+    assert len(set(_group.group(texts))) <= 1 + len(others)
+
+
+def test_requests_of_several_routes_have_as_many_words_whatever_is_in_the_route(tmp_path):
+    routes = ["/v2/7/servers", "/latest/meta-data/", "/latest/user-data", "/latest/ami-id", "/health"]
+    text = "".join(f'{SINCE} INFO 10.0.0.1 "GET {route} HTTP/1.1" status: 200 len: {number}\n' for number, route in enumerate(routes * 3))
+    assert by_template(_files.patterns_of([log(tmp_path, text)])).keys() == {"INFO <*> GET <*> HTTP status <*> len <*>"}
+
+
 def test_every_text_gets_a_pattern_that_fits_it():
     texts = [tuple(f"{a}{b} {b} {c}".split()) for a in "pq" for b in "abcdefg" for c in "xyz"]
     for text, pattern in zip(texts, _group.group(texts), strict=True):
@@ -65,14 +81,24 @@ def test_every_text_gets_a_pattern_that_fits_it():
 
 @pytest.mark.parametrize("line", [
     "2005-06-03T15:42:50Z up", "2005-06-03 17:42:50,000+02:00 up", "[03/Jun/2005:15:42:50 +0000] up", "[Fri Jun 03 15:42:50 2005] up",
-    "05/06/03 15:42:50 up", "050603 154250 up", "Jun  3 15:42:50 host up", "I0603 15:42:50.000 up", "1117813370 up", "- 1117813370.000 up"])
+    "05/06/03 15:42:50 up", "050603 154250 up", "Jun  3 15:42:50 host up", "I0603 15:42:50.000 up", "1117813370 up", "- 1117813370.000 up",
+    "03-Jun-2005 15:42:50.123 INFO [main] up", "7:M 03 Jun 2005 15:42:50.123 * up", "[03-Jun-2005 15:42:50] NOTICE: up", "[03-Jun-2005 15:42:50 UTC] up"])
 def test_times_in_common_forms(line):
     assert _times.iso(_times.moment(line, WRITTEN)) == "2005-06-03T15:42:50Z"
 
 
+def test_an_hour_of_one_digit():
+    assert _times.iso(_times.moment("2005-06-03  5:42:50 0 [Note] up", WRITTEN)) == "2005-06-03T05:42:50Z"
+
+
 @pytest.mark.parametrize(("line", "level"), [
     ("ERROR no", "error"), ("[error] no", "error"), ("level WARN x", "warning"), ("2026 I/Zygote: up", "info"), ("E0603 15:42:50 no", "error"),
-    ("java.io.IOException: no", "error"), ("all is well", ""), ("no errors found", "")])
+    ("java.io.IOException: no", "error"), ("all is well", ""), ("no errors found", ""),
+    ("ERRO[0012] no", "error"), ("FATA[0012] no", "critical"), ("3:00AM WRN slow", "warning"), ("[03:00:00 FTL] no", "critical"),
+    ("2026-11-24 03:00:00,1: ERROR/ForkPoolWorker-1] no", "error"), ("GET /ERROR/Page", ""), ("INFO/system is up", ""),
+    ("0 [Warning] [MY-010068] [Server] self signed", "warning"), ("0 [Note] InnoDB: up", "info"), ("7 [System] up", "info"), ("of System and Note", ""),
+    ("2026-11-24T03:00:00.123+0000 E NETWORK  [conn1] no", "error"), ("7:M 24 Nov 2026 03:00:00.1 # no memory", "warning"),
+    ("7:C 24 Nov 2026 03:00:00.1 * up", "info")])
 def test_levels(line, level):
     assert _header.level(line) == level
 
@@ -196,10 +222,43 @@ def test_refusals_say_what_to_do(tmp_path):
     ("11-24 03:00:00.123  1702  2395 D WindowManager: focus lost", "D focus lost"),
     ("Nov 24 03:00:00 node-a sshd(pam_unix)[199]: session opened", "session opened"),
     ("2026-11-24 03:00:00,123 - shop.orders - order placed", "order placed"),
+    ("nova.log.1 2026-11-24 03:00:00.1 77 INFO nova.api.server [req-7 - - -] [instance: 8] started", "INFO [instance: 8] started"),
+    ("24-Nov-2026 03:00:00.123 SEVERE [main] o.a.Context: one failed", "SEVERE one failed"),
     ("10.0.0.1 opened, at 2026-11-24 03:00:00", "10.0.0.1 opened, at 2026-11-24 03:00:00")])
 def test_a_header_is_taken_off_but_for_its_level(line, text):
     message = _header.message(line)
     assert " ".join(f"{message.level} {message.text}".split()) == text
+
+
+STATES = [(component, state) for component in ("node", "fan", "switch", "disk") for state in ("status", "error", "up")]
+
+
+def test_a_layout_that_puts_the_component_before_the_time_is_learnt_from_the_whole_log(tmp_path):
+    lines = [f"{number} node-{number % 9} {component} {state} 11178{number:05} 1 not responding" for number, (component, state) in enumerate(STATES * 3)]
+    (pattern,) = _files.patterns_of([log(tmp_path, "\n".join(lines))])["patterns"]
+    assert (pattern["template"], pattern["since"]) == ("<*> not responding", 36)
+
+
+@pytest.mark.parametrize("lines", [
+    ["10.0.0.1 opened, at 2026-11-24 03:00:00 by ann", "10.0.0.2 closed, at 2026-11-24 03:00:00 by ann"] * 9,
+    [f"{component} {state} since 1117813370 ok" for component, state in STATES],
+    [f"7 {component} {state} {'of all ' * (number % 2)}1117813370 ok" for number, (component, state) in enumerate(STATES)]])
+def test_a_time_in_a_sentence_is_no_layout(lines):
+    assert _header.layout(lines) == 0
+
+
+def test_a_log_of_which_nothing_is_understood_says_so(tmp_path):
+    values = _files.patterns_of([log(tmp_path, "".join(f"{SINCE} INFO {number}\n" for number in range(300)))])
+    one = _files.patterns_of([log(tmp_path, "begin\n" + "".join(f"  ERROR refused {number}\n" for number in range(300)))])
+    assert ["without any text" in problem for problem in values["problems"]] == [True]
+    assert ["One record holds 100%" in problem for problem in one["problems"]] == [True]
+
+
+@pytest.mark.parametrize("text", [
+    "".join(f"{SINCE} INFO up {number}\n" for number in range(300)), hours("INFO {}") + hours(*["INFO up {}"] * 30),
+    f"{SINCE} ERROR no\n" + "\tat a.B(C.java:1)\n" * 200 + f"{SINCE} INFO order placed by a customer\n" * 200])
+def test_a_log_that_is_understood_raises_no_doubt(tmp_path, text):
+    assert _files.patterns_of([log(tmp_path, text)])["problems"] == []
 
 
 def test_the_same_event_of_two_components_threads_and_hosts_is_one_pattern(tmp_path):

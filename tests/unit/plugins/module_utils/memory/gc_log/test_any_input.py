@@ -64,7 +64,8 @@ def test_a_log_that_is_cut_anywhere_gives_what_is_whole(names, data):
     whole, start, end = (_read.read(part.splitlines()) for part in (text, text[:cut], text[cut:]))
     assert len(names) - 1 <= len(start.collections) + len(end.collections) <= len(names) + 1
     known = {round(item.pause, 6) for item in whole.collections} | {round(seconds, 6) for seconds in _inner(text)}
-    assert {round(item.pause, 6) for item in start.collections + end.collections} <= known
+    stopped = [item.pause for item in start.collections + end.collections if item.pause]  # a cycle beside the application stops nothing
+    assert {round(pause, 6) for pause in stopped} <= known
 
 
 def _inner(text):
