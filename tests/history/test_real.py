@@ -31,7 +31,7 @@ SHOP = {
 
 def exposition(shop: t.Mapping[str, Service]) -> t.Iterator[str]:
     """OpenMetrics, as promtool takes it: a metric after the other."""
-    moved = time.time() // services.STEP * services.STEP - next(iter(shop.values())).points[-1][0]
+    moved = time.time() // services.STEP * services.STEP - list(shop.values())[0].points[-1][0]
     yield "# TYPE container_memory_working_set_bytes gauge\n"
     for name, one in shop.items():
         for at, value in one.points:

@@ -219,7 +219,11 @@ def _change(entry: LedgerEntry, state: str, at: str) -> Change:
 
 
 def _dependencies(findings: Json) -> tuple[Dependency, ...]:
-    return tuple(Dependency(str(edge["source"]), str(edge["target"]), str(edge.get("how", ""))) for edge in findings.get("graph", ()))
+    return tuple(Dependency(str(edge["source"]), str(edge["target"]), _words(edge.get("how", ""))) for edge in findings.get("graph", ()))
+
+
+def _words(how: t.Any) -> str:
+    return "; ".join(map(str, how)) if isinstance(how, (list, tuple)) else str(how)
 
 
 def _summary(document: Document) -> tuple[Statement, ...]:

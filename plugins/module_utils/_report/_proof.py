@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import pathlib
+import re
 import sys
 import typing as t
 
@@ -22,6 +23,7 @@ from ansible_collections.sre.runbooks.plugins.module_utils._report import _markd
 from ansible_collections.sre.runbooks.plugins.module_utils._report._model import Document, Json
 
 RECORD, REPORT, TEXT, PAGE = "record.json", "report.json", "report.md", "report.html"
+_STYLE = re.compile(r"<style>.*?</style>", re.DOTALL)
 #: the kind of evidence that the record itself is
 RECORD_KIND = "record"
 
@@ -29,14 +31,14 @@ RECORD_KIND = "record"
 def problems(directory: pathlib.Path, record: Incident | None = None) -> list[str]:
     """Everything in a report that cannot be derived again, each named; empty where all of it can.
 
-    :param directory: of one incident on one cluster: report.json, report.md, report.html, manifest.json and evidence/.
+    :param directory: of one incident on one cluster, named like the cluster: report.json, report.md, report.html, manifest.json and evidence/.
     :param record: of the cluster; the one that was saved beside the report where it is None.
     """
     try:
         saved = json.loads((directory / REPORT).read_text())
         record = record or saved_record(directory)
-        document = _model.build(record, saved["cluster"], saved["written_at"])
-    except (OSError, ValueError, KeyError) as error:
+        document = _model.build(record, directory.resolve().name, saved["written_at"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         return [f"the report cannot be read: {type(error).__name__}: {error}"]
     derived = json.loads(redact(json.dumps(document.to_json(), indent=1, ensure_ascii=False)))
     return [*_evidence(directory, document), *_differences("", saved, derived), *_lines(directory / TEXT, _markdown.render(document)),
@@ -53,7 +55,9 @@ def _evidence(directory: pathlib.Path, document: Document) -> t.Iterator[str]:
     """Files that are gone or changed, and what the manifest says otherwise than the record."""
     try:
         manifest = {entry["name"]: entry for entry in json.loads((directory / "manifest.json").read_text())}
-    except (OSError, ValueError) as error:
+        if not any(entry["kind"] == RECORD_KIND for entry in manifest.values()):
+            yield "manifest.json names no record"
+    except (OSError, ValueError, KeyError, TypeError) as error:
         yield f"manifest.json cannot be read: {error}"
         manifest = {}
     kept = {item["name"]: item for item in document.evidence}
@@ -64,8 +68,11 @@ def _evidence(directory: pathlib.Path, document: Document) -> t.Iterator[str]:
             yield f"evidence/{name} is gone"
         elif path.stat().st_size != item.bytes or file_sha256(path) != item.sha256:
             yield f"evidence/{name} is not what was captured: its bytes have changed"
-        if name in kept and manifest and manifest.get(name, {}).get("sha256") != kept[name]["sha256"]:
-            yield f"manifest.json: {name} has another sha256 than the record"
+        if name in kept and name not in manifest:
+            yield f"manifest.json: {name} is missing, and the record has it"
+        elif name in kept:
+            yield from (f"manifest.json: the {key} of {name} is {_short(manifest[name].get(key))}, and the record says {_short(value)}"
+                        for key, value in kept[name].items() if manifest[name].get(key) != value)
 
 
 def _differences(path: str, saved: t.Any, derived: t.Any) -> t.Iterator[str]:
@@ -84,10 +91,12 @@ def _differences(path: str, saved: t.Any, derived: t.Any) -> t.Iterator[str]:
 def _lines(path: pathlib.Path, derived: str) -> t.Iterator[str]:
     try:
         saved = path.read_text()
-    except OSError as error:
-        yield f"{path.name} cannot be read: {error.strerror}"
+    except (OSError, UnicodeDecodeError) as error:
+        yield f"{path.name} cannot be read: {getattr(error, 'strerror', None) or error}"
         return
     derived = redact(derived)
+    # How it looks may change with a newer version; what it says may not.
+    saved, derived = (_STYLE.sub("", text) for text in (saved, derived))
     if saved == derived:
         return
     ours, theirs = saved.splitlines(), derived.splitlines()
@@ -122,4 +131,4 @@ def main(arguments: t.Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    raise SystemExit(main(sys.argv[1:]))

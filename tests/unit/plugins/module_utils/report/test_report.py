@@ -145,6 +145,38 @@ def test_an_edited_number_is_named_where_it_stands(incident, written, old, new, 
     assert any(line.startswith(f"report.json: {named} says ") for line in _proof.problems(written, incident)), _proof.problems(written, incident)
 
 
+def test_a_cluster_that_is_renamed_in_every_form_is_named(incident, written):
+    for name in ("report.json", "report.md", "report.html"):
+        path = written / name
+        path.write_text(path.read_text().replace("cluster prod", "cluster test").replace('"cluster": "prod"', '"cluster": "test"'))
+    assert any(line.startswith("report.json: cluster says") for line in _proof.problems(written, incident))
+
+
+@pytest.mark.parametrize("edit, named", [
+    (lambda entries: [], "manifest.json: snapshot.json is missing"), (lambda entries: {}, "manifest.json"),
+    (lambda entries: [entry for entry in entries if entry["kind"] != "record"], "manifest.json names no record"),
+    (lambda entries: [{**entry, "captured_at": "2020-01-01T00:00:00Z"} for entry in entries], "the captured_at of snapshot.json"),
+    (lambda entries: [{**entry, "source": "elsewhere"} for entry in entries], "the source of snapshot.json"),
+])
+def test_an_edited_manifest_is_named(incident, written, edit, named):
+    path = written / "manifest.json"
+    path.write_text(json.dumps(edit(json.loads(path.read_text()))))
+    assert named in " ".join(_proof.problems(written, incident))
+
+
+def test_another_look_of_the_page_is_no_tampering(incident, written):
+    path = written / "report.html"
+    path.write_text(path.read_text().replace("color-scheme: light dark", "color-scheme: dark"))
+    assert _proof.problems(written, incident) == []
+
+
+@pytest.mark.parametrize("content", [b"[]", b"null", b"\xff\xfe"])
+def test_files_that_are_something_else_are_named(incident, written, content):
+    for name in ("report.json", "report.md", "manifest.json"):
+        (written / name).write_bytes(content)
+        assert _proof.problems(written, incident)
+
+
 @pytest.mark.parametrize("name", ["report.md", "report.html"])
 def test_an_edited_text_is_named_by_its_line(incident, written, name):
     path = written / name
@@ -183,7 +215,9 @@ def test_nothing_of_a_long_incident_is_lost(cluster, incident):
     for number in range(events):
         incident.note("note", f"event {number} {'x' * 200}", at=f"2026-01-02T10:00:{number % 60:02}.{number:04}Z")
     for number in range(changes):
-        incident.intend(Change("scale", TARGET, "u1", (Field("spec.replicas", number, number + 1),), f"scale {number}"))
+        entry = incident.intend(Change("env", TARGET, "u1", (Field("spec.x", "ö" * 1000, "y" * 1000),), f"set {number}"))
+        incident.mark(entry, DONE)
+    incident.found({"outcome": "mitigated", "diagnosis": {"tables": [{"title": "x", "header": ["a"], "rows": [["z" * 150_000]]}]}}, [])
     again = Incident.load(cluster, "shop", "INC-1")
     assert len(again.timeline()) == events + 3 and len(again.ledger()) == changes + 1
     found = document(again)
