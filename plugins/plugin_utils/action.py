@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import contextvars
+import re
 import types
 import typing as t
 
@@ -42,6 +43,11 @@ HOST_VARIABLES = {
 }
 
 
+#: how the validator says it, and what the types are in plain words, with an example
+_INCONVERTIBLE = re.compile(r"argument '(\w+)' is of type .* unable to convert to (float|int|bool)\b", re.DOTALL)
+_TYPES = {"float": ("a number", "30"), "int": ("a whole number", "3"), "bool": ("a truth value", "true, false")}
+
+
 def _interruptible(work: t.Callable[[], t.Any]) -> t.Any:
     """Do something in a thread: Ctrl-C is handled in the main one, which would be deaf during a long call into C.
 
@@ -52,6 +58,18 @@ def _interruptible(work: t.Callable[[], t.Any]) -> t.Any:
         while not concurrent.futures.wait([future], LISTEN_EVERY).done:
             pass
         return future.result()
+
+
+def _plainly(message: str, arguments: t.Mapping[str, t.Any], called: t.Mapping[str, str]) -> str:
+    """An error of validation with the value, and with the variable that a person has set instead of the option that nobody has."""
+    inconvertible = _INCONVERTIBLE.match(message)
+    if inconvertible:
+        option, wanted = inconvertible.groups()
+        what, example = _TYPES[wanted]
+        return f"{called.get(option, option)} is {str(arguments.get(option, ''))[:80]!r}, which is not {what}. For example: {example}."
+    for option, variable in called.items():
+        message = message.replace(f"'{option}'", f"'{variable}'")
+    return f"{message}."
 
 
 class WorkerAction(ActionBase):
@@ -66,17 +84,18 @@ class WorkerAction(ActionBase):
         result = super().run(tmp, task_vars)
         variables = task_vars or {}
         arguments = self._arguments(variables)
+        called = {option: HOST_VARIABLES[option] for option in arguments if option not in self._task.args and option != "cluster_name"}
         if self._connection.transport not in ("local", "ansible.builtin.local"):
             result.update(self._execute_module(module_args=arguments, task_vars=variables))
             return result
         validation = ArgumentSpecValidator(
             self.module.ARGUMENT_SPEC, required_if=getattr(self.module, "REQUIRED_IF", None)).validate(arguments)
         if validation.error_messages:
-            result.update(failed=True, msg="; ".join(validation.error_messages))
+            result.update(failed=True, msg=" ".join(_plainly(message, arguments, called) for message in validation.error_messages))
             return result
         # A worker ends without the clean-up of Python's own end, so the client's files are put where Ansible removes them.
         task = Task(validation.validated_parameters, bool(self._task.check_mode), progress.teller(variables.get("inventory_hostname", "")), C.DEFAULT_LOCAL_TMP)
-        result.update(_interruptible(lambda: attempt(self.module.ARGUMENT_SPEC, self.module.run, task, display.verbosity)))
+        result.update(_interruptible(lambda: attempt(self.module.ARGUMENT_SPEC, self.module.run, task, display.verbosity, called)))
         return result
 
     def _arguments(self, variables: dict[str, t.Any]) -> dict[str, t.Any]:

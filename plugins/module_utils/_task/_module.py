@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import traceback
+import types
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
@@ -19,6 +20,7 @@ from ansible_collections.sre.runbooks.plugins.module_utils._cluster._connection 
 from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import RunbookError
 from ansible_collections.sre.runbooks.plugins.module_utils._core._redact import REMOVED, redact
 from ansible_collections.sre.runbooks.plugins.module_utils._evidence._store import EvidenceStore
+from ansible_collections.sre.runbooks.plugins.module_utils._task import _forms
 
 Result = t.Dict[str, t.Any]
 
@@ -88,12 +90,15 @@ def failure(error: RunbookError) -> Result:
     return {"failed": True, "msg": str(error), "next_step": error.next_step, **error.details}
 
 
-def attempt(argument_spec: t.Mapping[str, t.Mapping[str, t.Any]], run: t.Callable[[Task], Result], task: Task, verbosity: int) -> Result:
+def attempt(argument_spec: t.Mapping[str, t.Mapping[str, t.Any]], run: t.Callable[[Task], Result], task: Task, verbosity: int,
+            called: t.Mapping[str, str] = types.MappingProxyType({})) -> Result:
     """What a module's ``run`` returns, or its failure, whatever it raises.
 
     :param verbosity: how often ``-v`` was given.
+    :param called: option -> the variable that its value came from, which an error names.
     """
     try:
+        _forms.refuse(argument_spec, task.params, called)
         return {"changed": False, **run(task)}
     except RunbookError as error:
         return {"changed": False, **failure(error), **_keep(task, run, error)}
