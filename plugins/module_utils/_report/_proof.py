@@ -10,17 +10,19 @@ was saved beside the report.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import pathlib
 import re
 import sys
 import typing as t
 
-from ansible_collections.sre.runbooks.plugins.module_utils._core._redact import redact
-from ansible_collections.sre.runbooks.plugins.module_utils._evidence._store import Item, file_sha256
+from ansible_collections.sre.runbooks.plugins.module_utils._change import _fields
+from ansible_collections.sre.runbooks.plugins.module_utils._core._redact import redact, redact_object
+from ansible_collections.sre.runbooks.plugins.module_utils._evidence._store import Item, file_sha256, write_private
 from ansible_collections.sre.runbooks.plugins.module_utils._incident._record import Incident
 from ansible_collections.sre.runbooks.plugins.module_utils._report import _markdown, _model, _page
-from ansible_collections.sre.runbooks.plugins.module_utils._report._model import Document, Json
+from ansible_collections.sre.runbooks.plugins.module_utils._report._model import Document
 
 RECORD, REPORT, TEXT, PAGE = "record.json", "report.json", "report.md", "report.html"
 _STYLE = re.compile(r"<style>.*?</style>", re.DOTALL)
@@ -40,7 +42,7 @@ def problems(directory: pathlib.Path, record: Incident | None = None) -> list[st
         document = _model.build(record, directory.resolve().name, saved["written_at"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         return [f"the report cannot be read: {type(error).__name__}: {error}"]
-    derived = json.loads(redact(json.dumps(document.to_json(), indent=1, ensure_ascii=False)))
+    derived = json.loads(_as_json(document))
     return [*_evidence(directory, document), *_differences("", saved, derived), *_lines(directory / TEXT, _markdown.render(document)),
             *_lines(directory / PAGE, _page.render(document))]
 
@@ -115,10 +117,30 @@ def _short(value: t.Any) -> str:
 
 def save(store: t.Any, record: Incident, document: Document) -> dict[str, pathlib.Path]:
     """Write the report in its three forms, and the record that it comes from as evidence; returns their paths by name."""
-    store.save_json(RECORD, RECORD_KIND, f"record of {record.id}", record.to_json())
-    texts: Json = {REPORT: json.dumps(document.to_json(), indent=1, ensure_ascii=False) + "\n", TEXT: _markdown.render(document),
-                   PAGE: _page.render(document)}
-    return {name: store.write_document(name, text) for name, text in texts.items()}
+    text = json.dumps({key: json.dumps(_kept(json.loads(value))) for key, value in record.to_json().items()}, indent=1, sort_keys=True) + "\n"
+    write_private(store.path(RECORD), text)
+    store.add(RECORD, RECORD_KIND, f"record of {record.id}", hashlib.sha256(text.encode()).hexdigest())
+    texts = {TEXT: _markdown.render(document), PAGE: _page.render(document)}
+    return {REPORT: write_private(store.root / REPORT, _as_json(document)), **{name: store.write_document(name, text) for name, text in texts.items()}}
+
+
+def _kept(entry: t.Any) -> t.Any:
+    """One entry of the record without secrets; those of a change are told by the path that they lie at."""
+    entry = redact_object(entry)
+    if isinstance(entry, dict) and "change" in entry and isinstance(entry["change"], dict):
+        fields = [{**field, **{side: _field(field["path"], field[side]) for side in ("before", "after")}} for field in entry["change"]["fields"]]
+        return {**entry, "change": {**entry["change"], "fields": fields}}
+    return entry
+
+
+def _field(path: str, value: t.Any) -> t.Any:
+    last = _fields.parse(path)[-1]
+    return redact_object({"name": last if isinstance(last, str) else last.value, "value": value})["value"]
+
+
+def _as_json(document: Document) -> str:
+    """Redacted as an object: in its text a signal called tokens_rejected and its value look like a name and its secret."""
+    return json.dumps(redact_object(document.to_json()), indent=1, ensure_ascii=False) + "\n"
 
 
 def main(arguments: t.Sequence[str]) -> int:

@@ -30,7 +30,8 @@ DIAGNOSIS = {
     "cause": "leak", "fixes": ["bound the cache"],
     "candidates": [
         {"name": "leak", "title": "objects that are never released", "evidence_for": ["old objects grow by 3 MiB a minute"], "evidence_against": []},
-        {"name": "small", "title": "the limit is too small", "evidence_for": [], "evidence_against": ["<b>it was enough</b> for a week | ever"]}],
+        {"name": "small", "title": "key password of Secret shop-db is not there", "cause_title": "key password of Secret shop-db is not there",
+         "evidence_for": [], "evidence_against": ["<b>it was enough</b> for a week | ever"]}],
     "tables": [{"title": "Growing classes", "header": ["class", "bytes"], "rows": [["byte[]", 300]]}]}
 
 
@@ -45,7 +46,8 @@ def incident(cluster):
     """One that was detected, answered with one change, and measured until it was over."""
     record = Incident.open(cluster, "INC-1", "memory_leak", TARGET, title="Memory grows", severity="P2")
     record.note("open", "opened: Memory grows (P2) on shop/deployment/api")
-    record.measured("detect", [{"at": "2026-01-02T10:00:00.000Z", "signals": [MEMORY]}])
+    tokens = {"name": "tokens_rejected", "value": 0.4, "threshold": 0.05, "breached": True, "text": "40 % of the tokens are rejected"}
+    record.measured("detect", [{"at": "2026-01-02T10:00:00.000Z", "signals": [MEMORY, tokens]}])
     change = Change("restart", TARGET, "u1", (Field("spec.template.metadata.annotations.x", None, "INC-1"),), "restart api, pod by pod")
     entry = record.intend(change)
     record.mark(entry, DONE)
@@ -107,6 +109,16 @@ def test_a_report_that_nobody_touched_is_proven_with_and_without_its_cluster(inc
     assert _proof.problems(written, incident) == [] and _proof.problems(written) == []
 
 
+def test_no_secret_of_a_change_reaches_the_saved_record(incident, tmp_path):
+    fields = (Field('data["DB_PASSWORD"]', "hunter2-old", "hunter2-new"), Field("spec.env[name=TOKEN]", None, {"name": "TOKEN", "value": "hunter2-env"}))
+    incident.intend(Change("config", TARGET, "u1", fields, "set them"))
+    store = EvidenceStore(str(tmp_path), "INC-1", "prod")
+    incident.found({"outcome": "mitigated", "diagnosis": DIAGNOSIS}, [])
+    _proof.save(store, incident, document(incident))
+    assert "hunter2" not in "".join(path.read_text() for path in store.root.rglob("*") if path.is_file())
+    assert _proof.problems(store.root) == []
+
+
 def test_what_comes_later_does_not_make_an_earlier_report_wrong(incident, tmp_path):
     store = EvidenceStore(str(tmp_path), "INC-1", "prod")
     now = incident.timeline()[-1]["at"]
@@ -131,7 +143,7 @@ def test_a_changed_byte_and_a_missing_file_of_evidence_are_named(incident, writt
 
 @pytest.mark.parametrize("old, new, named", [
     ('"severity": "P2"', '"severity": "P1"', "severity"), ('"value": 0.97', '"value": 0.91', "signals[0].value"),
-    ('"value": 0.2,', '"value": 0.3,', "signals[1].value"), ("97% of the limit", "91% of the limit", "summary[summary.happened].text"),
+    ('"value": 0.2,', '"value": 0.3,', "signals[2].value"), ("97% of the limit", "91% of the limit", "summary[summary.happened].text"),
     ('"number": 1', '"number": 2', "changes[0].number"), ('"state": "done"', '"state": "undone"', "changes[0].state"),
     ("3 MiB a minute", "4 MiB a minute", "root_cause[cause.for.1].text"), ('"bytes": 20', '"bytes": 21', "evidence[0].bytes"),
     ('"threshold": 0.9', '"threshold": 0.8', "signals[0].threshold"), ("Reversible: 1 of 1", "Reversible: 2 of 2", "remediation[reversible].text"),
