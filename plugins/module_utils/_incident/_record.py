@@ -19,10 +19,11 @@ import secrets
 import socket
 import typing as t
 
-from ansible_collections.sre.runbooks.plugins.module_utils._change._change import Change
+from ansible_collections.sre.runbooks.plugins.module_utils._change._change import Change, Field
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._connection import Cluster, Json
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._workload import Target
 from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import ClusterError, InvalidInput
+from ansible_collections.sre.runbooks.plugins.module_utils._core._redact import redact_object
 from ansible_collections.sre.runbooks.plugins.module_utils._evidence._store import now
 
 LABEL = "runbooks.sre/incident"
@@ -255,9 +256,14 @@ class Incident:
         """The manifest of the evidence as it was at the last report."""
         return json.loads(self._data.get("evidence", "[]"))
 
-    def to_json(self) -> dict[str, str]:
-        """The record as it is stored: keys to JSON texts."""
-        return dict(self._data)
+    def without_secrets(self) -> dict[str, t.Any]:
+        """The whole record, key to entry, for what leaves the cluster. What a change's field holds is judged by its path."""
+        plain: dict[str, t.Any] = {key: redact_object(json.loads(value)) for key, value in self._data.items()}
+        for key, entry in plain.items():
+            if key.startswith("change."):
+                fields = [dataclasses.asdict(Field(**field).without_secrets()) for field in entry["change"]["fields"]]
+                plain[key] = {**entry, "change": {**entry["change"], "fields": fields}}
+        return plain
 
     def timeline(self) -> list[Json]:
         """The events in order of time."""

@@ -13,7 +13,7 @@ import typing as t
 from ansible_collections.sre.runbooks.plugins.module_utils._core._page_style import STYLE
 from ansible_collections.sre.runbooks.plugins.module_utils._core._wording import size
 from ansible_collections.sre.runbooks.plugins.module_utils._incident._outcomes import OUTCOMES
-from ansible_collections.sre.runbooks.plugins.module_utils._report._model import Document, Measurement, Statement, duration
+from ansible_collections.sre.runbooks.plugins.module_utils._report._model import Document, Measurement, Statement, duration, moment
 
 #: nothing may be loaded, whatever a log line says
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
@@ -189,7 +189,7 @@ def _value(value: t.Any) -> str:
 
 
 def _seconds(at: str) -> float:
-    return datetime.datetime.fromisoformat(at.replace("Z", "+00:00")).timestamp()
+    return moment(at).timestamp()
 
 
 def _clock(seconds: float) -> str:

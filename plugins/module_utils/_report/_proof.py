@@ -10,14 +10,12 @@ was saved beside the report.
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import pathlib
 import re
 import sys
 import typing as t
 
-from ansible_collections.sre.runbooks.plugins.module_utils._change import _fields
 from ansible_collections.sre.runbooks.plugins.module_utils._core._redact import redact, redact_object
 from ansible_collections.sre.runbooks.plugins.module_utils._evidence._store import Item, file_sha256, write_private
 from ansible_collections.sre.runbooks.plugins.module_utils._incident._record import Incident
@@ -49,8 +47,9 @@ def problems(directory: pathlib.Path, record: Incident | None = None) -> list[st
 
 def saved_record(directory: pathlib.Path) -> Incident:
     """The record as it was when the report was written."""
-    data = json.loads((directory / "evidence" / RECORD).read_text())
-    return Incident(t.cast(t.Any, None), "", {"data": {**data, "incident": json.dumps({**json.loads(data["incident"]), "parts": 0})}})
+    entries = json.loads((directory / "evidence" / RECORD).read_text())
+    entries["incident"]["parts"] = 0
+    return Incident(t.cast(t.Any, None), "", {"data": {key: json.dumps(entry) for key, entry in entries.items()}})
 
 
 def _evidence(directory: pathlib.Path, document: Document) -> t.Iterator[str]:
@@ -117,25 +116,9 @@ def _short(value: t.Any) -> str:
 
 def save(store: t.Any, record: Incident, document: Document) -> dict[str, pathlib.Path]:
     """Write the report in its three forms, and the record that it comes from as evidence; returns their paths by name."""
-    text = json.dumps({key: json.dumps(_kept(json.loads(value))) for key, value in record.to_json().items()}, indent=1, sort_keys=True) + "\n"
-    write_private(store.path(RECORD), text)
-    store.add(RECORD, RECORD_KIND, f"record of {record.id}", hashlib.sha256(text.encode()).hexdigest())
+    store.save_json(RECORD, RECORD_KIND, f"record of {record.id}", record.without_secrets())
     texts = {TEXT: _markdown.render(document), PAGE: _page.render(document)}
     return {REPORT: write_private(store.root / REPORT, _as_json(document)), **{name: store.write_document(name, text) for name, text in texts.items()}}
-
-
-def _kept(entry: t.Any) -> t.Any:
-    """One entry of the record without secrets; those of a change are told by the path that they lie at."""
-    entry = redact_object(entry)
-    if isinstance(entry, dict) and "change" in entry and isinstance(entry["change"], dict):
-        fields = [{**field, **{side: _field(field["path"], field[side]) for side in ("before", "after")}} for field in entry["change"]["fields"]]
-        return {**entry, "change": {**entry["change"], "fields": fields}}
-    return entry
-
-
-def _field(path: str, value: t.Any) -> t.Any:
-    last = _fields.parse(path)[-1]
-    return redact_object({"name": last if isinstance(last, str) else last.value, "value": value})["value"]
 
 
 def _as_json(document: Document) -> str:
