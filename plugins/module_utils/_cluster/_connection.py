@@ -48,9 +48,11 @@ METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v
 FIELD_MANAGER = "sre.runbooks"
 
 #: what OpenSSL says of certificates that only strict verification refuses
-STRICT_FAILURES = ("Missing Authority Key Identifier", "Missing Subject Key Identifier", "CA cert does not include key usage extension",
-                   "Basic Constraints of CA cert not marked critical", "Empty Subject Alternative Name extension",
-                   "Subject Key Identifier marked critical", "Authority Key Identifier marked critical")
+STRICT_FAILURES = (
+    "Missing Authority Key Identifier", "Missing Subject Key Identifier", "Authority Key Identifier marked critical",
+    "Subject Key Identifier marked critical", "CA cert does not include key usage extension", "Basic Constraints of CA cert not marked critical",
+    "Key usage keyCertSign invalid for non-CA cert", "Path length invalid for non-CA cert", "Path length given without key usage keyCertSign",
+    "Empty Subject Alternative Name extension", "Issuer name empty", "Subject name empty", "Using cert extension requires at least X509v3")
 
 #: kind -> (API group and version, plural name); what the runbooks read and write.
 KINDS: dict[str, tuple[str, str]] = {
