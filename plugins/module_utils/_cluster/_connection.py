@@ -33,7 +33,7 @@ try:
     from kubernetes import config as kube_config
     from kubernetes.client.configuration import Configuration
     from kubernetes.client.rest import RESTClientObject
-except ImportError:
+except Exception:
     pass
 
 Json = t.Dict[str, t.Any]

@@ -110,7 +110,7 @@ def attempt(argument_spec: t.Mapping[str, t.Mapping[str, t.Any]], run: t.Callabl
         return {"changed": False, **run(task)}
     except RunbookError as error:
         return {"changed": False, **failure(error), **_keep(task, run, error)}
-    except Exception as error:  # the boundary: nothing may reach Ansible, which would print it with what it holds
+    except BaseException as error:  # the boundary: nothing may reach Ansible, which would print it with what it holds, or end without a result
         return {"changed": False, **_unexpected(argument_spec, run, task.params, error, verbosity)}
 
 
@@ -120,12 +120,15 @@ def _keep(task: Task, run: t.Callable[[Task], Result], error: RunbookError) -> R
     if store is None:
         return {}
     module = run.__module__.rpartition(".")[2]
-    item = store.save_text(f"failed-{module}.txt", "tool_output", f"what {module} was told when it failed", error.output)
+    try:
+        item = store.save_text(f"failed-{module}.txt", "tool_output", f"what {module} was told when it failed", error.output)
+    except (RunbookError, OSError):  # no room for it either: the error itself is what counts
+        return {}
     return {"evidence": [str(store.path(item.name))]}
 
 
 def _unexpected(argument_spec: t.Mapping[str, t.Mapping[str, t.Any]], run: t.Callable[[Task], Result], params: t.Mapping[str, t.Any],
-                error: Exception, verbosity: int) -> Result:
+                error: BaseException, verbosity: int) -> Result:
     """An error that nobody foresaw: one paragraph with what was worked on; its traceback only for those who ask."""
     secrets = [str(params[name]) for name, option in argument_spec.items() if option.get("no_log") and params.get(name)]
     about = " ".join(str(params[name]) for name in ("namespace", "workload", "incident_id") if params.get(name))
