@@ -12,9 +12,11 @@ import types
 import typing as t
 
 from ansible import constants as C
+from ansible.errors import AnsibleConnectionFailure
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
+from ansible_collections.sre.runbooks.plugins.module_utils._core._redact import redact
 from ansible_collections.sre.runbooks.plugins.module_utils._task._module import Task, attempt
 from ansible_collections.sre.runbooks.plugins.plugin_utils import progress
 
@@ -72,6 +74,10 @@ def _plainly(message: str, arguments: t.Mapping[str, t.Any], called: t.Mapping[s
     return f"{message}."
 
 
+def _not_run(why: str, next_step: str) -> dict[str, t.Any]:
+    return {"failed": True, "msg": f"{why} {next_step}", "next_step": next_step}
+
+
 class WorkerAction(ActionBase):
     """Runs ``module`` in the worker when the connection is local, else as an ordinary module."""
 
@@ -86,7 +92,7 @@ class WorkerAction(ActionBase):
         arguments = self._arguments(variables)
         called = {option: HOST_VARIABLES[option] for option in arguments if option not in self._task.args and option != "cluster_name"}
         if self._connection.transport not in ("local", "ansible.builtin.local"):
-            result.update(self._execute_module(module_args=arguments, task_vars=variables))
+            result.update(self._remotely(arguments, variables))
             return result
         validation = ArgumentSpecValidator(
             self.module.ARGUMENT_SPEC, required_if=getattr(self.module, "REQUIRED_IF", None)).validate(arguments)
@@ -97,6 +103,22 @@ class WorkerAction(ActionBase):
         task = Task(validation.validated_parameters, bool(self._task.check_mode), progress.teller(variables.get("inventory_hostname", "")), C.DEFAULT_LOCAL_TMP)
         result.update(_interruptible(lambda: attempt(self.module.ARGUMENT_SPEC, self.module.run, task, display.verbosity, called)))
         return result
+
+    def _remotely(self, arguments: dict[str, t.Any], variables: dict[str, t.Any]) -> dict[str, t.Any]:
+        """The module's result with the host that it ran on; a failure where that does not answer, which would end without a word or outcome."""
+        name = variables.get("inventory_hostname", "")
+        host = variables.get("ansible_host") or name
+        try:
+            result = self._execute_module(module_args=arguments, task_vars=variables)
+        except AnsibleConnectionFailure as error:
+            return _not_run(f"Cluster {name}: {host}, on which its tasks were to run ({self._connection.transport}), does not answer: {error}.",
+                            "A cluster that is reached from here needs ansible_connection: local; where it is reached from another host, that is "
+                            "ansible_host, and must let you in.")
+        if result.get("failed") and "module_stdout" in result:
+            said = " ".join(redact(f"{result['module_stdout']} {result.get('module_stderr') or ''}").split())[-300:]
+            return _not_run(f"Cluster {name}: the task did not run on {host}: {said}.",
+                            "ansible_python_interpreter names a Python 3.11 or newer there, with the collection's requirements.")
+        return {**result, "ran_on": host}
 
     def _arguments(self, variables: dict[str, t.Any]) -> dict[str, t.Any]:
         arguments = dict(self._task.args)

@@ -27,6 +27,29 @@ REFUSED = (
     ("api_gateway_overload", "runbooks_host", "api.example.com", "runbooks_host is 'api.example.com', which is not the URL of an API server"),
     ("crash_loop", "incident_id", "INC..1", "incident_id is 'INC..1', which is not an id of an incident"),
 )
+#: hosts on which tasks run as on a bastion, with what is said
+ELSEWHERE = {
+    "bastion": ({}, "no answer from http://127.0.0.1:1"),
+    "bastion-that-does-not-answer": ({"ansible_host": "nowhere"}, "nowhere, on which its tasks were to run"),
+    "bastion-without-python": ({"ansible_python_interpreter": "/no/python"}, "the task did not run on bastion-without-python: "),
+}
+CONNECTION = '''
+from ansible.errors import AnsibleConnectionFailure
+from ansible.plugins.connection import local
+
+DOCUMENTATION = local.DOCUMENTATION.replace("name: local", "name: elsewhere")
+
+
+class Connection(local.Connection):
+    """This machine, taken for another one."""
+
+    transport = "elsewhere"
+
+    def _connect(self):
+        if self._play_context.remote_addr == "nowhere":
+            raise AnsibleConnectionFailure("no route")
+        return super()._connect()
+'''
 HOSTS = {f"{row[0]}-refused": row for row in REFUSED}
 
 
@@ -51,10 +74,14 @@ def fixture_asked():
 def fixture_said(asked, tmp_path_factory):
     """What one run of all runbooks said, and its exit status: by the collection's name, without our configuration."""
     place = tmp_path_factory.mktemp("user")
-    connection = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable, "runbooks_token": "t", "runbooks_retries": 0}
+    connection = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable, "runbooks_token": "of-the-test", "runbooks_retries": 0}
     hosts = {name: {"runbooks_host": asked[1], **connection, "runbook": runbook, variable: value}
              for name, (runbook, variable, value, _words) in HOSTS.items()}
     hosts |= {f"{runbook}-dead": {"runbooks_host": "http://127.0.0.1:1", **connection, "runbook": runbook} for runbook in RUNBOOKS}
+    hosts |= {name: {"runbooks_host": "http://127.0.0.1:1", **connection, "runbook": "crash_loop", "ansible_connection": "elsewhere", **more}
+              for name, (more, _words) in ELSEWHERE.items()}
+    (place / "connection_plugins").mkdir()
+    (place / "connection_plugins" / "elsewhere.py").write_text(CONNECTION)
     (place / "clusters.yml").write_text(yaml.safe_dump({"all": {"hosts": hosts}}))
     (place / "all.yml").write_text(yaml.safe_dump([{"hosts": "{{ lookup('sre.runbooks.clusters', 'all') }}", "gather_facts": False, "tasks": [
         {"ansible.builtin.include_role": {"name": "sre.runbooks.{{ runbook }}"}}]}]))
@@ -83,15 +110,22 @@ def test_a_cluster_that_does_not_answer_is_no_success(said, runbook):
     assert "no answer from http://127.0.0.1:1" in fatal(said[1], f"{runbook}-dead")
 
 
+@pytest.mark.parametrize("host", ELSEWHERE)
+def test_a_cluster_that_is_reached_from_elsewhere(said, host):
+    assert ELSEWHERE[host][1] in fatal(said[1], host)
+    assert f'"{host}: Refused: ' in said[1]
+
+
 def test_every_host_failed_and_none_was_skipped(said):
     status, output, _errors, _files = said
     recap = dict(re.findall(r"^(\S+) +: .*failed=(\d+)", output.partition("PLAY RECAP")[2], re.M))
-    assert status == 2 and set(recap) == {*HOSTS, *(f"{runbook}-dead" for runbook in RUNBOOKS)}
+    assert status == 2 and set(recap) == {*HOSTS, *ELSEWHERE, *(f"{runbook}-dead" for runbook in RUNBOOKS)}
     assert {host: failed for host, failed in recap.items() if failed == "0"} == {}
 
 
 def test_nothing_was_asked_and_nothing_was_written(said, asked):
-    assert asked[0] == [] and [name for name in said[3] if not name.startswith(".")] == ["all.yml", "ansible.cfg", "clusters.yml"]
+    assert asked[0] == [] and [name for name in said[3] if not name.startswith(".")] == [
+        "all.yml", "ansible.cfg", "clusters.yml", "connection_plugins"]
 
 
 def test_no_traceback(said):
