@@ -264,8 +264,9 @@ class Cluster:
         next_step = "Check the address, the network and the API server, then run the same command again."
         if isinstance(reason, (urllib3.exceptions.SSLError, ssl.SSLError)):
             next_step = _about_certificates(str(reason))
+        through = f" through the proxy {redact(self.configuration.proxy)}" if self.configuration.proxy else ""
         return ClusterError(
-            f"Cluster {self.name}: no answer from {redact(self.configuration.host)} to {method} {path} "
+            f"Cluster {self.name}: no answer from {redact(self.configuration.host)}{through} to {method} {path} "
             f"({_short(reason)}); {self.connection.retries + 1} attempts of at most "
             f"{self.connection.timeout:g} s each.", next_step)
 

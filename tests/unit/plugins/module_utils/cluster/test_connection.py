@@ -196,6 +196,12 @@ def test_socks_without_pysocks_says_what_to_install(connect, monkeypatch):
         connect({"token": SECRET}, {"proxy-url": "socks5://127.0.0.1:1"})
 
 
+def test_a_proxy_that_does_not_answer_is_named(api):
+    with pytest.raises(ClusterError, match=r"no answer from http://\S+ through the proxy http://\S+:1 to GET /version") as caught:
+        Cluster(Connection(host=api.url, proxy=f"http://me:{SECRET}@127.0.0.1:1", retries=0)).request("GET", "/version")
+    assert SECRET not in str(caught.value)
+
+
 @pytest.mark.parametrize("answer, why", [
     ((200, b"<html>Sign in</html>", {"Content-Type": "text/html"}), "a web page"),
     ((302, b"", {"Location": "https://sso.example.com/login"}), "redirected .302. to https://sso.example.com"),
