@@ -39,6 +39,12 @@ test: venv ## Everything that must pass; the drills on LANES=3 clusters beside e
 unit: venv ## Unit tests
 	pytest
 
+matrix: venv ## Unit tests and two playbooks on Python 3.13 with ansible-core 2.20 and 2.21
+	@$(AS_ROOT) tests/tools/matrix.sh
+
+newest: venv ## The part of it that make test runs: what speaks to a cluster, and the playbooks
+	@$(AS_ROOT) tests/tools/matrix.sh $(addprefix tests/unit/plugins/,plugin_utils module_utils/task module_utils/cluster)
+
 database: venv ## Consistency checks, dump and repair on a PostgreSQL of their own
 	@tests/tools/postgresql.sh
 	@tests/tools/packages.sh pgbouncer redis-server

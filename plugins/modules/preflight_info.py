@@ -12,12 +12,18 @@ version_added: 0.1.0
 description:
   - Refuses bad input before the first request, then checks that the workload exists, that the user has every
     permission that the runbook needs, and that no other incident holds the target. Reads only.
+  - Finds out too what would stop the runbook later on this side - a Python package that is missing or broken, and a directory of
+    incidents that is not writable or full. In check mode nothing is saved, so the directory is not looked at.
 author: sre.runbooks contributors (@sre-runbooks)
 extends_documentation_fragment:
   - sre.runbooks.attributes.info
   - sre.runbooks.cluster
   - sre.runbooks.target
 options:
+  incidents_dir:
+    description: Where evidence will be saved; when not set, the host variable C(runbooks_incidents_dir).
+    type: path
+    default: incidents
   incident_type:
     description: Type of the incident, such as V(memory_leak); also the beginning of a new incident's id.
     type: str
@@ -79,7 +85,9 @@ says:
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster import _permissions, _workload
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._connection import Json
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._workload import Target
+from ansible_collections.sre.runbooks.plugins.module_utils._core import _optional
 from ansible_collections.sre.runbooks.plugins.module_utils._core._parallel import gather
+from ansible_collections.sre.runbooks.plugins.module_utils._evidence._store import EvidenceStore
 from ansible_collections.sre.runbooks.plugins.module_utils._incident import _lock
 from ansible_collections.sre.runbooks.plugins.module_utils._incident._record import Incident, check_id, new_id
 from ansible_collections.sre.runbooks.plugins.module_utils._task._module import (
@@ -91,14 +99,21 @@ ARGUMENT_SPEC = {
     "incident_type": {"type": "str", "required": True},
     "incident_id": {"type": "str"},
     "permissions": {"type": "list", "elements": "str", "default": []},
+    "incidents_dir": {"type": "path", "default": "incidents"},
 }
+
+#: found out as this is imported, which is once for all clusters where it runs in Ansible's workers
+ABSENT = _optional.absent(_optional.REQUIREMENTS)
 
 
 def run(task: Task) -> Result:
     """Check, and return the incident's id."""
     p = task.params
+    _optional.refuse(ABSENT)
     incident_id = check_id(p["incident_id"]) if p["incident_id"] else new_id(p["incident_type"])
     target = Target.parse(p["namespace"], p["workload"])
+    if not task.check_mode:
+        EvidenceStore(p["incidents_dir"], incident_id, p["cluster_name"]).refuse_unwritable()
     wanted = [_permissions.parse(text) for text in p["permissions"]]
     cluster = task.cluster()
     _permissions.refuse_missing(cluster, target.namespace, wanted)

@@ -114,7 +114,7 @@ says:
 import dataclasses
 
 from ansible_collections.sre.runbooks.plugins.module_utils._evidence._store import EvidenceStore, now
-from ansible_collections.sre.runbooks.plugins.module_utils._incident._outcomes import OUTCOMES, RECORDED
+from ansible_collections.sre.runbooks.plugins.module_utils._incident._outcomes import RECORDED, says
 from ansible_collections.sre.runbooks.plugins.module_utils._incident._record import Incident
 from ansible_collections.sre.runbooks.plugins.module_utils._report import _model, _proof
 from ansible_collections.sre.runbooks.plugins.module_utils._task._module import CONNECTION_SPEC, INCIDENT_SPEC, Result, Task, run_module
@@ -148,9 +148,8 @@ def run(task: Task) -> Result:
     document = _model.build(incident, p["cluster_name"], now())
     paths = _proof.save(store, incident, document)
     problems = _proof.problems(store.root, incident)
-    says = [OUTCOMES[document.outcome].says] if document.outcome in OUTCOMES else []
     return {"outcome": document.outcome, "next_steps": list(document.next_steps), "report": str(paths[_proof.TEXT]), "html": str(paths[_proof.PAGE]),
-            "document": str(paths[_proof.REPORT]), "evidence_dir": str(store.directory), "problems": problems, "says": says + problems}
+            "document": str(paths[_proof.REPORT]), "evidence_dir": str(store.directory), "problems": problems, "says": [says(document.outcome), *problems]}
 
 
 def main() -> None:

@@ -13,7 +13,7 @@ from drill import NAMESPACE, ROOT
     ({"memory_leak_workload": "nope"}, "there is no deployment/nope in namespace ai-development. In ai-development there are"),
     ({"memory_leak_workload": "cronjob/x"}, "'cronjob/x' is not a workload that runbooks know"),
     ({"memory_leak_container": "sidecar"}, "has no container 'sidecar'"),
-    ({"incident_id": "a b/../c"}, "incident_id 'a b/../c' is not usable"),
+    ({"incident_id": "a b/../c"}, "incident_id is 'a b/../c', which is not an id of an incident"),
     ({"runbooks_host": "https://127.0.0.1:1"}, "no answer from https://127.0.0.1:1"),
     ({"runbooks_kubeconfig": "/does/not/exist"}, "there is no kubeconfig /does/not/exist"),
     ({"memory_leak_adjust_memory": "maybe"}, "value of memory_leak_adjust_memory must be one of"),

@@ -21,7 +21,7 @@ python=$(find_python) || { tests/tools/packages.sh python3 python3-venv; python=
   exit 1
 }
 
-stamp=$({ "$python" -c 'import sys; print(sys.version)'; cat requirements.txt requirements-dev.txt; pwd; } | sha256sum)
+stamp=$({ "$python" -c 'import sys; print(sys.version)'; cat requirements.txt requirements-dev.txt tests/unit/requirements.txt; pwd; } | sha256sum)
 if [ "$(cat .venv/.stamp 2>/dev/null)" != "$stamp" ]; then
   started=$SECONDS
   echo "==> Installing requirements-dev.txt into .venv with $("$python" --version) (one to three minutes the first time)"

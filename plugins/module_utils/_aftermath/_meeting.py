@@ -15,7 +15,7 @@ from ansible_collections.sre.runbooks.plugins.module_utils._incident._record imp
 
 try:
     import icalendar
-except ImportError:
+except Exception:
     pass
 
 

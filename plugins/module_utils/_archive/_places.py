@@ -19,7 +19,7 @@ from ansible_collections.sre.runbooks.plugins.module_utils._evidence._store impo
 try:
     import minio
     import urllib3
-except ImportError:
+except Exception:
     pass
 
 #: S3 wants parts of at least 5 MiB; one of them is in memory

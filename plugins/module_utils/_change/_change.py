@@ -24,7 +24,7 @@ from ansible_collections.sre.runbooks.plugins.module_utils._core._redact import 
 
 try:
     import jsonpatch
-except ImportError:
+except Exception:
     pass
 
 ATTEMPTS = 4

@@ -19,7 +19,7 @@ from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import 
 
 try:
     import jsonpatch
-except ImportError:
+except Exception:
     pass
 
 KIND = "PostgresRole"

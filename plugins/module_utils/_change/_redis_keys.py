@@ -23,11 +23,11 @@ from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import 
 
 try:
     import jsonpatch
-except ImportError:
+except Exception:
     pass
 try:
     import redis
-except ImportError:
+except Exception:
     pass
 
 KIND = "RedisKeys"

@@ -33,7 +33,7 @@ try:
     from kubernetes import config as kube_config
     from kubernetes.client.configuration import Configuration
     from kubernetes.client.rest import RESTClientObject
-except ImportError:
+except Exception:
     pass
 
 Json = t.Dict[str, t.Any]
@@ -48,9 +48,11 @@ METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v
 FIELD_MANAGER = "sre.runbooks"
 
 #: what OpenSSL says of certificates that only strict verification refuses
-STRICT_FAILURES = ("Missing Authority Key Identifier", "Missing Subject Key Identifier", "CA cert does not include key usage extension",
-                   "Basic Constraints of CA cert not marked critical", "Empty Subject Alternative Name extension",
-                   "Subject Key Identifier marked critical", "Authority Key Identifier marked critical")
+STRICT_FAILURES = (
+    "Missing Authority Key Identifier", "Missing Subject Key Identifier", "Authority Key Identifier marked critical",
+    "Subject Key Identifier marked critical", "CA cert does not include key usage extension", "Basic Constraints of CA cert not marked critical",
+    "Key usage keyCertSign invalid for non-CA cert", "Path length invalid for non-CA cert", "Path length given without key usage keyCertSign",
+    "Empty Subject Alternative Name extension", "Issuer name empty", "Subject name empty", "Using cert extension requires at least X509v3")
 
 #: kind -> (API group and version, plural name); what the runbooks read and write.
 KINDS: dict[str, tuple[str, str]] = {
@@ -262,8 +264,9 @@ class Cluster:
         next_step = "Check the address, the network and the API server, then run the same command again."
         if isinstance(reason, (urllib3.exceptions.SSLError, ssl.SSLError)):
             next_step = _about_certificates(str(reason))
+        through = f" through the proxy {redact(self.configuration.proxy)}" if self.configuration.proxy else ""
         return ClusterError(
-            f"Cluster {self.name}: no answer from {redact(self.configuration.host)} to {method} {path} "
+            f"Cluster {self.name}: no answer from {redact(self.configuration.host)}{through} to {method} {path} "
             f"({_short(reason)}); {self.connection.retries + 1} attempts of at most "
             f"{self.connection.timeout:g} s each.", next_step)
 

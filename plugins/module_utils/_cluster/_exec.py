@@ -16,7 +16,7 @@ from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import 
 
 try:
     import websocket
-except ImportError:
+except Exception:
     pass
 
 STDIN, STDOUT, STDERR, STATUS, CLOSED = 0, 1, 2, 3, 255

@@ -24,7 +24,7 @@ from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import 
 
 try:
     import websocket
-except ImportError:
+except Exception:
     pass
 
 DATA, ERROR = 0, 1

@@ -30,7 +30,7 @@ from ansible_collections.sre.runbooks.plugins.module_utils._core._redact import 
 
 try:
     import yaml
-except ImportError:
+except Exception:
     pass
 
 Json = t.Dict[str, t.Any]

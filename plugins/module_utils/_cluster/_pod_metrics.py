@@ -16,7 +16,7 @@ from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import 
 
 try:
     from prometheus_client.parser import text_string_to_metric_families
-except ImportError:
+except Exception:
     pass
 
 _NAME = re.compile(r"\s*([a-zA-Z_:][\w:]*)?\s*")

@@ -13,7 +13,7 @@ from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import 
 
 try:
     from kubernetes.utils.quantity import parse_quantity
-except ImportError:
+except Exception:
     pass
 
 #: as k8s.io/apimachinery defines it; the client's parser also takes NaN, Infinity and underscores

@@ -18,7 +18,7 @@ from ansible_collections.sre.runbooks.plugins.module_utils._core._redact import 
 
 try:
     import redis
-except ImportError:
+except Exception:
     pass
 
 UP, REFUSED, BUSY, DOWN = "up", "refused", "busy", "down"

@@ -15,7 +15,7 @@ try:
     import certifi
     import urllib3
     import websocket
-except ImportError:
+except Exception:
     pass
 
 

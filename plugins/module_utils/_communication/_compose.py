@@ -19,7 +19,7 @@ from ansible_collections.sre.runbooks.plugins.module_utils._report import _model
 try:
     import jinja2
     import jinja2.sandbox
-except ImportError:
+except Exception:
     pass
 
 Json = t.Dict[str, t.Any]

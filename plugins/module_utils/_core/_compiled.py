@@ -27,7 +27,7 @@ np: t.Any = None
 try:
     import numba
     import numpy as np
-except ImportError:  # told by require_compiler, when a kernel is needed
+except Exception:  # told by require_compiler, when a kernel is needed
     pass
 
 

@@ -21,7 +21,7 @@ from ansible_collections.sre.runbooks.plugins.module_utils._core._wording import
 try:
     from cel_expr_python import cel
     from cel_expr_python.ext import ext_strings
-except ImportError:
+except Exception:
     pass
 
 #: the types that a table declares: what Python values they are

@@ -16,10 +16,14 @@ import hashlib
 import json
 import os
 import pathlib
+import tempfile
 import typing as t
 
 from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import RunbookError
 from ansible_collections.sre.runbooks.plugins.module_utils._core._redact import redact, redact_object
+
+#: bytes; less room than that is none
+_LEAST_ROOM = 1 << 20
 
 
 def now() -> str:
@@ -65,6 +69,16 @@ class EvidenceStore:
         except OSError as error:
             raise _unwritable(path, error) from error
         return path
+
+    def refuse_unwritable(self) -> None:
+        """Raise where nothing could be saved, by writing a file without a name: nothing of it stays."""
+        place = next(path for path in (self.directory, *self.directory.absolute().parents) if path.exists())
+        try:
+            with tempfile.TemporaryFile(dir=place) as file:
+                file.write(bytes(_LEAST_ROOM))
+                file.flush()
+        except OSError as error:
+            raise _unwritable(place, error) from error
 
     def save_text(self, name: str, kind: str, source: str, text: str, **facts: t.Any) -> Item:
         """Save redacted text."""

@@ -26,7 +26,7 @@ from ansible_collections.sre.runbooks.plugins.module_utils._core._redact import 
 
 try:
     import urllib3
-except ImportError:
+except Exception:
     pass
 
 Labels = t.Mapping[str, str]

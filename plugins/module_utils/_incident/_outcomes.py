@@ -40,3 +40,8 @@ OUTCOMES = {
 
 #: what the record of an incident and its report may end with
 RECORDED = [name for name, outcome in OUTCOMES.items() if outcome.recorded]
+
+
+def says(name: str) -> str:
+    """What an outcome means, in a sentence; also of an incident that has none yet, whose status stands in its place."""
+    return OUTCOMES[name].says if name in OUTCOMES else f"Not at its end: the incident is {name}."

@@ -20,7 +20,7 @@ from ansible_collections.sre.runbooks.plugins.module_utils._incident._record imp
 
 try:
     import yaml
-except ImportError:
+except Exception:
     pass
 
 RESTART_ANNOTATION = "runbooks.sre/restart"

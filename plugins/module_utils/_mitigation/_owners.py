@@ -21,7 +21,7 @@ from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import 
 
 try:
     import yaml
-except ImportError:
+except Exception:
     pass
 
 _ARGO, _FLUX, _HELM_FLUX = "argocd.argoproj.io", "kustomize.toolkit.fluxcd.io", "helm.toolkit.fluxcd.io"

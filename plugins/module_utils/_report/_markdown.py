@@ -8,7 +8,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.sre.runbooks.plugins.module_utils._core._wording import size
-from ansible_collections.sre.runbooks.plugins.module_utils._incident._outcomes import OUTCOMES
+from ansible_collections.sre.runbooks.plugins.module_utils._incident._outcomes import says
 from ansible_collections.sre.runbooks.plugins.module_utils._report._model import Document, Json, Measurement, Statement, duration
 
 
@@ -39,8 +39,7 @@ def _head(document: Document) -> str:
             ("Duration", duration(document.opened_at, document.ended_at) if document.ended_at else "open"),
             ("Acknowledged", f"{document.acknowledged_at} by {document.acknowledged_by}" if document.acknowledged_by else "by nobody yet"),
             ("Outcome", f"**{document.outcome}**")]
-    says = OUTCOMES[document.outcome].says if document.outcome in OUTCOMES else ""
-    return f"# {_line(document.title)}\n\n{says}\n\n{_table(('', ''), rows)}"
+    return f"# {_line(document.title)}\n\n{says(document.outcome)}\n\n{_table(('', ''), rows)}"
 
 
 def _open(document: Document) -> str:

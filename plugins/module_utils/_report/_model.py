@@ -13,7 +13,7 @@ import datetime
 import typing as t
 
 from ansible_collections.sre.runbooks.plugins.module_utils._core._redact import redact, redact_object
-from ansible_collections.sre.runbooks.plugins.module_utils._incident._outcomes import OUTCOMES
+from ansible_collections.sre.runbooks.plugins.module_utils._incident._outcomes import says
 from ansible_collections.sre.runbooks.plugins.module_utils._incident._record import DONE, UNDONE, Incident, LedgerEntry
 
 Json = t.Dict[str, t.Any]
@@ -245,7 +245,7 @@ def _summary(document: Document) -> tuple[Statement, ...]:
     statements.append(Statement("summary.cause", because, ("finding:diagnosis",)))
     done = [change for change in document.changes if change.state == DONE]
     what = "; ".join([*(change.summary for change in done), *(event.text for event in document.ended_sessions)]) or "nothing"
-    statements.append(Statement("summary.done", f"Changed: {what}. {OUTCOMES[document.outcome].says if document.outcome in OUTCOMES else document.outcome}",
+    statements.append(Statement("summary.done", f"Changed: {what}. {says(document.outcome)}",
                                 (*(f"change:{change.number}" for change in done), *(f"event:{event.at}" for event in document.ended_sessions))
                                 or ("finding:outcome",)))
     return tuple(statements)

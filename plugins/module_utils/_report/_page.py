@@ -12,7 +12,7 @@ import typing as t
 
 from ansible_collections.sre.runbooks.plugins.module_utils._core._page_style import STYLE
 from ansible_collections.sre.runbooks.plugins.module_utils._core._wording import size
-from ansible_collections.sre.runbooks.plugins.module_utils._incident._outcomes import OUTCOMES
+from ansible_collections.sre.runbooks.plugins.module_utils._incident._outcomes import says
 from ansible_collections.sre.runbooks.plugins.module_utils._report._model import Document, Measurement, Statement, duration, moment
 
 #: nothing may be loaded, whatever a log line says
@@ -62,8 +62,7 @@ def _sections(document: Document) -> list[tuple[str, str, str]]:
 def _verdict(document: Document) -> str:
     good = document.outcome in ("mitigated", "cleared")
     summary = "".join(f"<p>{_safe(statement.text)}</p>" for statement in document.summary)
-    said = OUTCOMES[document.outcome].says if document.outcome in OUTCOMES else document.outcome
-    return f'<div class="verdict {"healthy" if good else "suspects"}"><p>{_safe(said)}</p>{summary}</div>'
+    return f'<div class="verdict {"healthy" if good else "suspects"}"><p>{_safe(says(document.outcome))}</p>{summary}</div>'
 
 
 def _tiles(document: Document) -> str:

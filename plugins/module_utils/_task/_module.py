@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import traceback
+import types
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
@@ -19,6 +20,7 @@ from ansible_collections.sre.runbooks.plugins.module_utils._cluster._connection 
 from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import RunbookError
 from ansible_collections.sre.runbooks.plugins.module_utils._core._redact import REMOVED, redact
 from ansible_collections.sre.runbooks.plugins.module_utils._evidence._store import EvidenceStore
+from ansible_collections.sre.runbooks.plugins.module_utils._task import _forms
 
 Result = t.Dict[str, t.Any]
 
@@ -96,16 +98,19 @@ def failure(error: RunbookError) -> Result:
     return {"failed": True, "msg": str(error), "next_step": error.next_step, **error.details}
 
 
-def attempt(argument_spec: t.Mapping[str, t.Mapping[str, t.Any]], run: t.Callable[[Task], Result], task: Task, verbosity: int) -> Result:
+def attempt(argument_spec: t.Mapping[str, t.Mapping[str, t.Any]], run: t.Callable[[Task], Result], task: Task, verbosity: int,
+            called: t.Mapping[str, str] = types.MappingProxyType({})) -> Result:
     """What a module's ``run`` returns, or its failure, whatever it raises.
 
     :param verbosity: how often ``-v`` was given.
+    :param called: option -> the variable that its value came from, which an error names.
     """
     try:
+        _forms.refuse(argument_spec, task.params, called)
         return {"changed": False, **run(task)}
     except RunbookError as error:
         return {"changed": False, **failure(error), **_keep(task, run, error)}
-    except Exception as error:  # the boundary: nothing may reach Ansible, which would print it with what it holds
+    except BaseException as error:  # the boundary: nothing may reach Ansible, which would print it with what it holds, or end without a result
         return {"changed": False, **_unexpected(argument_spec, run, task.params, error, verbosity)}
 
 
@@ -115,12 +120,15 @@ def _keep(task: Task, run: t.Callable[[Task], Result], error: RunbookError) -> R
     if store is None:
         return {}
     module = run.__module__.rpartition(".")[2]
-    item = store.save_text(f"failed-{module}.txt", "tool_output", f"what {module} was told when it failed", error.output)
+    try:
+        item = store.save_text(f"failed-{module}.txt", "tool_output", f"what {module} was told when it failed", error.output)
+    except (RunbookError, OSError):  # no room for it either: the error itself is what counts
+        return {}
     return {"evidence": [str(store.path(item.name))]}
 
 
 def _unexpected(argument_spec: t.Mapping[str, t.Mapping[str, t.Any]], run: t.Callable[[Task], Result], params: t.Mapping[str, t.Any],
-                error: Exception, verbosity: int) -> Result:
+                error: BaseException, verbosity: int) -> Result:
     """An error that nobody foresaw: one paragraph with what was worked on; its traceback only for those who ask."""
     secrets = [str(params[name]) for name, option in argument_spec.items() if option.get("no_log") and params.get(name)]
     about = " ".join(str(params[name]) for name in ("namespace", "workload", "incident_id") if params.get(name))

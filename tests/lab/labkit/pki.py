@@ -14,6 +14,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 VALID = datetime.timedelta(days=3650)
+KEY_USAGES = ("digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement", "key_cert_sign", "crl_sign",
+              "encipher_only", "decipher_only")
 
 
 class Authority:
@@ -25,9 +27,8 @@ class Authority:
         self._key = self._load_or_make_key("ca")
         self._name = _name("sre-runbooks-lab", [])
         if not self.path("ca.crt").exists():
-            builder = _builder(self._name, self._name, self._key.public_key(), self._valid)
-            builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-            self._write("ca.crt", builder.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
+            builder = self._builder(self._name, self._key.public_key(), "key_cert_sign", "crl_sign")
+            self._sign("ca.crt", builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True))
 
     def path(self, name: str) -> pathlib.Path:
         """Where a PEM file lies."""
@@ -38,18 +39,31 @@ class Authority:
         if self.path(f"{name}.crt").exists():
             return
         key = self._load_or_make_key(name)
-        builder = _builder(_name(common_name, groups), self._name, key.public_key(), self._valid)
+        builder = self._builder(_name(common_name, groups), key.public_key(), "digital_signature")
         usages = [ExtendedKeyUsageOID.CLIENT_AUTH] + ([ExtendedKeyUsageOID.SERVER_AUTH] if hosts else [])
         builder = builder.add_extension(x509.ExtendedKeyUsage(usages), critical=False)
         if hosts:
             builder = builder.add_extension(x509.SubjectAlternativeName([_host(h) for h in hosts]), critical=False)
-        self._write(f"{name}.crt", builder.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
+        self._sign(f"{name}.crt", builder)
 
     def make_key(self, name: str) -> None:
         """Make ``name.key`` and its public half ``name.pub`` (service account tokens)."""
         public = self._load_or_make_key(name).public_key()
         self._write(f"{name}.pub", public.public_bytes(
             serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo))
+
+    def _builder(self, subject: x509.Name, key: ec.EllipticCurvePublicKey, *usages: str) -> x509.CertificateBuilder:
+        """A certificate with what RFC 5280 asks for, and Python from 3.13 on: who signed which key, and what the key may do."""
+        now = datetime.datetime.now(datetime.timezone.utc)
+        return (x509.CertificateBuilder().subject_name(subject).issuer_name(self._name).public_key(key)
+                .serial_number(x509.random_serial_number())
+                .not_valid_before(now - datetime.timedelta(minutes=5)).not_valid_after(now + self._valid)
+                .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
+                .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False)
+                .add_extension(x509.KeyUsage(**{usage: usage in usages for usage in KEY_USAGES}), critical=True))
+
+    def _sign(self, name: str, builder: x509.CertificateBuilder) -> None:
+        self._write(name, builder.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
 
     def _load_or_make_key(self, name: str) -> ec.EllipticCurvePrivateKey:
         path = self.path(f"{name}.key")
@@ -63,14 +77,6 @@ class Authority:
     def _write(self, name: str, content: bytes) -> None:
         with open(os.open(self.path(name), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
             file.write(content)
-
-
-def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey,
-             valid: datetime.timedelta) -> x509.CertificateBuilder:
-    now = datetime.datetime.now(datetime.timezone.utc)
-    return (x509.CertificateBuilder().subject_name(subject).issuer_name(issuer).public_key(key)
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - datetime.timedelta(minutes=5)).not_valid_after(now + valid))
 
 
 def _name(common_name: str, groups: t.Sequence[str]) -> x509.Name:

@@ -16,7 +16,7 @@ from ansible_collections.sre.runbooks.plugins.module_utils._data._consistency._b
 
 try:
     import yaml
-except ImportError:
+except Exception:
     pass
 
 SEVERITIES = ("critical", "high", "medium", "low")

@@ -26,7 +26,7 @@ from ansible_collections.sre.runbooks.plugins.module_utils._data._database._expo
 
 try:
     import psycopg2
-except ImportError:
+except Exception:
     pass
 
 #: seconds between lines that say what is running, and that a rule may take before a line says how far it is

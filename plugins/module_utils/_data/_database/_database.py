@@ -23,7 +23,7 @@ from ansible_collections.sre.runbooks.plugins.module_utils._data._database._cred
 try:
     import psycopg2
     import psycopg2.extensions
-except ImportError:
+except Exception:
     pass
 
 APPLICATION = "sre.runbooks"

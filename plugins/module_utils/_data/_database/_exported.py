@@ -14,7 +14,7 @@ from ansible_collections.sre.runbooks.plugins.module_utils._data._database._data
 
 try:
     import psycopg2
-except ImportError:
+except Exception:
     pass
 
 #: seconds: what is between may close a connection that says nothing for longer

@@ -27,7 +27,7 @@ from ansible_collections.sre.runbooks.plugins.module_utils._task._module import 
 
 try:
     import psycopg2
-except ImportError:
+except Exception:
     pass
 
 CONSTRAINTS = "constraints.sql"

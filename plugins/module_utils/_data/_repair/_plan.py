@@ -25,7 +25,7 @@ from ansible_collections.sre.runbooks.plugins.module_utils._data._repair._tables
 
 try:
     import psycopg2
-except ImportError:
+except Exception:
     pass
 
 OPERATIONS, RECONCILIATION = "operations.csv", "reconcile.sql"

@@ -21,7 +21,7 @@ from ansible_collections.sre.runbooks.plugins.module_utils._memory._heap._jvm im
 
 try:
     from kubernetes.utils.quantity import parse_quantity
-except ImportError:
+except Exception:
     pass
 
 #: a dump writes more than the objects' own bytes: headers, and 8 bytes for each reference

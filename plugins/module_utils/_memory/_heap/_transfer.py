@@ -29,7 +29,7 @@ from ansible_collections.sre.runbooks.plugins.module_utils._memory._heap._hprof 
 
 try:
     import zstandard
-except ImportError:
+except Exception:
     pass
 
 RANGE_BYTES = 32 << 20

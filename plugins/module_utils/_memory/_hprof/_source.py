@@ -21,12 +21,12 @@ from ansible_collections.sre.runbooks.plugins.module_utils._core._optional impor
 
 try:
     from isal import isal_zlib as fast_zlib
-except ImportError:
+except Exception:
     fast_zlib = zlib
 try:
     import zstandard
     from zstandard import ZstdError
-except ImportError:
+except Exception:
     zstandard, ZstdError = None, OSError
 
 GZIP, ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"

@@ -7,20 +7,25 @@ from __future__ import annotations
 
 import base64
 import datetime
+import http.server
 import json
 import ssl
 import sys
+import threading
 import traceback
 
 import pytest
 import urllib3
 import websocket
 import yaml
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
 from fake_api import FakeApi, serving
+from labkit import pki
 
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster import _websocket
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._clock import Clock
-from ansible_collections.sre.runbooks.plugins.module_utils._cluster._connection import Cluster, Connection
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster._connection import STRICT_FAILURES, Cluster, Connection
 from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import ClusterError, InvalidInput, RunbookError
 
 SECRET = "sesame-4711"
@@ -191,6 +196,12 @@ def test_socks_without_pysocks_says_what_to_install(connect, monkeypatch):
         connect({"token": SECRET}, {"proxy-url": "socks5://127.0.0.1:1"})
 
 
+def test_a_proxy_that_does_not_answer_is_named(api):
+    with pytest.raises(ClusterError, match=r"no answer from http://\S+ through the proxy http://\S+:1 to GET /version") as caught:
+        Cluster(Connection(host=api.url, proxy=f"http://me:{SECRET}@127.0.0.1:1", retries=0)).request("GET", "/version")
+    assert SECRET not in str(caught.value)
+
+
 @pytest.mark.parametrize("answer, why", [
     ((200, b"<html>Sign in</html>", {"Content-Type": "text/html"}), "a web page"),
     ((302, b"", {"Location": "https://sso.example.com/login"}), "redirected .302. to https://sso.example.com"),
@@ -220,24 +231,76 @@ def test_no_secret_of_the_connection_is_in_its_repr():
     assert SECRET not in repr(Connection(token=SECRET, proxy=f"http://me:{SECRET}@proxy:1"))
 
 
-@pytest.mark.parametrize("words", ["Missing Authority Key Identifier", "CA cert does not include key usage extension"])
+@pytest.mark.parametrize("words", STRICT_FAILURES)
 def test_a_certificate_that_only_strict_verification_refuses_names_the_option(api, words):
     error = urllib3.exceptions.SSLError(f"[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: {words} (_ssl.c:1028)")
     assert "runbooks_strict_certificates=false" in str(api.cluster._unreachable("GET", "/version", error))
 
 
-def test_strictness_alone_is_relaxed(monkeypatch):
-    def as_python_3_13_makes_it():
-        context = ssl.create_default_context()
-        context.verify_flags |= ssl.VERIFY_X509_STRICT
-        return context
-
-    monkeypatch.setattr(urllib3.util.ssl_, "create_urllib3_context", as_python_3_13_makes_it)
+@pytest.mark.usefixtures("strictly")
+def test_strictness_alone_is_relaxed():
     settings = Cluster(Connection(host="https://127.0.0.1:1", strict_certificates=False))._pool.connection_pool_kw
     assert not settings["ssl_context"].verify_flags & ssl.VERIFY_X509_STRICT
     assert settings["ssl_context"].check_hostname and settings["cert_reqs"] == ssl.CERT_REQUIRED
     for other in (Connection(host="https://127.0.0.1:1"), Connection(host="https://127.0.0.1:1", strict_certificates=False, validate_certs=False)):
         assert "ssl_context" not in Cluster(other)._pool.connection_pool_kw
+
+
+@pytest.fixture(name="older")
+def fixture_older(tmp_path):
+    """An API server with certificates as some clusters make them: without key identifiers and key usage; its URL and CA."""
+    authority = pki.Authority(tmp_path / "pki")
+    authority.issue("server", "kube-apiserver", (), ("127.0.0.1",))
+    key = serialization.load_pem_private_key(authority.path("ca.key").read_bytes(), None)
+    for path in authority.directory.glob("*.crt"):
+        made = x509.load_pem_x509_certificate(path.read_bytes())
+        builder = x509.CertificateBuilder(made.issuer, made.subject, made.public_key(), made.serial_number, made.not_valid_before_utc,
+                                          made.not_valid_after_utc)
+        for extension in made.extensions:
+            if isinstance(extension.value, (x509.BasicConstraints, x509.SubjectAlternativeName)):
+                builder = builder.add_extension(extension.value, extension.critical)
+        path.write_bytes(builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(authority.path("server.crt"), authority.path("server.key"))
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Version)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield {"host": f"https://127.0.0.1:{server.server_port}", "ca_cert": str(authority.path("ca.crt")), "retries": 0}
+    server.shutdown()
+    server.server_close()
+
+
+class Version(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b'{"major": "1"}')
+
+    def log_message(self, *arguments):
+        pass
+
+
+@pytest.fixture(name="strictly")
+def fixture_strictly(monkeypatch):
+    """Verify as Python does from 3.13 on."""
+    def strict(*arguments, **options):
+        context = ordinary(*arguments, **options)
+        context.verify_flags |= ssl.VERIFY_X509_STRICT
+        return context
+
+    ordinary = urllib3.util.ssl_.create_urllib3_context
+    for module in (urllib3.util.ssl_, urllib3.connection):
+        monkeypatch.setattr(module, "create_urllib3_context", strict)
+
+
+@pytest.mark.usefixtures("strictly")
+def test_an_older_clusters_certificates_are_accepted_only_where_that_is_asked_for(older, tmp_path):
+    with pytest.raises(ClusterError, match="runbooks_strict_certificates=false for this host"):
+        Cluster(Connection(**older)).request("GET", "/version")
+    assert Cluster(Connection(**older, strict_certificates=False)).request("GET", "/version") == {"major": "1"}
+    strangers = pki.Authority(tmp_path / "strangers").path("ca.crt")
+    with pytest.raises(ClusterError, match="Check runbooks_ca_cert"):
+        Cluster(Connection(**{**older, "ca_cert": str(strangers)}, strict_certificates=False)).request("GET", "/version")
 
 
 @pytest.mark.parametrize("ahead", [-3600.0, -180.0, 0.0, 180.0, 3600.0])

@@ -13,7 +13,7 @@ import pytest
 import yaml
 from ansible.errors import AnsibleFilterError
 from ansible_collections.sre.runbooks.plugins.filter.outcome import outcome
-from ansible_collections.sre.runbooks.plugins.module_utils._incident._outcomes import OUTCOMES, RECORDED
+from ansible_collections.sre.runbooks.plugins.module_utils._incident._outcomes import OUTCOMES, RECORDED, says
 
 ROOT = pathlib.Path(__file__).resolve().parents[5]
 ROLES = [path for path in sorted(ROOT.glob("roles/*/")) if "runbook.outcome" in "".join(
@@ -52,6 +52,11 @@ def test_a_playbook_asks_by_name():
     assert outcome("unknown") == {"says": OUTCOMES["unknown"].says, "exit_status": 2}
     with pytest.raises(AnsibleFilterError, match="'fine' is no outcome"):
         outcome("fine")
+
+
+def test_an_incident_without_an_outcome_has_a_sentence_too():
+    assert says("unknown") == OUTCOMES["unknown"].says
+    assert says("open") == "Not at its end: the incident is open."
 
 
 def test_every_failing_end_of_an_incident_has_its_words():

@@ -23,6 +23,7 @@ def raising(error):
 
 @pytest.mark.parametrize("error", [KeyError("items"), TypeError("'NoneType' object is not iterable"), RecursionError(), MemoryError(),
                                    UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid"), OSError(28, "No space left on device"),
+                                   SystemExit(1), GeneratorExit(), type("PanicException", (BaseException,), {})("a library in Rust"),
                                    ValueError(f"Invalid header value b'Bearer {SECRET}\\n'"), ImportError("no module")])
 @pytest.mark.parametrize("verbosity", [0, 3])
 def test_any_exception_is_one_paragraph(error, verbosity):
@@ -41,3 +42,9 @@ def test_a_refusal_keeps_its_own_words():
 
 def test_a_result_is_passed_on():
     assert attempt(SPEC, lambda _task: {"says": []}, Task(PARAMS), 0) == {"changed": False, "says": []}
+
+
+def test_no_room_for_what_a_tool_has_printed_changes_nothing_about_its_error(tmp_path):
+    (tmp_path / "incidents").touch()
+    params = {**PARAMS, "incident_id": "INC-1", "incidents_dir": str(tmp_path / "incidents")}
+    assert attempt(SPEC, raising(Refused("No.", "Ask.", output="all of it")), Task(params), 0)["msg"] == "No. Ask."
