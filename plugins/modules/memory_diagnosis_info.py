@@ -47,7 +47,7 @@ cause:
   type: str
   returned: success
 recommendation:
-  description: The mitigation that fits, V(restart) or V(resources).
+  description: The mitigation that fits, V(restart) or V(resources); empty when no cause stands out.
   type: str
   returned: success
 candidates:
@@ -99,8 +99,7 @@ def run(task: Task) -> Result:
     table = Table("Growing classes", ("class", "objects", "grown", "now", "pod"),
                   [(f"`{row['name']}`", f"+{row['grown_instances']}", f"+{size(row['grown_bytes'])}", size(row["bytes"]),
                     row["pod"]) for row in growth[:10]])
-    found = diagnosis_result(candidates, [table])
-    return {**found, "recommendation": found["recommendation"] or "restart", "growth": growth}
+    return {**diagnosis_result(candidates, [table]), "growth": growth}
 
 
 def _growth(first: list[dict[str, t.Any]], second: list[dict[str, t.Any]]) -> list[dict[str, t.Any]]:

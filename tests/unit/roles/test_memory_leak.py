@@ -1,0 +1,44 @@
+# Copyright (c) 2026, sre.runbooks contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the memory runbook changes for each cause, and what it says where it changes nothing."""
+
+from __future__ import annotations
+
+import pathlib
+
+import pytest
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar
+
+ROLE = pathlib.Path(__file__).resolve().parents[3] / "roles" / "memory_leak"
+
+
+def rendered(name, cause, recommendation, **variables):
+    loader = DataLoader()
+    known = {}
+    for file in ("defaults/main.yml", "vars/main.yml"):
+        known |= loader.load_from_file(str(ROLE / file), trusted_as_template=True)
+    known |= {"__memory_leak_diagnosis": {"cause": cause, "recommendation": recommendation}, "runbook_outcome": "not_mitigated",
+              "runbook_acts": False, **variables}
+    return Templar(loader=loader, variables=known).template(known[name])
+
+
+@pytest.mark.parametrize("cause, recommendation, variables, actions", [
+    ("undetermined", "", {}, []),
+    ("undetermined", "", {"memory_leak_fallback": "restart"}, ["restart"]),
+    ("undetermined", "", {"memory_leak_adjust_memory": "always"}, ["resources"]),
+    ("leak", "restart", {}, ["restart"]),
+    ("native_memory", "restart", {}, ["restart"]),
+    ("limit_too_small", "resources", {}, ["resources"]),
+    ("limit_too_small", "resources", {"memory_leak_adjust_memory": "never"}, []),
+])
+def test_what_is_changed(cause, recommendation, variables, actions):
+    changes = rendered("__memory_leak_changes", cause, recommendation, **variables)
+    assert [change["action"] for change in changes] == actions
+    steps = rendered("__memory_leak_next_steps", cause, recommendation, **variables)
+    assert ("a person must decide" in " ".join(steps)) == (not actions)
+
+
+def test_nothing_that_was_not_made_is_said_not_to_have_held():
+    assert not [step for step in rendered("__memory_leak_next_steps", "undetermined", "") if "did not hold" in step]
