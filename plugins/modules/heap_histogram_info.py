@@ -64,7 +64,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 histograms:
-  description: For each pod its name (pod), the time (at), bytes, and classes (name, instances, bytes).
+  description: For each pod its name (pod), when its container started (started_at) and the time (at), bytes, and classes (name, instances, bytes).
   type: list
   elements: dict
   returned: success
@@ -91,6 +91,7 @@ import time
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._workload import Target
 from ansible_collections.sre.runbooks.plugins.module_utils._core._wording import size
 from ansible_collections.sre.runbooks.plugins.module_utils._memory._heap import _candidates, _histogram
+from ansible_collections.sre.runbooks.plugins.module_utils._memory._heap._candidates import Candidate
 from ansible_collections.sre.runbooks.plugins.module_utils._memory._heap._histogram import Histogram
 from ansible_collections.sre.runbooks.plugins.module_utils._task._module import (
     CONNECTION_SPEC,
@@ -128,7 +129,8 @@ def run(task: Task) -> Result:
     reachable = [candidate for candidate in ranked if candidate.jvm][:p["max_pods"]]
     taken = [_histogram.take(cluster, candidate.jvm, p["live"]) for candidate in reachable]
     evidence = [_save(task, histogram) for histogram in taken] if p["incident_id"] else []
-    return {"histograms": [_to_json(histogram, p["top"]) for histogram in taken], "at": taken[0].at,
+    histograms = [_to_json(candidate, histogram, p["top"]) for candidate, histogram in zip(reachable, taken, strict=True)]
+    return {"histograms": histograms, "at": taken[0].at,
             "evidence": evidence, "says": [_says(histogram) for histogram in taken]}
 
 
@@ -146,8 +148,8 @@ def _save(task: Task, histogram: Histogram) -> str:
     return str(store.path(name))
 
 
-def _to_json(histogram: Histogram, top: int) -> Result:
-    return {"pod": histogram.pod, "at": histogram.at, "bytes": histogram.bytes,
+def _to_json(candidate: Candidate, histogram: Histogram, top: int) -> Result:
+    return {"pod": histogram.pod, "started_at": candidate.started_at, "at": histogram.at, "bytes": histogram.bytes,
             "classes": [dataclasses.asdict(row) for row in histogram.classes[:top]]}
 
 

@@ -31,12 +31,32 @@ options:
     type: list
     elements: dict
     default: []
+  at:
+    description: When O(pods) were read (ISO 8601), so that a container that had only started is not taken for one that has warmed up.
+    type: str
+  growth_floor:
+    description: Bytes by which live objects must grow between two histograms to count.
+    type: int
+    default: 1048576
+  growth_floor_share:
+    description: The same as a share of the heap's maximum.
+    type: float
+    default: 0.002
+  age_floor_share:
+    description: How much more the oldest container must hold in old objects than the youngest, as a share of the heap's maximum, to count.
+    type: float
+    default: 0.1
+  warm_up_seconds:
+    description: Seconds for which a container that has started says nothing about growth.
+    type: float
+    default: 60.0
 """
 
 EXAMPLES = r"""
 - name: analyse | Find the cause
   sre.runbooks.memory_diagnosis_info:
     pods: "{{ signals.pods }}"
+    at: "{{ signals.at }}"
     first: "{{ histogram_1.histograms }}"
     second: "{{ histogram_2.histograms }}"
 """
@@ -71,58 +91,66 @@ fixes:
   elements: str
   returned: success
 says:
-  description: Lines for a person.
+  description: Lines for a person, with what was measured but counts for nothing.
   type: list
   elements: str
   returned: success
 """
 
-import datetime
 import typing as t
 
 from ansible_collections.sre.runbooks.plugins.module_utils._core._wording import size
 from ansible_collections.sre.runbooks.plugins.module_utils._diagnosis._candidates import Table, diagnosis_result
-from ansible_collections.sre.runbooks.plugins.module_utils._memory._diagnosis import diagnose, growth_between
+from ansible_collections.sre.runbooks.plugins.module_utils._memory._diagnosis import (
+    Floors,
+    Growth,
+    diagnose,
+    growth_between,
+    seconds_between,
+)
 from ansible_collections.sre.runbooks.plugins.module_utils._task._module import Result, Task, run_module
 
 ARGUMENT_SPEC = {
     "pods": {"type": "list", "elements": "dict", "required": True},
     "first": {"type": "list", "elements": "dict", "default": []},
     "second": {"type": "list", "elements": "dict", "default": []},
+    "at": {"type": "str"},
+    "growth_floor": {"type": "int", "default": 1048576},
+    "growth_floor_share": {"type": "float", "default": 0.002},
+    "age_floor_share": {"type": "float", "default": 0.1},
+    "warm_up_seconds": {"type": "float", "default": 60.0},
 }
 
 
 def run(task: Task) -> Result:
     """Weigh the evidence."""
-    growth = _growth(task.params["first"], task.params["second"])
-    candidates = diagnose(task.params["pods"], growth)
+    p = task.params
+    growths = _growths(p["first"], p["second"])
+    floors = Floors(p["growth_floor"], p["growth_floor_share"], p["age_floor_share"], p["warm_up_seconds"])
+    diagnosis = diagnose(p["pods"], growths, floors, p["at"])
+    rows = sorted(({**row, "pod": growth.pod} for growth in growths for row in growth.classes), key=lambda row: -row["grown_bytes"])
     table = Table("Growing classes", ("class", "objects", "grown", "now", "pod"),
                   [(f"`{row['name']}`", f"+{row['grown_instances']}", f"+{size(row['grown_bytes'])}", size(row["bytes"]),
-                    row["pod"]) for row in growth[:10]])
-    return {**diagnosis_result(candidates, [table]), "growth": growth}
+                    row["pod"]) for row in rows[:10]])
+    found = diagnosis_result(diagnosis.candidates, [table])
+    return {**found, "growth": rows, "says": found["says"] + diagnosis.notes}
 
 
-def _growth(first: list[dict[str, t.Any]], second: list[dict[str, t.Any]]) -> list[dict[str, t.Any]]:
+def _growths(first: list[dict[str, t.Any]], second: list[dict[str, t.Any]]) -> list[Growth]:
+    """What each pod's two histograms show, where both are of the same life of its container."""
     before = {histogram["pod"]: histogram for histogram in first}
-    rows = []
-    for histogram in second:
-        earlier = before.get(histogram["pod"])
-        if earlier:
-            rows += [{**row, "pod": histogram["pod"]} for row in growth_between(
-                _by_name(earlier), _by_name(histogram), _seconds(earlier["at"], histogram["at"]))]
-    return sorted(rows, key=lambda row: -row["grown_bytes"])
+    return [_growth(before[now["pod"]], now) for now in second
+            if now["pod"] in before and before[now["pod"]].get("started_at") == now.get("started_at")]
+
+
+def _growth(earlier: dict[str, t.Any], now: dict[str, t.Any]) -> Growth:
+    seconds, started_at = seconds_between(earlier["at"], now["at"]), earlier.get("started_at")
+    return Growth(now["pod"], seconds, seconds_between(started_at, earlier["at"]) if started_at else None, now["bytes"] - earlier["bytes"],
+                  now["bytes"], growth_between(_by_name(earlier), _by_name(now), seconds))
 
 
 def _by_name(histogram: dict[str, t.Any]) -> dict[str, t.Any]:
     return {row["name"]: row for row in histogram["classes"]}
-
-
-def _seconds(earlier: str, later: str) -> float:
-    return (_moment(later) - _moment(earlier)).total_seconds()
-
-
-def _moment(text: str) -> datetime.datetime:
-    return datetime.datetime.fromisoformat(text.replace("Z", "+00:00"))
 
 
 def main() -> None:

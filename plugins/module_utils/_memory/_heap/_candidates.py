@@ -22,12 +22,14 @@ class Candidate:
     """A pod and its JVM, or why it has none that can be reached.
 
     :param heap_used: bytes, garbage included.
+    :param started_at: when its container started, ISO 8601.
     """
 
     pod: Json
     jvm: Jvm | None
     heap_used: int
     problem: str = ""
+    started_at: str | None = None
 
     @property
     def name(self) -> str:
@@ -58,7 +60,7 @@ def rank(cluster: Cluster, target: Target, container: str | None, debug_image: s
     def ask(pod: Json) -> Candidate:
         try:
             jvm = _jvm.find(cluster, pod, name, debug_image)
-            return Candidate(pod, jvm, _jvm.heap_used(cluster, jvm))
+            return Candidate(pod, jvm, _jvm.heap_used(cluster, jvm), started_at=_started_at(pod, name))
         except RunbookError as error:
             return Candidate(pod, None, 0, str(error))
 
@@ -66,6 +68,10 @@ def rank(cluster: Cluster, target: Target, container: str | None, debug_image: s
     if candidates[0].jvm is None:
         raise RunbookError(candidates[0].problem)
     return candidates
+
+
+def _started_at(pod: Json, container: str) -> str | None:
+    return _workload.container_status(pod, container)["state"]["running"].get("startedAt")
 
 
 def _is_up(pod: Json, container: str) -> bool:
