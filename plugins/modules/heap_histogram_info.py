@@ -12,6 +12,10 @@ version_added: 0.1.0
 description:
   - Takes class histograms of the pods with the fullest heaps, one pod after the other because each stops its JVM for a
     moment, and saves them as evidence when O(incident_id) is set. Two of them, some seconds apart, show what grows.
+  - Whatever runs inside a container counts against its memory limit. A pod that has less than 24 MiB left is not entered; pods with less
+    than 64 MiB, or whose usage is not known, are entered one at a time, and the last ready one not when it is known to be that tight.
+    With O(debug_image) an ephemeral container is used where the pod as a whole has more room; it counts against the pod's limit,
+    which is the sum of its containers' limits where every container has one.
 author: sre.runbooks contributors (@sre-runbooks)
 extends_documentation_fragment:
   - sre.runbooks.attributes.info
@@ -44,7 +48,7 @@ options:
     type: float
     default: 5.0
   debug_image:
-    description: Image of an ephemeral debug container for containers without JDK tools.
+    description: Image of an ephemeral debug container for containers without JDK tools, or without room for them.
     type: str
     default: ""
   top:

@@ -13,8 +13,9 @@ from ansible_collections.sre.runbooks.plugins.module_utils._cluster._connection 
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._workload import Target
 from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import RunbookError
 from ansible_collections.sre.runbooks.plugins.module_utils._core._parallel import each
-from ansible_collections.sre.runbooks.plugins.module_utils._memory._heap import _jvm
+from ansible_collections.sre.runbooks.plugins.module_utils._memory._heap import _jvm, _room
 from ansible_collections.sre.runbooks.plugins.module_utils._memory._heap._jvm import Jvm
+from ansible_collections.sre.runbooks.plugins.module_utils._memory._heap._room import Entry
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,6 +24,7 @@ class Candidate:
 
     :param heap_used: bytes, garbage included.
     :param started_at: when its container started, ISO 8601.
+    :param tight: whether there is so little memory left, or nobody knows how much, that one thing is done at a time.
     """
 
     pod: Json
@@ -30,6 +32,7 @@ class Candidate:
     heap_used: int
     problem: str = ""
     started_at: str | None = None
+    tight: bool = False
 
     @property
     def name(self) -> str:
@@ -43,30 +46,36 @@ class Candidate:
 
 def rank(cluster: Cluster, target: Target, container: str | None, debug_image: str,
          wanted: t.Sequence[str] = ()) -> list[Candidate]:
-    """Ask every running pod of the workload at once; reachable ones first, by heap use.
+    """Ask every running pod of the workload that can bear it, those with room at once; reachable ones first, by heap use.
 
     :param wanted: only these pods.
     :raises RunbookError: no pod's JVM can be reached, with the reasons.
     """
     workload = _workload.read(cluster, target)
-    name = _workload.main_container(workload, container)
-    pods = [pod for pod in _workload.pods(cluster, workload)
-            if _is_up(pod, name) and (not wanted or pod["metadata"]["name"] in wanted)]
+    running = _workload.pods(cluster, workload)
+    name = _workload.main_container(workload, container, running)
+    up = [pod for pod in running if _is_up(pod, name)]
+    pods = {pod["metadata"]["name"]: pod for pod in up if not wanted or pod["metadata"]["name"] in wanted}
     if not pods:
         raise RunbookError(f"Cluster {cluster.name}: {target} has no running pod"
                            f"{' among ' + ', '.join(wanted) if wanted else ''} to read a heap from.",
-                           "Look at its pods; a JVM that is dead has no heap any more.")
+                           "Look at its pods; a JVM that is dead has no heap any more. To go on without a heap dump: "
+                           "memory_leak_allow_missing_evidence=true.")
 
-    def ask(pod: Json) -> Candidate:
+    def ask(entry: Entry) -> Candidate:
+        pod = pods[entry.pod]
         try:
-            jvm = _jvm.find(cluster, pod, name, debug_image)
-            return Candidate(pod, jvm, _jvm.heap_used(cluster, jvm), started_at=_started_at(pod, name))
+            jvm = _jvm.find(cluster, pod, name, debug_image, entry)
+            return Candidate(pod, jvm, _jvm.heap_used(cluster, jvm), started_at=_started_at(pod, name), tight=entry.alone)
         except RunbookError as error:
             return Candidate(pod, None, 0, str(error))
 
-    candidates = sorted(each(ask, pods), key=lambda candidate: -candidate.heap_used)
-    if candidates[0].jvm is None:
-        raise RunbookError(candidates[0].problem)
+    planned = [entry for entry in _room.entries(_room.read(cluster, workload, up, name), debug_image) if entry.pod in pods]
+    together = each(ask, [entry for entry in planned if not entry.alone])
+    one_by_one = [ask(entry) for entry in planned if entry.alone]
+    candidates = sorted([*together, *one_by_one], key=lambda candidate: -candidate.heap_used)
+    if all(candidate.jvm is None for candidate in candidates):
+        raise RunbookError(" ".join(dict.fromkeys(candidate.problem for candidate in candidates)))
     return candidates
 
 

@@ -79,9 +79,10 @@ def choose(tools: t.Mapping[str, str]) -> Compression:
 
 
 def pull(cluster: Cluster, via: Container, remote: str, compression: Compression, target: pathlib.Path,
-         tell: t.Callable[[str], None]) -> Pulled:
+         tell: t.Callable[[str], None], streams: int = STREAMS) -> Pulled:
     """Bring a file here, compare its size and sha256 at both ends, and check that it is a whole HPROF file.
 
+    :param streams: ranges at once; with one, nothing else runs in the pod meanwhile.
     :param target: where the compressed file goes; ranges wait in a directory beside it until all are there.
     """
     started = time.monotonic()
@@ -90,7 +91,7 @@ def pull(cluster: Cluster, via: Container, remote: str, compression: Compression
     parts.mkdir(exist_ok=True, mode=0o700)
     ranges = range((size + RANGE_BYTES - 1) // RANGE_BYTES)
     reader = _Reader(compression, target, size, tell)
-    with concurrent.futures.ThreadPoolExecutor(max_workers=STREAMS + 1) as pool:
+    with concurrent.futures.ThreadPoolExecutor(max_workers=streams + 1 if streams > 1 else 1) as pool:
         digest = pool.submit(lambda: _shell(cluster, via, _SHA256, remote, timeout=600).split()[0])
         pulls = [pool.submit(_pull_range, cluster, via, remote, compression, number, parts) for number in ranges]
         try:

@@ -72,14 +72,14 @@ def test_heap_info_of_the_collectors(text, used):
 def test_probe():
     via = Container("shop", "api-0", "api")
     text = "jvm 7 /opt/java/bin/java\ntool jcmd /usr/bin/jcmd\ntool gzip /bin/gzip\ndir 1024 ext2/ext3 /data\ndir 64 tmpfs /dev/shm\n"
-    jvm = _jvm.parse_probe(via, text, "auto")
+    jvm = _jvm.parse_probe(via, text, "auto").jvm
     assert (jvm.pid, jvm.root, jvm.tools["jcmd"]) == (7, "/proc/7/root", "/usr/bin/jcmd")
     assert [(place.path, place.free, place.in_memory) for place in jvm.directories] == [
         ("/data", 1 << 20, False), ("/dev/shm", 64 << 10, True)]
 
 
 def test_probe_without_a_jvm():
-    assert _jvm.parse_probe(Container("shop", "api-0", "api"), "tool gzip /bin/gzip\n", "") is None
+    assert _jvm.parse_probe(Container("shop", "api-0", "api"), "tool gzip /bin/gzip\n", "").jvm is None
 
 
 @pytest.mark.parametrize("tools, suffix", [
