@@ -170,6 +170,11 @@ def _first_that_works(task: Task, cluster: Cluster, store: EvidenceStore, ranked
         try:
             _save_histogram(cluster, store, candidate)
             place = _dump.choose_directory(cluster, candidate, p["directory"])
+        except RunbookError as error:
+            lost.append(f"{candidate.name} was not dumped ({error})")
+            task.progress(lost[-1])
+            continue
+        try:
             item, seconds = _dump.capture(cluster, store, p["incident_id"], candidate, place, p["live"], target,
                                           task.progress)
             return item, seconds, lost

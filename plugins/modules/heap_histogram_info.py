@@ -72,6 +72,11 @@ histograms:
   type: list
   elements: dict
   returned: success
+missing:
+  description: For each running pod that was asked and has no histogram its name (pod) and why (why).
+  type: list
+  elements: dict
+  returned: success
 at:
   description: When the first was taken.
   type: str
@@ -91,12 +96,15 @@ says:
 import dataclasses
 import datetime
 import time
+import typing as t
 
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._workload import Target
+from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import RunbookError
 from ansible_collections.sre.runbooks.plugins.module_utils._core._wording import size
 from ansible_collections.sre.runbooks.plugins.module_utils._memory._heap import _candidates, _histogram
 from ansible_collections.sre.runbooks.plugins.module_utils._memory._heap._candidates import Candidate
 from ansible_collections.sre.runbooks.plugins.module_utils._memory._heap._histogram import Histogram
+from ansible_collections.sre.runbooks.plugins.module_utils._memory._heap._jvm import Jvm
 from ansible_collections.sre.runbooks.plugins.module_utils._task._module import (
     CONNECTION_SPEC,
     EVIDENCE_SPEC,
@@ -126,16 +134,30 @@ def run(task: Task) -> Result:
     p = task.params
     target = Target.parse(p["namespace"], p["workload"])
     if task.check_mode:
-        return {"histograms": [], "evidence": [], "says": [f"check mode: no histogram of {target} (it stops the JVM)"]}
+        return {"histograms": [], "missing": [], "evidence": [], "says": [f"check mode: no histogram of {target} (it stops the JVM)"]}
     cluster = task.cluster()
     _wait(p["not_before"], p["interval"])
     ranked = _candidates.rank(cluster, target, p["container"], p["debug_image"], p["pods"])
-    reachable = [candidate for candidate in ranked if candidate.jvm][:p["max_pods"]]
-    taken = [_histogram.take(cluster, candidate.jvm, p["live"]) for candidate in reachable]
-    evidence = [_save(task, histogram) for histogram in taken] if p["incident_id"] else []
-    histograms = [_to_json(candidate, histogram, p["top"]) for candidate, histogram in zip(reachable, taken, strict=True)]
-    return {"histograms": histograms, "at": taken[0].at,
-            "evidence": evidence, "says": [_says(histogram) for histogram in taken]}
+    taken, missing = take_each(ranked, p["max_pods"], lambda jvm: _histogram.take(cluster, jvm, p["live"]))
+    if not taken:
+        raise RunbookError(" ".join(dict.fromkeys(row["why"] for row in missing)))
+    evidence = [_save(task, histogram) for _candidate, histogram in taken] if p["incident_id"] else []
+    return {"histograms": [_to_json(candidate, histogram, p["top"]) for candidate, histogram in taken], "missing": missing,
+            "at": taken[0][1].at, "evidence": evidence,
+            "says": [_says(histogram) for _candidate, histogram in taken] + [f"no histogram of {row['pod']}: {row['why']}" for row in missing]}
+
+
+def take_each(ranked: t.Sequence[Candidate], most: int, take: t.Callable[[Jvm], Histogram]) -> tuple[list[tuple[Candidate, Histogram]], list[Result]]:
+    """The histograms of the first pods that give one, one pod after the other, and why the others that were asked give none."""
+    taken: list[tuple[Candidate, Histogram]] = []
+    missing = [{"pod": candidate.name, "why": candidate.problem} for candidate in ranked if not candidate.jvm]
+    for candidate in ranked:
+        if candidate.jvm and len(taken) < most:
+            try:
+                taken.append((candidate, take(candidate.jvm)))
+            except RunbookError as error:
+                missing.append({"pod": candidate.name, "why": str(error)})
+    return taken, missing
 
 
 def _wait(not_before: str | None, interval: float) -> None:

@@ -42,3 +42,10 @@ def test_what_is_changed(cause, recommendation, variables, actions):
 
 def test_nothing_that_was_not_made_is_said_not_to_have_held():
     assert not [step for step in rendered("__memory_leak_next_steps", "undetermined", "") if "did not hold" in step]
+
+
+@pytest.mark.parametrize("message", [
+    "No room.", "", "runs no JVM. To go on without a heap dump: memory_leak_heap_dump=false, or memory_leak_allow_missing_evidence=true."])
+def test_a_failed_capture_names_the_variable_once(message):
+    said = rendered("__memory_leak_no_heap_dump", "undetermined", "", __memory_leak_heap_dump={"msg": message} if message else {})
+    assert said.startswith(message or "There is no heap dump.") and said.count("memory_leak_allow_missing_evidence=true") == 1
