@@ -11,12 +11,12 @@ WITH_COLLECTION := PYTHONPATH=.build/collections
 LAB := tests/lab/lab
 CLUSTERS ?= 1
 # How many clusters `make test` spreads the drills over: they mostly wait.
-LANES ?= 4
+LANES ?= 3
 DRILL_TESTS := $(AS_ROOT) pytest -vv --durations=5
 SCENARIOS := $(notdir $(patsubst %/molecule.yml,%,$(wildcard extensions/molecule/*/molecule.yml)))
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint architecture causes unit database analysis sanity docs package molecule drills lab-up lab-down bench bench-consistency bench-heap bench-logs clean
+.PHONY: $(shell sed -nE 's/^([a-z-]+):.*## .*/\1/p' $(firstword $(MAKEFILE_LIST)))
 
 help: ## This list
 	@sed -nE 's/^([a-z%-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -27,14 +27,15 @@ venv: ## Install what a checkout needs into .venv (again only when the requireme
 demo: lab-up ## A real Kubernetes, a real leaking JVM, and the memory-leak runbook answering it
 	@tests/tools/demo.sh
 
-test: venv ## Everything that must pass; the drills on LANES=4 clusters beside each other
-	@.venv/bin/python tests/tools/suite.py --lanes $(LANES)
+test: venv ## Everything that must pass; the drills on LANES=3 clusters beside each other
+	@.venv/bin/python tests/tools/suite.py --lanes $(LANES) $(if $(AGAIN),--again)
 
 unit: venv ## Unit tests
 	pytest
 
 database: venv ## Consistency checks, dump and repair on a PostgreSQL of their own
 	@tests/tools/postgresql.sh
+	@tests/tools/packages.sh pgbouncer redis-server
 	pytest -q tests/database
 
 analysis: venv ## Heap dumps of real JVMs, judged by the JVM, by VisualVM's library and by a second implementation
@@ -94,11 +95,17 @@ bench-consistency: venv ## The check of order totals against the written playboo
 	@tests/tools/postgresql.sh
 	.venv/bin/python tests/benchmarks/consistency.py
 
+bench-gc: venv ## Garbage collection logs, speed; with GCFIXTURES=DIR also how much is read of the logs in that folder
+	$(WITH_COLLECTION) .venv/bin/python tests/benchmarks/gc.py $(if $(GCFIXTURES),--fixtures $(GCFIXTURES))
+
 bench-heap: venv ## Reading heap dumps: ours, hprof-slurp, VisualVM, shark
 	.venv/bin/python tests/benchmarks/heap.py
 
 bench-logs: venv ## Log patterns against drain3, speed; with LOGHUB=DIR also accuracy on LogHub's labelled sets in that folder
 	$(WITH_COLLECTION) .venv/bin/python tests/benchmarks/logs.py $(if $(LOGHUB),--sets $(LOGHUB))
+
+bench-redact: venv ## Redaction, bytes per second by kind of line, before and now
+	$(WITH_COLLECTION) .venv/bin/python tests/benchmarks/redact.py
 
 clean: ## Remove what make has created in this checkout (the lab stays)
 	rm -rf .ansible .build .venv tests/output

@@ -208,7 +208,7 @@ class CallbackModule(DefaultCallback):
         host.take(facts, title, bool(task.check_mode))
         for name, verdict in facts.get("verdicts", {}).items() if "page" in facts else ():
             self._hosts.setdefault(name, HostRun(name)).judged = verdict
-        if self._everything or isinstance(task, TaskInclude):
+        if self._everything or isinstance(task, TaskInclude) or console.is_conclusion(task.get_name()):
             return
         self._handle_warnings(facts)
         for line in console.page_lines(facts, self._width):

@@ -99,7 +99,8 @@ def run(task: Task) -> Result:
     store = task.evidence()
     unknown = [fact for fact in facts if not fact["known"]]
     return {"facts": facts, "evidence": _save(store, seen, facts) if store else [],
-            "says": [f"{len(facts) - len(unknown)} facts of {len(seen.failing)} failing pods, {sum(len(words.logs) for words in seen.words)} logs"]}
+            "says": [f"{len(facts) - len(unknown)} of {len(facts)} facts known; failing pods: {len(seen.failing)}, logs read: "
+                     f"{sum(not log.error for words in seen.words for log in words.logs)}"]}
 
 
 def _save(store: EvidenceStore, seen: Seen, facts: list[Result]) -> list[str]:

@@ -24,10 +24,11 @@ options:
   format:
     description:
       - Format of the log. V(shop) is C(access client= route= req= status= ms= upstream= upstream_ms= refused=), V(nginx)
-        the combined format and what ingress-nginx adds to it, V(envoy) Envoy's and Istio's default, V(json) one object
-        a line. V(auto) recognises each line.
+        the combined format and what ingress-nginx adds to it, V(apache) and V(kong) the common or combined format, V(envoy)
+        Envoy's and Istio's default, V(traefik), V(haproxy) and V(alb) (load balancers of AWS) their own, V(cloudfront) with its 33
+        columns, V(json) and V(caddy) one object a line. Those that exist as JSON are read as JSON, too. V(auto) recognises each line.
     type: str
-    choices: [auto, shop, nginx, envoy, json]
+    choices: [auto, shop, nginx, apache, kong, envoy, traefik, haproxy, alb, cloudfront, json, caddy]
     default: auto
   regex:
     description:
@@ -36,7 +37,9 @@ options:
         V(refused), which matches only where the gateway refused on purpose.
     type: str
   fields:
-    description: Keys of a JSON log to try for each of these groups, in the place of the built-in ones.
+    description:
+      - Keys of a JSON log to try for each of these groups, in the place of the built-in ones; a dot goes into an object. A C(duration)
+        of a program that is not known has no unit, and counts only where V(ms) or V(seconds) names it.
     type: dict
     default: {}
   log_seconds:
@@ -67,10 +70,14 @@ traffic:
   description:
     - Of the recent requests C(seconds), C(requests), C(per_second), C(usual_per_second), C(errors) (5xx that were not
       meant), C(refused) by reason, C(statuses), percentiles in milliseconds and C(upstream_time_share).
+    - C(ended_by), who ended those that failed (V(upstream), V(gateway), V(client) - it went away before it was answered - or V(unknown)),
+      C(tried_again) (requests for which the gateway tried more than one upstream) and C(flags), the gateway's own reasons.
+    - C(error_share) is none, and C(withheld) says why, where many requests are in no known format or have no status.
     - C(clients) with share, per_second and before_per_second, C(routes) and C(upstreams) with requests, errors,
       statuses and percentiles, each with most requests first; C(repeats) with share, per_request, most and clients, none
       where the log has no request ids.
-    - C(lines), C(unknown_lines) and C(cut_short), the replicas whose log is longer than O(max_lines).
+    - C(lines), C(unknown_lines), of them C(unread_requests), which seem to be requests all the same, and C(cut_short),
+      the replicas whose log is longer than O(max_lines).
   type: dict
   returned: success
 evidence:
@@ -85,14 +92,16 @@ says:
   returned: success
 """
 
+import re
 import time
 import typing as t
 
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster import _workload
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._connection import Cluster, Json, resource_path
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._workload import Target
-from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import ClusterError
+from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import ClusterError, InvalidInput
 from ansible_collections.sre.runbooks.plugins.module_utils._gateway import _access_log
+from ansible_collections.sre.runbooks.plugins.module_utils._gateway._log_formats import CHOICES, Parser
 from ansible_collections.sre.runbooks.plugins.module_utils._task._module import (
     CONNECTION_SPEC, EVIDENCE_SPEC, TARGET_SPEC, Result, Task, run_module)
 
@@ -100,7 +109,7 @@ ARGUMENT_SPEC = {
     **CONNECTION_SPEC,
     **TARGET_SPEC,
     **EVIDENCE_SPEC,
-    "format": {"type": "str", "choices": ["auto", "shop", "nginx", "envoy", "json"], "default": "auto"},
+    "format": {"type": "str", "choices": list(CHOICES), "default": "auto"},
     "regex": {"type": "str"},
     "fields": {"type": "dict", "default": {}},
     "log_seconds": {"type": "int", "default": 900},
@@ -118,7 +127,7 @@ def run(task: Task) -> Result:
     until = time.time()
     traffic = _access_log.Traffic(until - p["recent_seconds"], until)
     parser = _parser(p)
-    lines = unknown = 0
+    lines = 0
     cut_short = []
     for pod in filter(_workload.running, _workload.pods(cluster, workload)):
         of_pod = 0
@@ -128,11 +137,11 @@ def run(task: Task) -> Result:
             if entry:
                 traffic.add(entry)
             else:
-                unknown += 1
+                traffic.skip(line)
         lines += of_pod
         if of_pod >= p["max_lines"]:
             cut_short.append(pod["metadata"]["name"])
-    found = {**traffic.summary(), "lines": lines, "unknown_lines": unknown, "cut_short": cut_short}
+    found = {**traffic.summary(), "lines": lines, "cut_short": cut_short}
     store = task.evidence()
     evidence = []
     if store:
@@ -141,9 +150,11 @@ def run(task: Task) -> Result:
     return {"traffic": found, "evidence": evidence, "says": _says(found)}
 
 
-def _parser(p: dict[str, t.Any]) -> _access_log.Parser:
-    json_fields = {**_access_log.JSON_FIELDS, **p["fields"]} if p["format"] in ("auto", "json") and not p["regex"] else None
-    return _access_log.Parser(_access_log.patterns(p["format"], p["regex"] or ""), json_fields)
+def _parser(p: dict[str, t.Any]) -> Parser:
+    try:
+        return Parser(p["format"], p["regex"] or "", p["fields"])
+    except re.error as error:
+        raise InvalidInput(f"{error.pattern!r} is not a regular expression: {error}.", "Nothing was sent.") from error
 
 
 def _log(cluster: Cluster, pod: Json, container: str, p: dict[str, t.Any]) -> t.Iterator[str]:
@@ -174,6 +185,11 @@ def _says(found: Json) -> list[str]:
     lines.append(f"{top['client']} sends {top['share']:.0%} of them")
     if found["repeats"]:
         lines.append(f"{found['repeats']['share']:.0%} of them are repeats ({found['repeats']['per_request']} tries a request)")
+    if found["withheld"]:
+        lines.append(found["withheld"])
+    elif found["errors"]:
+        lines.append(f"{found['errors']} of them failed ({found['error_share']:.0%}), ended by "
+                     + ", ".join(f"{who}: {count}" for who, count in sorted(found["ended_by"].items(), key=lambda pair: -pair[1])))
     if found["cut_short"]:
         lines.append(f"only the newest lines of {', '.join(found['cut_short'])} were read")
     return lines

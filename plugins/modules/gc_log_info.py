@@ -10,8 +10,9 @@ module: gc_log_info
 short_description: Pauses, allocation, promotion and leaks, from the garbage collection logs of JVMs
 version_added: 0.1.0
 description:
-  - Reads logs of unified logging (JDK 9 and later, C(-Xlog:gc*), any decorations, all collectors) and of JDK 8
-    (C(-XX:+PrintGCDetails)), also where they are mixed with an application's lines, compressed, or cut short.
+  - Reads logs of unified logging (JDK 9 and later, C(-Xlog:gc*), any decorations, all collectors) and of JDK 8 and older
+    (C(-XX:+PrintGCDetails) and the flags that add to it), also where they are mixed with an application's lines, compressed, or cut short.
+  - What could not be read is counted; where that is more than a tenth of the collections there is no verdict, and the reason is said.
   - Says how long and how often the application stood still, how fast it allocates and promotes, and whether the heap that stays
     after whole collections grows, how fast, and when it reaches its limit. Reads only.
   - Takes files of the host that runs the task (O(paths)), or the pods of a workload - a file in each (O(pod_path)) or, without
@@ -68,8 +69,9 @@ EXAMPLES = r"""
 RETURN = r"""
 logs:
   description:
-    - One entry for each log, with source, figures (pauses, kinds, causes, allocation, promotion, live, evacuation_failures,
-      full_collections, stalls, safepoints, notes), cause, candidates (with evidence for and against), tables and fixes.
+    - One entry for each log, with source, figures (pauses, kinds, causes, allocation, promotion, live, young,
+      evacuation_failures, pinned, full_collections, late, starved, stalls, safepoints, unread, flags, notes), cause,
+      candidates (with evidence for and against), tables and fixes.
   type: list
   elements: dict
   returned: success

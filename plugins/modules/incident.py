@@ -73,7 +73,7 @@ options:
   outcome:
     description: What came of it; needed for O(state=settled).
     type: str
-    choices: [mitigated, contained, cleared, not_mitigated, unknown, cooldown, planned, failed]
+    choices: [mitigated, contained, cleared, planned, not_mitigated, unknown, cooldown, failed]
   cause:
     description: The likeliest cause, for O(state=settled).
     type: str
@@ -124,6 +124,11 @@ opened_at:
   description: When the incident was opened, ISO 8601, UTC.
   type: str
   returned: when the record exists
+changes:
+  description: What the incident has changed, from its ledger, each with the state of the change.
+  type: list
+  elements: str
+  returned: with O(state=settled)
 acknowledged:
   description: Who has taken it on and when, C(by) and C(at).
   type: dict
@@ -136,7 +141,9 @@ says:
 """
 
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._workload import WORKLOAD_KINDS, Target
+from ansible_collections.sre.runbooks.plugins.module_utils._core._redact import redact
 from ansible_collections.sre.runbooks.plugins.module_utils._incident import _lock
+from ansible_collections.sre.runbooks.plugins.module_utils._incident._outcomes import RECORDED
 from ansible_collections.sre.runbooks.plugins.module_utils._incident._record import Incident, check_id, me
 from ansible_collections.sre.runbooks.plugins.module_utils._task._module import CONNECTION_SPEC, Result, Task, run_module
 
@@ -153,8 +160,7 @@ ARGUMENT_SPEC = {
     "escalate_at": {"type": "str", "default": ""},
     "who": {"type": "str"},
     "step": {"type": "str", "choices": ["respond", "escalate"]},
-    "outcome": {"type": "str",
-                "choices": ["mitigated", "contained", "cleared", "not_mitigated", "unknown", "cooldown", "planned", "failed"]},
+    "outcome": {"type": "str", "choices": RECORDED},
     "cause": {"type": "str", "default": ""},
     "phase": {"type": "str", "default": "open"},
     "events": {"type": "list", "elements": "str", "default": []},
@@ -222,7 +228,7 @@ def _settle(task: Task) -> Result:
     incident.update(status=task.params["outcome"], cause=task.params["cause"])
     for target in _locked(incident):
         _lock.release(cluster, target, incident.id)
-    return {**_result(incident), "changed": True}
+    return {**_result(incident), "changed": True, "changes": [redact(f"{entry.change.summary} ({entry.state})") for entry in incident.ledger()]}
 
 
 def _locked(incident: Incident) -> set[Target]:

@@ -54,7 +54,7 @@ options:
     type: float
     default: 0.9
   heap_full:
-    description: Share of the maximum heap held by old objects that counts as a signal.
+    description: Share of what old objects may take (with some collectors less than the heap) that counts as a signal.
     type: float
     default: 0.85
   minutes_to_limit:

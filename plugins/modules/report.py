@@ -36,7 +36,7 @@ options:
   outcome:
     description: What came of it.
     type: str
-    choices: [mitigated, contained, not_mitigated, unknown, cooldown, planned, failed]
+    choices: [mitigated, contained, cleared, planned, not_mitigated, unknown, cooldown, failed]
     required: true
   before:
     description: Signals when the incident was detected.
@@ -106,6 +106,7 @@ says:
 
 from ansible_collections.sre.runbooks.plugins.module_utils._evidence._store import EvidenceStore
 from ansible_collections.sre.runbooks.plugins.module_utils._incident import _report
+from ansible_collections.sre.runbooks.plugins.module_utils._incident._outcomes import OUTCOMES, RECORDED
 from ansible_collections.sre.runbooks.plugins.module_utils._incident._record import Incident
 from ansible_collections.sre.runbooks.plugins.module_utils._task._module import CONNECTION_SPEC, Result, Task, run_module
 
@@ -114,8 +115,7 @@ ARGUMENT_SPEC = {
     "incident_id": {"type": "str", "required": True},
     "incidents_dir": {"type": "path", "default": "incidents"},
     "namespace": {"type": "str", "required": True},
-    "outcome": {"type": "str", "required": True,
-                "choices": ["mitigated", "contained", "not_mitigated", "unknown", "cooldown", "planned", "failed"]},
+    "outcome": {"type": "str", "required": True, "choices": RECORDED},
     "before": {"type": "list", "elements": "dict", "default": []},
     "after": {"type": "list", "elements": "dict", "default": []},
     "diagnosis": {"type": "dict", "default": {}},
@@ -137,7 +137,7 @@ def run(task: Task) -> Result:
                                 p["health_before"], p["health_after"])
     path = store.write_document("report.md", _report.render(incident, p["cluster_name"], store.items(), findings))
     return {**result, "report": str(path), "evidence_dir": str(store.directory),
-            "says": [_report.OUTCOMES[p["outcome"]]]}
+            "says": [OUTCOMES[p["outcome"]].says]}
 
 
 def main() -> None:

@@ -19,6 +19,8 @@ _GOOD_OUTCOMES = {"healthy", "mitigated", "changed", "restored", "planned", "unc
 _BAD_OUTCOMES = {"not_mitigated", "failed", "unreachable", "down"}
 #: outcomes of single steps that say nothing about the whole run
 _STEP_OUTCOMES = {"changed", "unchanged", "planned", "breached"}
+#: the phase whose message tells other callbacks what the summary tells here
+_CONCLUSION = "conclude"
 _MOST_ROWS = 12
 _COMMAND = "ansible-playbook"
 
@@ -133,8 +135,13 @@ class HostRun:
 
 def phase_of(task_name: str) -> str:
     """The phase that a task's name begins with, empty for plumbing: ``Detect | Measure`` -> ``detect``."""
-    head, separator, _rest = task_name.rpartition(" : ")[2].partition(" | ")
-    return head.strip().lower() if separator else ""
+    phase = _head_of(task_name)
+    return "" if phase == _CONCLUSION else phase
+
+
+def is_conclusion(task_name: str) -> bool:
+    """Whether a task tells other callbacks what the summary tells here."""
+    return _head_of(task_name) == _CONCLUSION
 
 
 def title_of(task_name: str) -> str:
@@ -251,6 +258,11 @@ def plain_ascii(text: str) -> str:
     """For terminals that know no more."""
     table = {"─": "-", "·": "-", "✗": "x", "✓": "+", "…": "...", "▸": ">", "×": "x", "→": "->"}
     return text.translate(str.maketrans(table))
+
+
+def _head_of(task_name: str) -> str:
+    head, separator, _rest = task_name.rpartition(" : ")[2].partition(" | ")
+    return head.strip().lower() if separator else ""
 
 
 def _has_news(host: HostRun) -> bool:

@@ -53,7 +53,8 @@ def postgres(server):
     name = f"test_{next(_numbers)}"
     server.execute(f"CREATE DATABASE {name} TEMPLATE shop OWNER shop")
     yield Postgres(server, name)
-    server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    server.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
+    server.execute(f"DROP DATABASE {name}")
 
 
 @pytest.fixture(scope="session")

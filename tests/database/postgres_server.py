@@ -116,7 +116,10 @@ def load_shop(server: Server) -> None:
 
 
 def program(name: str) -> str:
-    """Path of one of PostgreSQL's programs."""
+    """Path of one of PostgreSQL's programs; of another version, as far as it is there, in the directory that POSTGRES_PROGRAMS names."""
+    chosen = pathlib.Path(os.environ.get("POSTGRES_PROGRAMS", ""), name)
+    if "POSTGRES_PROGRAMS" in os.environ and chosen.is_file():
+        return str(chosen)
     found = sorted(pathlib.Path("/usr/lib/postgresql").glob(f"*/bin/{name}")) or [shutil.which(name)]
     if found[-1] is None:
         raise FileNotFoundError(f"{name} is not here: install Debian's package postgresql")

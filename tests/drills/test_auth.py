@@ -30,7 +30,7 @@ def changes(shop, incident_id):
 
 def test_without_approval_nothing_is_bypassed_and_with_it_the_bypass_ends_by_itself(fault, runbook, incident_id):
     shop = fault("auth_redis_refusing")
-    refused = runbook.run(PLAYBOOK, incident_id=incident_id, **KNOWN)
+    refused = runbook.run(PLAYBOOK, incident_id=incident_id, **{**KNOWN, "auth_degradation_window": 15})  # log-ins are few
     assert refused.returncode != 0
     assert "It needs an approval: -e auth_degradation_emergency_approved_by=NAME" in " ".join(refused.stdout.split())
     record = shop.record(incident_id)
@@ -38,7 +38,7 @@ def test_without_approval_nothing_is_bypassed_and_with_it_the_bypass_ends_by_its
     assert "auth-emergency" not in shop.kubectl("get", "configmaps", "-o", "name")
 
     done = runbook.run(PLAYBOOK, incident_id=incident_id, auth_degradation_emergency_approved_by="ada",
-                       auth_degradation_emergency_seconds=20, **KNOWN)
+                       auth_degradation_emergency_seconds=20, **{**KNOWN, "auth_degradation_window": 15})
     approved = time.monotonic()
     assert done.returncode == 0
     assert changes(shop, incident_id) == ["create configmap/auth-emergency: EMERGENCY_MODE=true"]

@@ -15,7 +15,7 @@ from drill import NAMESPACE, ROOT
     ({"memory_leak_container": "sidecar"}, "has no container 'sidecar'"),
     ({"incident_id": "a b/../c"}, "incident_id 'a b/../c' is not usable"),
     ({"runbooks_host": "https://127.0.0.1:1"}, "no answer from https://127.0.0.1:1"),
-    ({"runbooks_kubeconfig": "/does/not/exist"}, "cannot use kubeconfig /does/not/exist"),
+    ({"runbooks_kubeconfig": "/does/not/exist"}, "there is no kubeconfig /does/not/exist"),
     ({"memory_leak_adjust_memory": "maybe"}, "value of memory_leak_adjust_memory must be one of"),
     ({"memory_leak_adjust_memry": "always"}, "memory_leak has no variable memory_leak_adjust_memry"),
 ])

@@ -8,6 +8,7 @@ import json
 import pytest
 import yaml
 from drill import NAMESPACE, cause, until
+from labkit import faults
 
 QUICK = {"api_gateway_overload_step_timeout": 15, "api_gateway_overload_sustained_seconds": 8}
 
@@ -71,9 +72,10 @@ READER = [
 
 
 def test_throttling_is_seen_where_the_nodes_may_be_asked_and_not_measured_elsewhere(healed, signal):
-    container = {"name": "api-gateway", "resources": {"limits": {"cpu": "10m"}, "requests": {"cpu": "5m"}}}
+    container = {"name": "api-gateway", "resources": {"limits": {"cpu": "10m"}, "requests": {"cpu": "10m"}}}
     healed.kubectl("patch", "deployment", "api-gateway", "-p", json.dumps({"spec": {"template": {"spec": {"containers": [container]}}}}))
     healed.kubectl("rollout", "status", "deployment/api-gateway", "--timeout=90s")
+    faults.set_load(healed.cluster.kubectl, 60)  # far more than 10m of CPU can do, on any machine
     assert signal("cpu_throttled")["value"] is None
     healed.kubectl("apply", "-f", "-", stdin=yaml.safe_dump_all(READER))
     try:

@@ -99,7 +99,8 @@ def measure(cluster: Cluster, source: Source, thresholds: Thresholds) -> Reading
     answered = bool(windows) and all(window.measured for window in windows)
     why = _nothing_known(source.series) if answered else _windows.why_not(
         windows, "not every pod of the service gave its metrics both times, or none is running")
-    return Reading(now(), signals(facts, rows, thresholds), answered and bool(name), tuple(rows), facts, why)
+    doubt = too_few(facts, thresholds.login_success)
+    return Reading(now(), signals(facts, rows, thresholds), answered and bool(name) and not doubt, tuple(rows), facts, doubt or why)
 
 
 def series_of(given: t.Mapping[str, t.Any]) -> dict[str, str]:
@@ -211,6 +212,15 @@ def _hits_in_logs(cluster: Cluster, workload: Json, pods: t.Sequence[Json], sour
         return 0
     wanted, container = re.compile(source.rate_limit_pattern), _workload.main_container(workload, source.container, pods, source.port)
     return sum(1 for _at, _pod, text in _logs.tail(cluster, pods, container, 60, LOG_LINES) if wanted.search(text))
+
+
+def too_few(facts: Json, threshold: float) -> str:
+    """Why so few log-ins say neither that all is well nor that it is not; empty where they do not fail, or are enough to judge."""
+    share, count = facts["login_success"], facts["login_count"]
+    if share is None or share >= threshold or count >= FEW or round((1 - share) * count) < FEW_FAILED:
+        return ""
+    return (f"{round((1 - share) * count)} of only {count:.0f} log-ins in {facts['seconds']:.0f} s failed, too few to judge: "
+            "a longer window decides (auth_degradation_window)")
 
 
 def _login_success(facts: Json, threshold: float) -> Signal:

@@ -86,7 +86,7 @@ def _matchers(text: str, inside: str) -> t.Iterator[Matcher]:
         found = _MATCHER.match(inside, position)
         if not found:
             raise _no_series(text)
-        quoted = next(value for value in found.group(3, 4, 5) if value is not None)
+        quoted = next((value for value in found.group(3, 4, 5) if value is not None), "")
         value = quoted if found[5] is not None else re.sub(r"\\(.)", lambda escape: _ESCAPES.get(escape[1], escape[1]), quoted)
         if found[2] in ("=~", "!~"):
             try:

@@ -39,14 +39,15 @@ DATABASE_SPEC: dict[str, dict[str, t.Any]] = {
 
 #: $1: length of the password on standard input; $2 to $5: host, user, database and name of the environment variable of the
 #: password, each empty for what the environment says; $6: seconds to connect; $7: milliseconds for the statement;
-#: $8: whether transactions are read-only (whatever the role's default is); $9: SQL.
+#: $8: ONLY or WRITE, whatever the role's default is; $9: SQL. Limits are set in the transaction: a pooler in between may refuse what is
+#: asked when connecting, and gives the session to somebody else afterwards.
 _SCRIPT = r"""
 said() { printenv "$1"; }
 PGHOST=${2:-$(said DB_HOST)} PGUSER=${3:-$(said DB_USER)} PGDATABASE=${4:-$(said DB_NAME)}
 if [ "$1" -gt 0 ]; then PGPASSWORD=$(head -c "$1"); else PGPASSWORD=$(said "$5"); fi
-PGCONNECT_TIMEOUT=$6 PGOPTIONS="-c statement_timeout=$7 -c default_transaction_read_only=$8" PGAPPNAME=sre.runbooks
-export PGHOST PGUSER PGDATABASE PGPASSWORD PGCONNECT_TIMEOUT PGOPTIONS PGAPPNAME
-exec psql -X -w -q -A -t -v ON_ERROR_STOP=1 -c "$9"
+PGCONNECT_TIMEOUT=$6 PGAPPNAME=sre.runbooks
+export PGHOST PGUSER PGDATABASE PGPASSWORD PGCONNECT_TIMEOUT PGAPPNAME
+exec psql -X -w -q -A -t -v ON_ERROR_STOP=1 -c "BEGIN READ $8" -c "SET LOCAL statement_timeout = $7" -c "$9" -c COMMIT
 """
 #: what a database says that turns a client away, or a network that does not lead to one
 _REFUSED = re.compile(r"refused|timeout expired|timed out|too many (?:clients|connections)|connection slots|starting up|shutting down|"
@@ -125,7 +126,7 @@ def container_of(cluster: Cluster, namespace: str, way: Way) -> Container:
 def rows(cluster: Cluster, container: Container, way: Way, sql: str, timeout: float = 10.0) -> list[Json]:
     """The rows of a SELECT, asked from one container; see ``query`` for the errors."""
     statement = f"SELECT coalesce(json_agg(found), '[]') FROM ({sql.strip().rstrip(';')}) AS found"
-    return json.loads(_psql(cluster, container, way, statement, timeout, "on"))
+    return json.loads(_psql(cluster, container, way, statement, timeout, "ONLY"))
 
 
 def execute(cluster: Cluster, namespace: str, ways: t.Sequence[Way], sql: str, timeout: float = 10.0) -> Way:
@@ -137,7 +138,7 @@ def execute(cluster: Cluster, namespace: str, ways: t.Sequence[Way], sql: str, t
     failures: list[ClusterError] = []
     for way in ways:
         try:
-            _psql(cluster, container_of(cluster, namespace, way), way, sql, timeout, "off")
+            _psql(cluster, container_of(cluster, namespace, way), way, sql, timeout, "WRITE")
             return way
         except ClusterError as error:
             if not isinstance(error, (CannotAsk, DatabaseRefused)) and not _DENIED.search(error.message):

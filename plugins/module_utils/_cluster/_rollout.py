@@ -64,7 +64,8 @@ def wait(cluster: Cluster, target: Target, timeout: float, tell: t.Callable[[str
     :param timeout: seconds.
     :param tell: takes a line whenever the figures change.
     """
-    deadline, told, hopeless_since = time.monotonic() + timeout, "", 0.0
+    began = time.monotonic()
+    deadline, told, hopeless_since = began + timeout, "", began
     while True:
         workload = _workload.read(cluster, target)
         current, now = progress(target.kind, workload), time.monotonic()

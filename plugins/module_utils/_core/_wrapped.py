@@ -73,16 +73,21 @@ def unwrapped(lines: t.Iterable[str]) -> t.Iterator[str]:
 
     :param lines: without line ends, such as those of a TextFile.
     """
+    return (line for _source, line in told_apart(lines))
+
+
+def told_apart(lines: t.Iterable[str]) -> t.Iterator[tuple[str, str]]:
+    """The same, each with its source."""
     pending: dict[tuple[str, str], io.StringIO] = {}
     for line in map(opened, lines):
         writer = (line.source, line.stream)
         begun = pending.pop(writer, None) or io.StringIO()
         begun.write(f"{line.at} {line.text}" if line.at and not begun.tell() else line.text)
         if line.ends or begun.tell() > LONGEST:
-            yield begun.getvalue()
+            yield line.source, begun.getvalue()
         else:
             pending[writer] = begun
-    yield from (begun.getvalue() for begun in pending.values())
+    yield from ((source, begun.getvalue()) for (source, _stream), begun in pending.items())
 
 
 def _of_docker(line: str) -> dict[str, str] | None:

@@ -354,4 +354,3 @@ def _known_or(sheet: FactSheet, name: str, value: t.Any, source: str, because: s
         sheet.unknown(name, because, source)
     else:
         sheet.known(name, value, source, unit)
-

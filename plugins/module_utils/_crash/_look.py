@@ -130,8 +130,3 @@ def event_time(event: Json) -> str:
     series = event.get("series") or {}
     return (series.get("lastObservedTime") or event.get("lastTimestamp") or event.get("eventTime") or event["metadata"].get("creationTimestamp")
             or "1970-01-01T00:00:00Z")
-
-
-def event_count(event: Json) -> int:
-    """How often an event was seen."""
-    return (event.get("series") or {}).get("count") or event.get("count") or 1

@@ -151,4 +151,3 @@ def _promoted(look: Look, item: Json) -> bool:
     """Whether a StatefulSet's controller has made a revision its current one at the end of a rollout: its first one became so untried."""
     status = look.workload.get("status", {})
     return status.get("currentRevision") == item["metadata"]["name"] and _revisions.number(item) > 1
-

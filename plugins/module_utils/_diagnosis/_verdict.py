@@ -22,7 +22,7 @@ VERDICTS = (ESTABLISHED, LIKELY, POSSIBLE, NOT_TO_BE_TOLD, EXCLUDED)
 _SAID = {ESTABLISHED: "established", LIKELY: "likely", POSSIBLE: "possible, but nothing shows it", NOT_TO_BE_TOLD: "not to be told",
          EXCLUDED: "excluded"}
 UNDETERMINED = "undetermined"
-#: sentences and commands about a dozen things at most; the rest is in the evidence
+#: of a fact in the report's table; the whole of it is in the evidence
 MOST_CHARACTERS = 300
 
 

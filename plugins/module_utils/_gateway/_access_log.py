@@ -11,107 +11,20 @@ from __future__ import annotations
 
 import bisect
 import collections
-import dataclasses
-import datetime
-import json
-import re
 import typing as t
 import zlib
 
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._windows import interpolate
+from ansible_collections.sre.runbooks.plugins.module_utils._gateway._log_formats import UPSTREAM, Entry, looks_like_a_request
 
 Json = t.Dict[str, t.Any]
 
-#: Named groups: client, route, status, request_id, ms or seconds, upstream, upstream_ms or upstream_seconds, and
-#: refused, which matches only where the gateway refused on purpose (rate limit, shedding, open circuit).
-PRESETS: dict[str, str] = {
-    "shop": (
-        r"INFO access client=(?P<client>\S+) route=(?P<route>\S+) req=(?P<request_id>\S*) status=(?P<status>\d+) "
-        r"ms=(?P<ms>[\d.]+)(?: upstream=(?P<upstream>\S+) upstream_ms=(?P<upstream_ms>\S+) "
-        r"refused=(?:(?P<refused>shed|rate_limit|circuit)|\S+))?"),
-    # The combined format, and what ingress-nginx adds to it.
-    "nginx": (
-        r'^(?P<client>\S+) \S+ \S+ \[[^\]]+\] "\S+ (?P<route>\S+)[^"]*" (?P<status>\d+) \d+ "[^"]*" "[^"]*"'
-        r"(?: \d+ (?P<seconds>[\d.]+) \[(?P<upstream>[^\]]*)\] \[[^\]]*\] .* (?P<upstream_seconds>[\d.]+|-) \S+ "
-        r"(?P<request_id>\S+))?"),
-    # Envoy's default format, and Istio's, which has three fields more.
-    "envoy": (
-        r'^\[[^\]]+\] "\S+ (?P<route>\S+) [^"]*" (?P<status>\d+) (?:(?P<refused>RL|UO)|\S+)(?: \S+ \S+ "[^"]*")? '
-        r'\d+ \d+ (?P<ms>\d+) (?P<upstream_ms>\d+|-) "(?P<client>[^"]*)" "[^"]*" "(?P<request_id>[^"]*)" "[^"]*" '
-        r'"(?P<upstream>[^"]*)"'),
-}
-#: group -> the keys of a JSON log to try
-JSON_FIELDS: dict[str, tuple[str, ...]] = {
-    "client": ("client", "x_forwarded_for", "remote_addr", "downstream_remote_address"),
-    "route": ("route", "path", "uri", "request_uri"), "status": ("status", "response_code"),
-    "request_id": ("request_id", "req_id", "x_request_id"), "ms": ("ms", "duration_ms", "duration"),
-    "seconds": ("request_time",), "upstream": ("upstream", "upstream_cluster", "proxy_upstream_name", "upstream_host"),
-    "upstream_ms": ("upstream_ms", "upstream_service_time"), "upstream_seconds": ("upstream_response_time",),
-    "refused": ("refused",),
-}
 BUCKET_SECONDS = 5
 #: Milliseconds, a quarter more each time: 1 ms to two minutes.
 BOUNDS = tuple(1.25 ** step for step in range(54)) + (float("inf"),)
 OTHERS = "(others)"
-_VARIABLE = re.compile(r"(?<=/)(?:\d+|[0-9a-f]{8,}|[0-9a-f]{8}-[0-9a-f-]{27})(?=/|$)", re.IGNORECASE)
-
-
-@dataclasses.dataclass(frozen=True)
-class Entry:
-    """One request.
-
-    :param at: Unix time, from the kubelet's time stamp.
-    :param ms: until it was answered, None where the log does not say; ``upstream_ms`` likewise.
-    :param request_id: empty where the log has none.
-    :param refused: why the gateway refused it on purpose, empty otherwise.
-    """
-
-    at: float
-    client: str
-    route: str
-    status: int
-    request_id: str = ""
-    ms: float | None = None
-    upstream: str = ""
-    upstream_ms: float | None = None
-    refused: str = ""
-
-
-class Parser:
-    """Lines to entries, in the formats given; the one that fitted last is tried first."""
-
-    def __init__(self, patterns: t.Sequence[str], fields: t.Mapping[str, t.Sequence[str]] | None = None) -> None:
-        """Prepare.
-
-        :param patterns: regular expressions with the groups of PRESETS.
-        :param fields: keys of JSON lines, None where there are none.
-        """
-        self._patterns = [re.compile(pattern) for pattern in patterns]
-        self._fields = fields
-
-    def parse(self, line: str) -> Entry | None:
-        """An entry from a line that begins with the kubelet's time; None when it is none."""
-        stamp, _space, text = line.partition(" ")
-        found = self._json(text) if self._fields is not None and text.startswith("{") else self._match(text)
-        if not found or not found.get("status"):
-            return None
-        return _entry(stamp, found)
-
-    def _match(self, text: str) -> dict[str, t.Any] | None:
-        for position, pattern in enumerate(self._patterns):
-            match = pattern.search(text)
-            if match:
-                self._patterns.insert(0, self._patterns.pop(position))
-                return match.groupdict()
-        return None
-
-    def _json(self, text: str) -> dict[str, t.Any] | None:
-        try:
-            data = json.loads(text)
-        except ValueError:
-            return None
-        return {group: next((data[key] for key in keys if data.get(key) not in (None, "")), None)
-                for group, keys in (self._fields or {}).items()}
+#: share of the lines that seem to be requests and cannot be read from which nothing is said of the share of errors
+UNREAD = 0.05
 
 
 class Times:
@@ -191,25 +104,35 @@ class Group:
     def __init__(self) -> None:
         self.statuses: collections.Counter[int] = collections.Counter()
         self.refused: collections.Counter[str] = collections.Counter()
+        self.ended_by: collections.Counter[str] = collections.Counter()
+        self.flags: collections.Counter[str] = collections.Counter()
         self.times, self.upstream_times = Times(), Times()
+        self.tried_again = self._errors = 0
 
     def add(self, entry: Entry) -> None:
         """One more request."""
         self.statuses[entry.status] += 1
         if entry.refused:
             self.refused[entry.refused] += 1
+        elif entry.status >= 500:
+            self._errors += 1
+        if entry.ended_by:
+            self.ended_by[entry.ended_by] += 1
+        if entry.flags and (entry.flags in self.flags or len(self.flags) < 100):
+            self.flags[entry.flags] += 1
+        if entry.attempts is not None and entry.attempts > 1:
+            self.tried_again += 1
         if entry.ms is not None:
             self.times.add(entry.ms)
         if entry.upstream_ms is not None:
             self.upstream_times.add(entry.upstream_ms)
 
     def summary(self) -> Json:
-        """requests, errors (5xx that were not meant), statuses, and percentiles in milliseconds."""
+        """requests, errors (5xx that were not meant), statuses, who ended those that failed, and percentiles in milliseconds."""
         requests = self.statuses.total()
-        meant = sum(count for reason, count in self.refused.items() if reason not in ("rate_limit", "RL"))
-        errors = max(0, sum(count for status, count in self.statuses.items() if status >= 500) - meant)
-        return {"requests": requests, "errors": errors, "error_share": errors / requests if requests else 0.0,
+        return {"requests": requests, "errors": self._errors, "error_share": self._errors / requests if requests else 0.0,
                 "statuses": {str(status): count for status, count in sorted(self.statuses.items())},
+                "ended_by": dict(self.ended_by), "tried_again": self.tried_again,
                 "p50_ms": self.times.quantile(0.5), "p95_ms": self.times.quantile(0.95),
                 "upstream_p50_ms": self.upstream_times.quantile(0.5), "upstream_p95_ms": self.upstream_times.quantile(0.95)}
 
@@ -231,7 +154,8 @@ class Traffic:
         self._earlier: collections.Counter[int] = collections.Counter()
         self._all = Group()
         self.earliest: float | None = None
-        self._gateway_ms = 0.0
+        self._gateway_ms = self._upstream_ms = 0.0
+        self._unknown = self._unread = 0
 
     def add(self, entry: Entry) -> None:
         """One more request."""
@@ -246,21 +170,41 @@ class Traffic:
         self._repeats.add(entry)
         for group in (self._all, self._group(self._routes, entry.route)):
             group.add(entry)
-        if entry.upstream and entry.upstream_ms is not None:
+        if entry.upstream and (entry.upstream_ms is not None or entry.ended_by == UPSTREAM):
             self._group(self._upstreams, entry.upstream).add(entry)
+        if entry.upstream_ms is not None:
+            self._upstream_ms += entry.upstream_ms
             if entry.ms is not None:
                 self._gateway_ms += max(0.0, entry.ms - entry.upstream_ms)
+
+    def skip(self, line: str) -> None:
+        """One more line that no format fits."""
+        self._unknown += 1
+        self._unread += looks_like_a_request(line)
 
     def summary(self) -> Json:
         """What the log says, as ``gateway_traffic_info`` returns it."""
         seconds = self._until - max(self._recent_from, self.earliest or self._recent_from)
-        every, upstream_ms = self._all.summary(), sum(group.upstream_times.total for group in self._upstreams.values())
-        return {
+        every, spent = self._all.summary(), self._upstream_ms + self._gateway_ms
+        found = {
             "seconds": round(seconds, 1), "per_second": round(every["requests"] / seconds, 1) if seconds > 0 else 0.0,
-            "usual_per_second": self._usual(), "refused": dict(self._all.refused), **every,
-            "upstream_time_share": upstream_ms / (upstream_ms + self._gateway_ms) if upstream_ms else None,
+            "usual_per_second": self._usual(), "refused": dict(self._all.refused), "flags": dict(self._all.flags.most_common(20)), **every,
+            "upstream_time_share": self._upstream_ms / spent if self._upstream_ms else None,
             "clients": self._client_rows(seconds), "repeats": self._repeats.summary(),
-            "routes": _rows("route", self._routes), "upstreams": _rows("upstream", self._upstreams)}
+            "routes": _rows("route", self._routes), "upstreams": _rows("upstream", self._upstreams),
+            "unknown_lines": self._unknown, "unread_requests": self._unread, "withheld": self._withheld()}
+        return {**found, "error_share": None} if found["withheld"] else found
+
+    def _withheld(self) -> str:
+        """Why nothing is said of the share of errors, empty where it is."""
+        read = self._all.statuses.total() + sum(self._earlier.values())
+        if self._unread > UNREAD * (read + self._unread):
+            return (f"{self._unread} of {read + self._unread} requests are in no known format, so the share of errors is not known: name the format with "
+                    "regex or fields")
+        without = self._all.statuses[0]
+        if without > UNREAD * self._all.statuses.total() and without > sum(self._all.ended_by.values()):
+            return f"{without} of {self._all.statuses.total()} requests have no status that can be read, so the share of errors is not known"
+        return ""
 
     def _group(self, groups: dict[str, Group], key: str) -> Group:
         if key not in groups:
@@ -283,40 +227,6 @@ class Traffic:
                  "per_second": round(count / seconds, 1) if seconds > 0 else 0.0,
                  "before_per_second": round(self._earlier_clients.counts[client] / before, 1) if before else None}
                 for client, count in self._clients.counts.most_common(10)]
-
-
-def patterns(name: str, regex: str) -> list[str]:
-    """The regular expressions of a format; ``auto`` tries all."""
-    if regex:
-        return [regex]
-    return list(PRESETS.values()) if name == "auto" else [PRESETS[name]] if name in PRESETS else []
-
-
-def _entry(stamp: str, found: t.Mapping[str, t.Any]) -> Entry | None:
-    try:
-        at = datetime.datetime.fromisoformat(stamp).timestamp()
-        return Entry(at, str(found.get("client") or "-").partition(",")[0], _route(str(found.get("route") or "-")),
-                     int(found["status"]), str(found.get("request_id") or ""), _ms(found, "ms", "seconds"),
-                     _unless_dash(found.get("upstream")), _ms(found, "upstream_ms", "upstream_seconds"),
-                     _unless_dash(found.get("refused")))
-    except ValueError:
-        return None
-
-
-def _ms(found: t.Mapping[str, t.Any], ms: str, seconds: str) -> float | None:
-    for group, factor in ((ms, 1.0), (seconds, 1000.0)):
-        value = found.get(group)
-        if value not in (None, "", "-"):
-            return float(value) * factor
-    return None
-
-
-def _route(path: str) -> str:
-    return _VARIABLE.sub("*", path.partition("?")[0])
-
-
-def _unless_dash(value: t.Any) -> str:
-    return "" if value in (None, "-") else str(value)
 
 
 def _repeats(made: int, distinct: int) -> Json:

@@ -12,26 +12,17 @@ import typing as t
 from ansible_collections.sre.runbooks.plugins.module_utils._core._redact import redact
 from ansible_collections.sre.runbooks.plugins.module_utils._core._wording import size
 from ansible_collections.sre.runbooks.plugins.module_utils._evidence._store import Item
+from ansible_collections.sre.runbooks.plugins.module_utils._incident._outcomes import OUTCOMES
 from ansible_collections.sre.runbooks.plugins.module_utils._incident._record import Incident
 
 Json = t.Dict[str, t.Any]
-
-OUTCOMES = {
-    "mitigated": "Mitigated: the signals are back under their thresholds and stayed there.",
-    "contained": "Contained: no further harm is done; what is left to do needs a person's decision.",
-    "not_mitigated": "Not mitigated: nothing that was done was enough. A person must look at what stands below.",
-    "unknown": "Unknown: the signals could not be measured after the change.",
-    "cooldown": "Nothing changed: the same mitigation was made a moment ago. Escalate.",
-    "planned": "Check mode: this is what would be done.",
-    "failed": "The run failed before its end.",
-}
 
 
 @dataclasses.dataclass(frozen=True)
 class Findings:
     """What the runbook found.
 
-    :param outcome: one of ``OUTCOMES``.
+    :param outcome: one of ``_outcomes.RECORDED``.
     :param before: signals when the incident was detected.
     :param after: signals at the end, empty if not measured.
     :param diagnosis: cause, candidates and what else the role's diagnosis returned.
@@ -71,7 +62,7 @@ def _head(incident: Incident, cluster: str, findings: Findings) -> str:
             ("Target", f"`{incident.target}`"), ("Opened", f"{head['opened_at']} by {head['opened_by']}"),
             ("Duration", _duration(incident)), ("Outcome", f"**{findings.outcome}**")]
     title = head.get("title") or head["type"].replace("_", " ")
-    return f"# {title}\n\n{OUTCOMES[findings.outcome]}\n\n{_table(('', ''), rows)}"
+    return f"# {title}\n\n{OUTCOMES[findings.outcome].says}\n\n{_table(('', ''), rows)}"
 
 
 def _signals(before: t.Sequence[Json], after: t.Sequence[Json]) -> str:

@@ -27,7 +27,7 @@ def patterns_of(paths: t.Sequence[str], since: str = "", baseline: float = BASEL
     """
     files = [Blocks(path) for path in paths]
     began, how = rise(files, max(file.latest for file in files)) if since == ERRORS else (seconds(since), "")
-    miner = mined(paths, began, baseline, most)
+    miner = _mined([Blocks(path) for path in paths], began, baseline, most)
     miner.how = how
     return miner.result()
 
@@ -39,14 +39,20 @@ def rise(logs: t.Iterable[t.Iterable[bytes]], latest: float) -> tuple[float | No
 
 
 def numbered(path: str) -> tuple[Json, list[int]]:
-    """A file's patterns, and for each of its records the number of its pattern, from 1; 0 for what is not told apart."""
-    miner = mined([path], None, label=True)
+    """A file's patterns, and for each of its records the number of its pattern, from 1; 0 for what is not told apart.
+
+    :raises InvalidInput: it cannot be read, or its records have no order.
+    """
+    file = Blocks(path)
+    miner = _mined([file], None, label=True)
+    if file.writers > 1:
+        raise InvalidInput(f"{file.path.name} has the lines of {file.writers} pods or containers, whose records are read apart.",
+                           "Give the log of one of them.")
     return miner.result(), miner.numbers
 
 
-def mined(paths: t.Sequence[str], since: float | None, baseline: float = BASELINE, most: int = MOST_SHAPES, label: bool = False) -> Miner:
+def _mined(files: t.Sequence[Blocks], since: float | None, baseline: float = BASELINE, most: int = MOST_SHAPES, label: bool = False) -> Miner:
     """A miner that has taken all files."""
-    files = [Blocks(path) for path in paths]
     miner = Miner(since, max(file.latest for file in files), baseline, most, label)
     for file in files:
         miner.add(file.path.name, file)

@@ -18,7 +18,7 @@ _UPPER, _LOWER = "|".join(_LEVELS), "|".join(_LEVELS).lower()
 _LEVEL = re.compile(rf"(?<![\w/.-])({_UPPER})(?![\w/-])|(?<![\w/.-])({_LOWER})(?=[\]:|]|\s*$| )")
 _LETTER = re.compile(r"(?:\d[ /]|^)([TDVIWEF])(?:[/ ]|\d{4} )")
 _LETTERS = {"T": "trace", "V": "trace", "D": "debug", "I": "info", "W": "warning", "E": "error", "F": "critical"}
-_TROUBLE = re.compile(r"\w(?:Exception|Error)\b|\b(?:Exception|Error)\b|^Traceback \(|\b[Ff]ailed\b|\bpanic:|HTTP/[\d.]+\" 5\d\d\b")
+_TROUBLE = re.compile(r"\w(?:Exception|Error)\b|\b(?:Exception|Error)\b|^Traceback \(|\b[Ff]ailed\b|\bpanic:|\bpanicked at |HTTP/[\d.]+\" 5\d\d\b")
 _THROWN = re.compile(r"^(?:Traceback \(|Caused by: |[\w.$]+(?:Exception|Error)(?::|$))", re.MULTILINE)
 #: from the least to the most grave
 LEVELS = ("", "trace", "debug", "info", "warning", "error", "critical")

@@ -25,7 +25,7 @@ LONGEST_EXAMPLE, EXAMPLES = 500, 3
 #: from this share of the shapes on, what looks like the name of a component is one
 NAMED = 0.95
 
-_FRAME = re.compile(r"\s*(?:at \S|File \"|#\d|goroutine \d)")
+_FRAME = re.compile(r"\s*(?:at \S|File \"|#\d|\d+: \S|goroutine \d|/\S+\.(?:go|s):\d|from \S+:\d|\S+\.rb:\d)")
 _FRAME_NUMBER = re.compile(r"0x[0-9a-f]+|@[0-9a-f]{4,}|\d+")
 _THROWN = re.compile(r"((?:Caused by: |Suppressed: )?[\w.$]+(?:Exception|Error)): .*")
 _MORE = re.compile(r"\s*\.\.\. \d* ?(?:more|common frames)")

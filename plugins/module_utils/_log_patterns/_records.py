@@ -18,10 +18,13 @@ _GAPS = b" \t\r\v\f\0=:,;()[]{}\"'|<>"
 _HEX, _DIGIT, _LETTER, _GAP, _END = 0, 1, 2, 4, 5
 #: letters of a hexadecimal number without digits, and the places at which numbers have been seen
 _LEAST_HEX, _PLACES = 4, 1 << 12
-#: what a record has been so far; NEW where a line begins another one
-_NEW, _PLAIN, _THROWN, _TRACEBACK, _GOROUTINE = -1, 0, 1, 2, 3
+#: what a record has been so far; NEW where a line begins another one. CHAINED: a further traceback of Python's is announced;
+#: GOROUTINE: Go's frames; SAYS: what made Rust panic is on the next line; PANICKED: Rust has said it
+_NEW, _PLAIN, _THROWN, _TRACEBACK, _CHAINED, _GOROUTINE, _SAYS, _PANICKED = -1, 0, 1, 2, 3, 4, 5, 6
 #: bytes of "2026-11-24T03:00:00.123456789Z ", of "stdout F ", and of a zone that is not Z
 _STAMP, _STREAM, _ZONE = 31, 9, 6
+#: bytes of a line that are looked at for a frame's function or place
+_FRAME = 1024
 #: bytes of a date with the time of day
 _DATED = 19
 
@@ -51,7 +54,11 @@ def _is(block: t.Any, at: t.Any, text: t.Any) -> t.Any:
 
 @kernel
 def _told(block: t.Any, at: t.Any) -> t.Any:
-    """Where the application's text begins: behind the time that the kubelet gives to each line, or the runtime's, with its stream."""
+    """Where the application's text begins: behind colours, and the time that the kubelet gives to each line, or the runtime's, with its stream."""
+    while block[at] == 27 and block[at + 1] == 91:
+        while block[at] != 10 and block[at] != 109:
+            at += 1
+        at += block[at] == 109
     if at + 40 > block.shape[0] or block[at + 10] != 84 or block[at + 4] != 45 or block[at + 7] != 45 or block[at + 19] != 46:
         return at
     end = at + 20
@@ -65,13 +72,85 @@ def _told(block: t.Any, at: t.Any) -> t.Any:
 
 
 @kernel
-def _thrown(block: t.Any, at: t.Any) -> t.Any:
-    """Whether a line begins with the dotted name of an exception's class."""
-    dots = 0
-    while 46 <= block[at] <= 57 or 65 <= block[at] <= 90 or 97 <= block[at] <= 122 or block[at] == 36 or block[at] == 95:
-        dots += block[at] == 46
+def _next_line(block: t.Any, at: t.Any) -> t.Any:
+    """Where the text of the next line begins; where there is none, the end of the block."""
+    while at < block.shape[0] and block[at] != 10:
         at += 1
-    return dots > 0 and (block[at] == 58 or block[at] == 10) and (_is(block, at - 9, b"Exception") or _is(block, at - 5, b"Error"))
+    return _told(block, at + 1) if at + 1 < block.shape[0] else block.shape[0]
+
+
+@kernel
+def _names_error(block: t.Any, begin: t.Any, end: t.Any) -> t.Any:
+    return end - begin >= 9 and _is(block, end - 9, b"Exception") or end - begin >= 5 and _is(block, end - 5, b"Error")
+
+
+@kernel
+def _thrown(block: t.Any, at: t.Any) -> t.Any:
+    """Whether a line begins with the name of an exception's class: dotted and named so, or one of both and a frame on the next line."""
+    begin, dotted, named = at, False, False
+    while 46 <= block[at] <= 57 or 65 <= block[at] <= 90 or 97 <= block[at] <= 122 or block[at] == 36 or block[at] == 95:
+        dotted |= block[at] == 46
+        named |= block[at] == 36 and _names_error(block, begin, at)  # one of its inner classes
+        at += 1
+    if block[at] != 58 and block[at] != 10 and block[at] != 13:
+        return False
+    named |= _names_error(block, begin, at)
+    if dotted == named:
+        return dotted
+    at = _next_line(block, at)
+    indented = at
+    while at < block.shape[0] and (block[at] == 32 or block[at] == 9):
+        at += 1
+    return at > indented and _is(block, at, b"at ")
+
+
+@kernel
+def _frame(block: t.Any, at: t.Any) -> t.Any:
+    """Whether a line is a frame although it is not indented: Ruby's place, or Go's function, whose place is on the next line."""
+    begin, depth = at, 0
+    while block[at] != 10:
+        byte = block[at]
+        depth += np.int64(byte == 40) - np.int64(byte == 41)
+        if byte == 32 and depth <= 0:
+            return at - begin > 4 and _is(block, at - 3, b":in") and 48 <= block[at - 4] <= 57
+        at += 1
+        if at - begin > _FRAME:
+            return False
+    place = _next_line(block, at)
+    if place >= block.shape[0] or block[place] != 9:
+        return False
+    for at in range(place, min(place + _FRAME, block.shape[0] - 1)):
+        if block[at] == 10:
+            return False
+        if block[at] == 58 and 48 <= block[at + 1] <= 57 and (_is(block, at - 3, b".go") or _is(block, at - 2, b".s")):
+            return True
+    return False
+
+
+@kernel
+def _goes_on(block: t.Any, at: t.Any, byte: t.Any) -> t.Any:
+    """Whether a line is what always belongs to the one before, whoever wrote it."""
+    if byte == 67:
+        return _is(block, at, b"Caused by:")
+    if byte == 83:
+        return _is(block, at, b"Suppressed:") or _is(block, at, b"Stack trace:")
+    if byte == 35:  # PHP's frames
+        return 48 <= block[at + 1] <= 57
+    if byte == 91:
+        return _is(block, at, b"[stacktrace]")
+    return byte == 42 and _is(block, at, b"** (")  # Elixir's exceptions
+
+
+@kernel
+def _after_thrown(block: t.Any, at: t.Any, byte: t.Any) -> t.Any:
+    """What a line makes of a record whose exception is told: more of its message, or the next one of Python's chain."""
+    if byte == 84 and _is(block, at, b"The above exception was ") or byte == 68 and _is(block, at, b"During handling of the above "):
+        return _CHAINED
+    if byte == 91 and (_is(block, at, b"[SQL: ") or _is(block, at, b"[parameters: ")) or byte == 40 and _is(block, at, b"(Background on this error"):
+        return _THROWN
+    if byte == 76 and _is(block, at, b"LINE ") or byte == 68 and _is(block, at, b"DETAIL: ") or byte == 72 and _is(block, at, b"HINT: "):
+        return _THROWN
+    return _NEW
 
 
 @kernel
@@ -79,20 +158,53 @@ def _after(block: t.Any, at: t.Any, state: t.Any) -> t.Any:
     """What a record is with the line whose text begins there."""
     byte = block[at]
     if byte <= 32 or byte == 125:  # indented, empty, or a closing brace
-        return _THROWN if byte == 10 and state == _GOROUTINE else state
-    if byte == 67 and _is(block, at, b"Caused by:") or byte == 83 and _is(block, at, b"Suppressed:"):
+        return _TRACEBACK if _is(block, at, b'  File "') else state
+    if state == _SAYS:
+        return _PANICKED
+    if 48 <= byte <= 57:
+        return _NEW
+    if _goes_on(block, at, byte):
         return _THROWN
-    if byte == 35 and 48 <= block[at + 1] <= 57:  # PHP's frames
-        return _THROWN
-    if state == _PLAIN:
-        if byte == 84 and _is(block, at, b"Traceback ("):
-            return _TRACEBACK
-        if byte == 103 and _is(block, at, b"goroutine "):
-            return _GOROUTINE
-        return _THROWN if _thrown(block, at) else _NEW
+    if byte == 103 and _is(block, at, b"goroutine ") and (state == _PLAIN or state == _GOROUTINE):
+        return _GOROUTINE
+    if state == _GOROUTINE and (_is(block, at, b"created by ") or _is(block, at, b"...")):
+        return _GOROUTINE
+    if byte == 91 and _is(block, at, b"[signal SIG"):
+        return state
+    if state == _PANICKED and (_is(block, at, b"stack backtrace:") or _is(block, at, b"note: ")):
+        return _PANICKED
+    if byte == 84 and (state == _PLAIN or state == _CHAINED) and _is(block, at, b"Traceback ("):
+        return _TRACEBACK
     if state == _TRACEBACK:  # its last line tells the exception
         return _THROWN
-    return _GOROUTINE if state == _GOROUTINE else _NEW
+    if _frame(block, at):
+        return _GOROUTINE
+    if state == _THROWN:
+        return _after_thrown(block, at, byte)
+    return _THROWN if state == _PLAIN and _thrown(block, at) else _NEW
+
+
+@kernel
+def _begun(block: t.Any, at: t.Any) -> t.Any:
+    """What a record is that begins with the line whose text begins there."""
+    if _is(block, at, b"thread '"):
+        while block[at] != 10 and not _is(block, at, b" panicked at "):
+            at += 1
+        if block[at] != 10:
+            while block[at] != 10:
+                at += 1
+            return _SAYS if block[at - 1] == 58 else _PANICKED
+        return _PLAIN
+    return max(_PLAIN, _after(block, at, _PLAIN))
+
+
+@kernel
+def _open(block: t.Any, at: t.Any, text: t.Any, opened: t.Any) -> t.Any:
+    """The streams whose line has not ended with this line, a bit for each: 1 for stdout, 2 for stderr."""
+    if text - at < _STREAM + _DATED or block[text - 3] != 32 or block[text - 1] != 32:
+        return opened
+    stream = 1 if _is(block, text - _STREAM, b"stdout") else 2 if _is(block, text - _STREAM, b"stderr") else 0
+    return opened | stream if block[text - 2] == 80 else opened & ~stream
 
 
 @kernel
@@ -103,21 +215,24 @@ def _bad_status(block: t.Any, at: t.Any) -> t.Any:
 
 @kernel
 def last_record(block: t.Any, at: t.Any) -> t.Any:
-    """Where the last record begins.
+    """Where the last record begins; not with the last line, which may belong to the one before for what follows it.
 
     :param at: beginning of a line; only what is behind it is looked at.
     """
     size = block.shape[0]
-    begin, state = at, _NEW
+    before, begin, line, state, opened = at, at, at, _NEW, 0
     while at < size:
-        following = _after(block, _told(block, at), state) if state != _NEW else _NEW
-        if following == _NEW:
-            begin, following = at, max(_PLAIN, _after(block, _told(block, at), _PLAIN))
-        state = following
+        line, text = at, _told(block, at)
+        following = _after(block, text, state) if state != _NEW else _NEW
+        if opened:
+            following = max(state, following)
+        elif following == _NEW:
+            before, begin, following = begin, at, _begun(block, text)
+        state, opened = following, _open(block, at, text, opened)
         while at < size and block[at] != 10:
             at += 1
         at += 1
-    return begin
+    return before if begin == line else begin
 
 
 @kernel
@@ -208,7 +323,7 @@ def count_shapes(block: t.Any, kind_of: t.Any, slots: t.Any, shapes: t.Any, labe
     while at < size:
         start = at
         at = text = _told(block, at)
-        state = max(_PLAIN, _after(block, at, _PLAIN))
+        state = _begun(block, at)
         record, at, some = _hash_text(block, at, kind_of, basis, places, False)
         while at < size:
             ahead = _told(block, at)

@@ -21,7 +21,6 @@ from ansible_collections.sre.runbooks.plugins.module_utils._diagnosis._signals i
 from ansible_collections.sre.runbooks.plugins.module_utils._evidence._store import now
 
 
-
 @dataclasses.dataclass(frozen=True)
 class Preset:
     """How a kind of pool writes itself down; docs/metrics.md shows an exposition of each.

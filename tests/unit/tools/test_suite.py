@@ -21,8 +21,10 @@ spec.loader.exec_module(suite)
 MAKE = """#!/bin/sh
 echo "$2 ${LAB_CLUSTER-}" >>"$ASKED"
 case $2 in
-  drill-memory_leak) echo 'fatal: [lab1]: FAILED! => {"msg": "the reason"}'; exit 2 ;;
-  drills-data) [ -z "${SLOW-}" ] || { trap 'echo told >>"$ASKED"; exit 3' INT; touch "$ASKED.slow"; sleep 60 & wait; } ;;
+  drill-memory_leak)
+    [ -z "${FLAKY-}" ] || [ ! -e "$ASKED.tried" ] || exit 0
+    touch "$ASKED.tried"; echo 'fatal: [lab1]: FAILED! => {"msg": "the reason"}'; exit 2 ;;
+  drills-data) [ -z "${SLOW-}" ] || { trap 'echo told >>"$ASKED"; exit 3' INT; touch "$ASKED.slow"; sleep 250 & wait; } ;;
 esac
 """
 
@@ -37,7 +39,9 @@ def fixture_environment(tmp_path):
 
 
 def begin(environment, *flags):
-    return subprocess.Popen([sys.executable, SUITE, *flags], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    # A run in the background has been told to ignore interrupts.
+    return subprocess.Popen(["env", "--default-signal=INT", sys.executable, SUITE, *flags], env=environment,
+                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
 def asked(environment):
@@ -46,7 +50,7 @@ def asked(environment):
 
 def test_every_stage_runs_once_and_a_failure_is_told_at_the_end(environment):
     run = begin(environment, "--lanes", "2")
-    output, _none = run.communicate(timeout=60)
+    output, _none = run.communicate(timeout=300)
     stages = [stage for stage, *_cluster in asked(environment)]
     drills = suite.every_drill()
     assert sorted(stages) == sorted([*suite.STATIC, "lab-up", *drills, "fleet", "lab-down"])
@@ -61,13 +65,23 @@ def test_every_stage_runs_once_and_a_failure_is_told_at_the_end(environment):
     assert output.endswith(f"\n{len(stages) - 1} passed, 1 failed\n")
 
 
+@pytest.mark.parametrize(("flaky", "status", "figures"), [("yes", 0, "0 failed"), ("", 1, "1 failed")])
+def test_where_it_is_asked_for_what_failed_is_run_once_more_alone_and_named(environment, flaky, status, figures):
+    run = begin({**environment, "FLAKY": flaky}, "--lanes", "1", "--again")
+    output, _none = run.communicate(timeout=300)
+    stages = [stage for stage, *_cluster in asked(environment)]
+    assert stages.count("drill-memory_leak") == 2 and len(stages) == len(set(stages)) + 1
+    assert run.returncode == status
+    assert output.endswith(f"{figures}\n") and "drill-memory_leak            failed beside the other lanes" in output
+
+
 def test_an_interrupt_ends_what_runs_and_takes_the_lab_down(environment):
     run = begin({**environment, "SLOW": "yes"}, "--lanes", "1")
     while not pathlib.Path(environment["ASKED"] + ".slow").exists():
         assert run.poll() is None
         time.sleep(0.05)
     run.send_signal(signal.SIGINT)
-    output, _none = run.communicate(timeout=60)
+    output, _none = run.communicate(timeout=300)
     stages = [stage for stage, *_cluster in asked(environment)]
     assert stages[-2:] == ["told", "lab-down"]
     assert run.returncode == 130

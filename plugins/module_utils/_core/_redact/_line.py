@@ -93,9 +93,9 @@ def name_before(text: bytes, start: int, end: int, done: int = 0) -> tuple[str, 
 
 def _named(text: bytes, start: int, found: re.Match[bytes], done: int) -> t.Iterable[Span]:
     name, begin = name_before(text, start, found.end("name"), done)
-    if found["element"] and text[begin - 1:begin] not in (b"<", b":"):
+    if found["element"] and text[begin - 1:begin] not in (b"<", b":", b";", b'"', b"'"):
         return ()
-    separator = found["separator"] or found["element"] or b":"
+    separator = b">" if found["element"] else found["separator"] or b":"
     span = secret(text, found.end(), _names.says(name), separator)
     return [span] if span else ()
 

@@ -22,7 +22,8 @@ WORDS = (r"pass(?:word|wd|phrase|code)|passwort|pwd|pword|secret|token|credentia
 _SECRET = re.compile(
     r"(?:pass(?:word|wd|phrase|code)|passwort|pwd|pword|credential|creds|(?:" + _KEY_OF + r")_?key(?!words?\b)|"
     r"(?:^|_)(?:key_data|(?:tls|ssl|server|client|ca)_key)$|"
-    r"secret(?!ar(?:y|ia))|dockercfg|dockerconfigjson|requirepass|masterauth|pepper|(?:^|_)(?:assertion|saml_?response|connection_?string|jwt|cvv|sas|otp|totp)$|"
+    r"secret(?!ar(?:y|ia))|dockercfg|dockerconfigjson|requirepass|masterauth|pepper|(?:^|_)(?:assertion|saml_?response|connection_?string|jwt|cvv|sas|"
+    r"otp|totp)$|"
     r"(?:^|_)[a-z]+_pass$|(?:^|_)(?:db|user|admin|root|mysql|smtp|ftp|ldap|redis|mail|key|store|bind|sasl)pass$|_(?:auth_)?token|"
     r"(?:^|_)(?:access|auth|api|bearer|refresh|session|id|csrf|xsrf|bot|app|user|client|service|deploy|vault|github|gitlab|slack|npm|jwt|oauth)token)")
 _TOKEN = re.compile(r"(?:^|_|[a-z])token(?!i[sz])|^pass$|_cookie$")
@@ -32,10 +33,13 @@ _ABOUT = re.compile(
     r"(?:^|_)(?:algorithm|alg|arn|at|attempts?|audience|bits|bucket|budget|bytes|cache|changed?|class|config|controller|count(?:er)?s?|"
     r"created|date|delay|dirs?|directory|disabled|enabled|encoder|encoding|endpoint|engine|errors?|exp|expir(?:es?|y|ed|ation)(?:_(?:at|in|on))?|factory|"
     r"fields?|file(?:name)?s?|fingerprint|format|generation|handler|hint|ids?|index|interval|invalid|issued|issuer|kind|label|last|left|len(?:gth)?|lifetime|"
-    r"limits?|location|manager|max|metadata|method|min|mode|mount(?:_path)?|missing|names?|namespace|num|ok|optional|paths?|per_(?:second|minute|request)|policy|prefix|present|provider|"
-    r"rate|reads?|ref|refs|refresh|remaining|requests?|required|reset|resolver|retries|review|rotated|rotation|rules?|scopes?|service|services|size|source|state|"
+    r"limits?|location|manager|max|metadata|method|min|mode|mount(?:_path)?|missing|names?|namespace|num|ok|optional|paths?|per_(?:second|minute|"
+    r"request)|policy|prefix|present|provider|"
+    r"rate|reads?|ref|refs|refresh|remaining|requests?|required|reset|resolver|retries|review|rotated|rotation|rules?|scopes?|service|services|size|"
+    r"source|state|"
     r"status|store|strategy|strength|sum|time|timeout|total|ttl|types?|updated|uri|url|usage|usages|used|valid(?:ator|ation|ity)?|version|volume|"
-    r"keyref|key_ref|default_mode|items|seconds|ms|millis|days|hours|minutes|generator|service_impl|repository|filter|java|kt|scala|groovy|py|go|rb|php|cs|js|ts|interceptor|exception)$|secret_?name|secret_?key_?ref|"
+    r"keyref|key_ref|default_mode|items|seconds|ms|millis|days|hours|minutes|generator|service_impl|repository|filter|java|kt|scala|groovy|py|go|rb|"
+    r"php|cs|js|ts|interceptor|exception)$|secret_?name|secret_?key_?ref|"
     r"(?:^|_)(?:max|min|num|total|n)_[a-z_]*tokens?$")
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _SEPARATORS = re.compile(r"[\W_]+")
@@ -46,8 +50,9 @@ class Says(enum.Enum):
 
     NOTHING = "no secret"
     SECRET = "any value is a secret"
+    GIVEN = "a value that is no number is a secret"
     KEPT = "a value that is no number and no name of an object is a secret"
-    TOKEN = "a value that is no word and no number is a secret; behind = a word is one, too"
+    TOKEN = "a value that is no word and no number is a secret; behind = any but a number is one"
     RANDOM = "a value that looks random is a secret"
     HEADER = "a scheme and its credentials"
     COOKIE = "a list of cookies, to the end"

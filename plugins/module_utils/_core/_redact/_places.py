@@ -34,11 +34,11 @@ class Place(t.NamedTuple):
 
 #: a name, a separator and a value, in JSON (in JSON), YAML, properties, forms, headers, maps of Go, elements of XML, lists of name and value
 NAMED = Place("name and value",
-              rf"(?i:{WORDS})[\w.\-]*{_CLOSING}(?:[ \t]{{0,32}}{_SEPARATOR}|>[^<>\s=]|{_BESIDE})",
-              rf"(?P<name>(?i:{WORDS})[\w.\-]*?){_CLOSING}(?:[ \t]*(?P<separator>{_SEPARATOR})(?!:)|(?<!-)(?P<element>>)|{_BESIDE})")
+              rf"(?i:{WORDS})[\w.\-]*{_CLOSING}(?:[ \t]{{0,32}}{_SEPARATOR}|[ \t]-{{1,2}}>|(?:>|&gt;)[^<>\s=]|{_BESIDE})",
+              rf"(?P<name>(?i:{WORDS})[\w.\-]*?){_CLOSING}(?:[ \t]*(?P<separator>{_SEPARATOR}|[ \t]-{{1,2}}>)(?!:)|(?<!-)(?P<element>>|&gt;)|{_BESIDE})")
 
 PLACES: tuple[Place, ...] = (
-    Place("option", rf"-(?i:{WORDS})[\w-]*[ \t]+[^\s=:-]", rf"-(?P<name>(?i:{WORDS})[\w-]*)(?P<option>[ \t]+)(?![=:-])"),
+    Place("option", rf"-(?i:{WORDS})[ \t]+[^\s=:-]", rf"-(?P<name>(?i:{WORDS}))(?P<option>[ \t]+)(?![=:-])"),
     Place("bearer", r"(?i:\bbearer)[ \t]+[\w~+/-]", r"(?i:bearer)[ \t]+(?P<secret>(?=[\w.~+/=-]*\d)[\w.~+/=-]{8,}|[\w.~+/=-]{24,})"),
     Place("basic", r"\b[Bb]asic[ \t]+[A-Za-z0-9+/]{8}", r"[Bb]asic[ \t]+(?P<secret>(?=[a-z]*[A-Z])(?=[A-Za-z+/]*[\d=])[A-Za-z0-9+/]{8,}={0,2})"),
     Place("user and password of an option",
@@ -64,8 +64,10 @@ PLACES: tuple[Place, ...] = (
     Place("Oracle", r"\bthin:[^\s/@:\"']+/[^\s\"']*@", r"thin:[^\s/@:\"']+/(?P<secret>[^\s\"']+)@"),
     Place("sqlplus", r"\b\w+/[^\s@/]+@[\w/]", r"\w+/(?P<secret>[^\s@/]+)@", r"\b(?:sqlplus|expdp|impdp|rman)\b"),
     Place("data source of Go", r"\b[\w.\-]+:[^\s\"']*@(?:tcp|unix|udp)\(", r"[\w.\-]+:(?P<secret>[^\s\"']+)@(?:tcp|unix|udp)\("),
-    Place("in words", r"(?i:\bpass(?:word|phrase|code)|\btoken)[ \t]+(?:is|was|set[ \t]+to|changed[ \t]+to)[ \t]+[^\s]",
-          r"(?P<name>(?i:pass(?:word|phrase|code)|token))[ \t]+(?:is|was|set[ \t]+to|changed[ \t]+to)(?P<told>[ \t]+)"),
+    Place("setting", r"_(?i:key|token|secret|password)[ \t]+[A-Za-z0-9+/=_-]{16}",
+          r"_(?P<name>(?i:key|token|secret|password))(?P<told>[ \t]+)(?=[A-Za-z+/=_-]*\d)"),
+    Place("in words", r"(?i:\bpass(?:word|phrase|code)|\btoken|secret|_key)[ \t]+(?:is|was|set[ \t]+to|changed[ \t]+to)[ \t]+[^\s]",
+          r"(?P<name>(?i:pass(?:word|phrase|code)|token|secret|_key))[ \t]+(?:is|was|set[ \t]+to|changed[ \t]+to)(?P<told>[ \t]+)"),
     Place("of whom", r"(?i:\bpass(?:word|phrase|code))[ \t]+(?:for|of)[ \t][^\n:=]*[:=][ \t]*[^\s]",
           r"(?P<name>(?i:pass(?:word|phrase|code)))[ \t]+(?:for|of)[ \t][^\n:=]*(?P<separator>[:=])"),
     Place("link that lets in", r"/(?i:reset|verify|confirm|invite|magic)(?:[-_]?(?:password|email|link|token))?/[\w-]{20}",

@@ -93,7 +93,7 @@ class _KeyBlock:
     @staticmethod
     def _without(line: bytes, found: re.Match[bytes]) -> bytes:
         rest = line[found.end():]
-        return line[:found.start()] + REMOVED + _alone(rest) if rest.strip() else b""
+        return _alone(line[:found.start()]) + REMOVED + _alone(rest) if rest.strip() else b""
 
 
 class _Scalar:
@@ -224,12 +224,11 @@ class Redactor:
         return b"".join(out)
 
     def close(self) -> bytes:
-        """The rest."""
+        """The rest; the stream is over."""
         out: list[bytes] = []
         self._block(b"".join(self._pieces), out)
         if self._region:
             out.append(self._region.rest())
-        self.__init__(self._manifests)  # type: ignore[misc]
         return b"".join(out)
 
     @staticmethod

@@ -22,7 +22,7 @@ _PLAIN = {b'"': re.compile(rb'[^"\\\n]*+(?:\\[^\n][^"\\\n]*+)*+'), b"'": re.comp
 #: a comma or a bracket ends a value only where something else begins behind it
 _BARE = re.compile(rb"""(?:[^\s"'`\\&,;<>)}\]]++|[,;)}\]&](?![\s"'`\\,;)}\]&<>]|\Z|[\w.%-]{1,40}[ ]?[=:\[(])|[<](?!/)|\\(?![\\nrtu"'])|\\\\(?![nrtu"']))*+""")
 _ENCODED = re.compile(rb"""(?:[^\s"'&%\\]++|%(?!26|22|27|3[Bb]|2[Cc]|0[AaDd]))*+""")
-_ELEMENT = re.compile(rb"[^<\n]*+")
+_ELEMENT = re.compile(rb"(?:(?!&lt;)[^<\n])*+")
 _BRACKETS = {b"[": re.compile(rb"""[^\]\n"']*+"""), b"{": re.compile(rb"""[^}\n"':{]+(?=\})""")}
 _TO_THE_END = re.compile(rb"""[^\r\n"'\]]*+""")
 _SCHEME = re.compile(rb"(?i)(?:bearer|basic|token|digest|apikey|api-key|negotiate|ntlm|kerberos|splunk|genie-?key|sso-key|key|bot|jwt|mac|oauth|dpop|"
@@ -70,7 +70,7 @@ def secret(text: bytes, at: int, says: Says, separator: bytes) -> Span | None:
     if not value.strip() or value.startswith(REMOVED):
         return None
     if says is Says.TOKEN and separator == b"=":
-        says = Says.KEPT
+        says = Says.GIVEN
     return (begin, end) if _JUDGES[says](value, quoted, text, end) else None
 
 
@@ -134,6 +134,10 @@ def _anything(value: bytes, quoted: bool, text: bytes, end: int) -> bool:
     return quoted or not (_WORD.fullmatch(value) and _WORD_FOLLOWS.match(text, end))
 
 
+def _no_number(value: bytes, quoted: bool, text: bytes, end: int) -> bool:
+    return _anything(value, quoted, text, end) and len(value) >= 4 and not _NUMBER.fullmatch(value)
+
+
 def _no_number_and_no_name(value: bytes, quoted: bool, text: bytes, end: int) -> bool:
     if not _anything(value, quoted, text, end) or len(value) < 4 or _NUMBER.fullmatch(value) or (b" " in value and quoted):
         return False
@@ -160,7 +164,7 @@ def _cookies(value: bytes, _quoted: bool, _text: bytes, _end: int) -> bool:
 
 
 _JUDGES: dict[Says, t.Callable[[bytes, bool, bytes, int], bool]] = {
-    Says.NOTHING: _nothing, Says.SECRET: _anything, Says.KEPT: _no_number_and_no_name,
+    Says.NOTHING: _nothing, Says.SECRET: _anything, Says.GIVEN: _no_number, Says.KEPT: _no_number_and_no_name,
     Says.TOKEN: _no_word_and_no_number, Says.RANDOM: _random,
     Says.HEADER: _header_value, Says.COOKIE: _cookies}
 

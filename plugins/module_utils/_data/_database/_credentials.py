@@ -6,21 +6,32 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import typing as t
+import urllib.parse
 
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster import _exec, _psql
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._connection import Cluster
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._psql import Way
-from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import InvalidInput
+from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import ClusterError, InvalidInput
 
 #: variables of a container, and what each of them holds; the first that is set counts
 VARIABLES: dict[str, tuple[str, ...]] = {
-    "host": ("DB_HOST", "PGHOST", "POSTGRES_HOST"),
-    "port": ("DB_PORT", "PGPORT", "POSTGRES_PORT"),
-    "name": ("DB_NAME", "PGDATABASE", "POSTGRES_DB"),
-    "user": ("DB_USER", "PGUSER", "POSTGRES_USER"),
-    "password": ("DB_PASSWORD", "PGPASSWORD", "POSTGRES_PASSWORD"),
+    "host": ("DB_HOST", "PGHOST", "POSTGRES_HOST", "POSTGRESQL_HOST", "DATABASE_HOST"),
+    "port": ("DB_PORT", "PGPORT", "POSTGRES_PORT", "POSTGRESQL_PORT", "DATABASE_PORT"),
+    "name": ("DB_NAME", "PGDATABASE", "POSTGRES_DB", "POSTGRES_DATABASE", "POSTGRESQL_DATABASE", "DATABASE_NAME", "DB_DATABASE"),
+    "user": ("DB_USER", "PGUSER", "POSTGRES_USER", "POSTGRESQL_USER", "DATABASE_USER", "DB_USERNAME", "DATABASE_USERNAME",
+             "SPRING_DATASOURCE_USERNAME", "QUARKUS_DATASOURCE_USERNAME"),
+    "password": ("DB_PASSWORD", "PGPASSWORD", "POSTGRES_PASSWORD", "POSTGRESQL_PASSWORD", "DATABASE_PASSWORD", "DB_PASS",
+                 "SPRING_DATASOURCE_PASSWORD", "QUARKUS_DATASOURCE_PASSWORD"),
+    "ssl_mode": ("PGSSLMODE", "DB_SSLMODE"),
 }
+#: variables that hold all of it; asked where none of the above names a host
+URLS = ("DATABASE_URL", "SPRING_DATASOURCE_URL", "JDBC_URL", "JDBC_DATABASE_URL", "QUARKUS_DATASOURCE_JDBC_URL", "DB_URL", "POSTGRES_URL",
+        "POSTGRESQL_URL", "PG_URL", "DB_CONNECTION_STRING")
+#: variables of the images of other databases' clients
+OTHERS = {"MYSQL_HOST": "MySQL", "MYSQL_DATABASE": "MySQL", "MARIADB_HOST": "MariaDB", "MARIADB_DATABASE": "MariaDB"}
+PORT = 5432
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,29 +55,88 @@ class Credentials:
 def resolve(cluster: Cluster, namespace: str, given: t.Mapping[str, t.Any]) -> Credentials:
     """What is given, and the rest from the environment of a ready pod of ``given['workload']``.
 
-    :raises InvalidInput: host, name or user are neither given nor in that environment.
+    :raises InvalidInput: host, name or user are neither given nor in that environment, or it is no PostgreSQL.
+    :raises ClusterError: the environment cannot be read.
     """
-    values = {key: given.get(key) for key in VARIABLES}
+    # "prefer" is what nobody has chosen.
+    values = {key: given.get(key) for key in VARIABLES if key != "ssl_mode"}
     missing = [key for key, value in values.items() if not value]
+    said: dict[str, str] = {}
     if missing and given.get("workload"):
-        said = _environment(cluster, namespace, given["workload"], given.get("container"), missing)
+        said = _environment(cluster, namespace, given["workload"], given.get("container"), bool(values["host"]))
         values |= {key: said.get(key) or values[key] for key in missing}
     unknown = [key for key in ("host", "name", "user") if not values[key]]
     if unknown:
         raise InvalidInput(
             f"Cluster {cluster.name}: the database's {', '.join(unknown)} is neither given nor in the environment of "
-            f"{given.get('workload') or 'a workload'} ({', '.join(VARIABLES[unknown[0]])}).",
+            f"{given.get('workload') or 'a workload'} ({', '.join((*VARIABLES[unknown[0]], *URLS))}).",
             "Set it in the database variables of this runbook.")
-    return Credentials(values["host"], int(values["port"] or 5432), values["name"], values["user"],
-                       values["password"] or "", given.get("ssl_mode") or "prefer")
+    host, port = _host_and_port(str(values["host"]), str(values["port"] or ""))
+    chosen = given.get("ssl_mode") or "prefer"
+    return Credentials(host, port, values["name"], values["user"], values["password"] or "",
+                       said.get("ssl_mode", "") if chosen == "prefer" and said.get("ssl_mode") in SSL_MODES else chosen)
 
 
-def _environment(cluster: Cluster, namespace: str, workload: str, container: str | None,
-                 wanted: t.Sequence[str]) -> dict[str, str]:
-    """The variables come by exec, because they may be from Secrets that the runbooks may not read."""
-    names = [name for key in wanted for name in VARIABLES[key]]
+def from_url(url: str) -> dict[str, str]:
+    """Host, port, name, user, password and ssl_mode of a database's URL, as far as it has them.
+
+    :raises InvalidInput: it is another database's, or names several servers.
+    """
+    scheme, _colon, rest = url.strip().removeprefix("jdbc:").partition("://")
+    kind = scheme.partition("+")[0].lower()
+    if kind not in ("postgres", "postgresql"):
+        raise InvalidInput(f"The application's database is {PRODUCTS.get(kind, repr(kind))}: only PostgreSQL can be checked, dumped and repaired.",
+                           "Nothing was asked and nothing changed. Use that database's own tools.")
+    authority, _slash, path = rest.partition("/")
+    who, _at, where = authority.rpartition("@")
+    if "," in where:
+        raise InvalidInput(f"The application's database URL names several servers ({where}).", "Set host and port in the database variables.")
+    user, _colon, password = who.partition(":")
+    name, _question, query = path.partition("?")
+    options = dict(urllib.parse.parse_qsl(query))
+    host, port = re.match(r"(\[.*\]|[^:]*):?(.*)", where).groups()
+    found = {"host": options.get("host", host), "port": options.get("port", port), "name": name,
+             "user": urllib.parse.unquote(user) or options.get("user", ""), "ssl_mode": options.get("sslmode", ""),
+             "password": urllib.parse.unquote(password) or options.get("password", "")}
+    return {key: urllib.parse.unquote(value) if key in ("host", "name") else value for key, value in found.items() if value}
+
+
+#: of a URL's scheme
+PRODUCTS = {"mysql": "MySQL", "mariadb": "MariaDB", "sqlserver": "Microsoft SQL Server", "oracle": "Oracle", "mongodb": "MongoDB",
+            "sqlite": "SQLite", "redis": "Redis", "": "not named by a URL that is understood"}
+SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
+
+
+def _host_and_port(host: str, port: str) -> tuple[str, int]:
+    """``db:5433`` is a host and a port; an address of IPv6 is not."""
+    if "," in host:
+        raise InvalidInput(f"The database's host names several servers ({host}).", "Set host and port in the database variables.")
+    name, _colon, after = host.rpartition(":")
+    if after.isdigit() and name and (":" not in name or name.endswith("]")):
+        host, port = name, port or after
+    host = host.strip("[]")
+    if port and not (port.isdigit() and 0 < int(port) < 65536):
+        raise InvalidInput(f"The database's port is {port!r}, which is no port number.", "Set port in the database variables of this runbook.")
+    return host, int(port or PORT)
+
+
+def _environment(cluster: Cluster, namespace: str, workload: str, container: str | None, host_given: bool) -> dict[str, str]:
+    """What the variables say; they come by exec, because they may be from Secrets that the runbooks may not read."""
     where = _psql.container_of(cluster, namespace, Way(workload, container))
+    names = [*dict.fromkeys(name for names in VARIABLES.values() for name in names), *URLS, *OTHERS]
     script = 'for name; do printf "%s=%s\\0" "$name" "$(printenv "$name")"; done'
-    found = dict(entry.split("=", 1) for entry in _exec.run(cluster, where, ["sh", "-c", script, "sh", *names]).text.split("\0") if entry)
+    result = _exec.run(cluster, where, ["sh", "-c", script, "sh", *names])
+    if result.code:
+        raise ClusterError(f"Cluster {cluster.name}: the environment of {where} cannot be read: it has no sh or no printenv (exit {result.code}).",
+                           "Set host, name, user and password in the database variables of this runbook, or name another workload.")
+    found = dict(entry.split("=", 1) for entry in result.text.split("\0") if entry)
     # Kubernetes itself sets POSTGRES_PORT=tcp://… where there is a Service called postgres.
-    return {key: next((found[name] for name in VARIABLES[key] if found.get(name) and "://" not in found[name]), "") for key in wanted}
+    plain = {key: next((found[name] for name in names if found.get(name) and "://" not in found[name]), "") for key, names in VARIABLES.items()}
+    url = next((found[name] for name in URLS if found.get(name)), "")
+    if plain["host"] or host_given or not url:
+        other = next((product for name, product in OTHERS.items() if found.get(name)), "")
+        if other and not (plain["host"] or host_given):
+            return from_url(f"{other.lower()}://")
+        return plain
+    told = from_url(url)
+    return {key: told.get(key) or (plain[key] if key in ("user", "password", "name") else "") for key in VARIABLES}

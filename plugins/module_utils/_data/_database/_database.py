@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import os
 import re
 import typing as t
@@ -16,11 +17,12 @@ from ansible_collections.sre.runbooks.plugins.module_utils._cluster._connection 
 from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import ClusterError
 from ansible_collections.sre.runbooks.plugins.module_utils._core._optional import require
 from ansible_collections.sre.runbooks.plugins.module_utils._core._redact import redact
-from ansible_collections.sre.runbooks.plugins.module_utils._data._database import _credentials, _forward
+from ansible_collections.sre.runbooks.plugins.module_utils._data._database import _credentials, _forward, _locks
 from ansible_collections.sre.runbooks.plugins.module_utils._data._database._credentials import Credentials
 
 try:
     import psycopg2
+    import psycopg2.extensions
 except ImportError:
     pass
 
@@ -51,6 +53,8 @@ DATABASE_CONNECTION_SPEC: dict[str, dict[str, t.Any]] = {
 #: what a person does where policies bind the role
 HIDDEN = "Use a role that sees every row: one with BYPASSRLS, or the tables' owner where row-level security is not forced on it."
 
+#: pg_dump bounds its wait for locks by the statement's time.
+LOCK = r"lock timeout|statement timeout[\s\S]*LOCK TABLE"
 #: what libpq or the server says, and what a person does about it; the first that matches counts
 _CAUSES: tuple[tuple[str, str, str], ...] = (
     (r"password authentication failed|no password supplied|role .* does not exist|pg_hba", "does not let us in",
@@ -58,13 +62,14 @@ _CAUSES: tuple[tuple[str, str, str], ...] = (
     (r"database .* does not exist", "has no such database", "Check the name of the database."),
     (r"row-level security", "hides rows from this role", HIDDEN),
     (r"permission denied", "denies a permission", "Grant it to the role that the runbook uses (docs/data-inconsistency.md lists them)."),
-    # pg_dump bounds its wait for locks by the statement's time.
-    (r"lock timeout|statement timeout[\s\S]*LOCK TABLE", "did not give a lock in time",
+    (LOCK, "did not give a lock in time",
      "See who holds it in pg_locks, or raise the lock timeout; then run again."),
     (r"statement timeout", "broke a statement off at its time limit", "Raise the statement timeout, or run at a quieter time."),
     (r"too many (clients|connections)|connection slots", "has no connection left", "Free connections, then run again."),
     (r"terminating connection|server closed the connection|connection already closed|SSL (SYSCALL|connection)|EOF detected|reset by peer",
      "ended the connection", "Run again with the same incident_id: what was finished is kept."),
+    (r"invalid response to (SSL|GSSAPI) negotiation|expected authentication request from server", "does not speak PostgreSQL's protocol",
+     "Name a PostgreSQL server and its port; MySQL and MariaDB, which answer like this, cannot be checked."),
     (r"refused|timeout expired|timed out|could not translate|No route|starting up|shutting down", "cannot be reached",
      "Check the host, the port and the database's pod; set the route where it cannot be reached directly."),
 )
@@ -88,25 +93,31 @@ class Database:
                 settings: t.Mapping[str, str] | None = None) -> t.Any:
         """A new psycopg2 connection. Close it (``contextlib.closing``).
 
-        :param read_only: the default of the session's transactions; None leaves it to the role's and database's default.
+        All of it counts for each transaction, not for the session: a pooler in between may refuse or ignore what is asked when
+        connecting, and hands the session with its settings to somebody else afterwards. In autocommit mode nothing of it counts.
+
+        :param read_only: of its transactions; None leaves it to the role's and database's default.
         :param statement_timeout: seconds; 0 for no limit.
-        :param settings: further settings of the session, such as ``work_mem``.
+        :param settings: further settings, such as ``work_mem``.
         :raises ClusterError: the database cannot be reached, or turns us away.
         """
         require("psycopg2")
-        chosen = {**({} if read_only is None else {"default_transaction_read_only": "on" if read_only else "off"}),
-                  "lock_timeout": f"{lock_timeout * 1000:.0f}",
-                  "statement_timeout": f"{statement_timeout * 1000:.0f}", **(settings or {})}
-        # libpq splits the options at spaces and backslashes.
-        options = " ".join(f"-c {name}={_escaped(value)}" for name, value in chosen.items())
+        chosen = {"lock_timeout": f"{lock_timeout * 1000:.0f}", "statement_timeout": f"{statement_timeout * 1000:.0f}", **(settings or {})}
         with self.errors("connect"):
-            connection = psycopg2.connect(**self._parameters(), password=self.credentials.password or None, options=options)
+            connection = psycopg2.connect(**self._parameters(), password=self.credentials.password or None, connection_factory=_session())
             if connection.server_version >= CHECKS_CLIENTS:
-                connection.autocommit = True
-                with connection.cursor() as cursor:
-                    cursor.execute("SET client_connection_check_interval = '5s'")
-                connection.autocommit = False
+                chosen["client_connection_check_interval"] = "5s"
+            connection.settings = "; ".join(f"SET LOCAL {name} = '{value}'" for name, value in chosen.items())
+            if read_only is not None:
+                connection.set_session(readonly=read_only)
             return connection
+
+    def pooled(self) -> bool:
+        """Whether something between, such as pgbouncer, shares the server's sessions among its clients."""
+        with contextlib.closing(self.connect()) as connection, self.errors("ask who answers"), connection.cursor() as cursor:
+            cursor.execute("SELECT pg_backend_pid()")
+            # What cancels a session is its own to give away, so a pooler gives its own.
+            return cursor.fetchone()[0] != connection.get_backend_pid()
 
     def environment(self) -> dict[str, str]:
         """For libpq programs such as pg_dump: nothing of it belongs on their command line."""
@@ -125,9 +136,12 @@ class Database:
             raise self.error(doing, str(error)) from error
 
     def error(self, doing: str, said: str) -> ClusterError:
-        """The error for what libpq or the server said while ``doing`` something."""
+        """The error for what libpq or the server said while ``doing`` something; for a lock, with who holds it."""
         if self.forwarder and self.forwarder.failure:
             return self.forwarder.failure
+        if re.search(LOCK, said):
+            with contextlib.suppress(ClusterError, psycopg2.Error), contextlib.closing(self.connect()) as connection, connection.cursor() as cursor:
+                said = f"{said} ({_locks.holders(cursor)})"
         text = redact(" ".join(said.split()))[:400]
         what, next_step = next(((what, step) for pattern, what, step in _CAUSES if re.search(pattern, said, re.IGNORECASE)),
                                ("did not do what it was asked", ""))
@@ -186,5 +200,23 @@ def _target_port(service: Json, pod: Json, port: int) -> int:
     return named[0] if named else port
 
 
-def _escaped(value: str) -> str:
-    return re.sub(r"([\\ ])", r"\\\1", value)
+@functools.cache
+def _session() -> type:
+    """psycopg2's connection, whose transactions begin with its ``settings``; made when it is needed, as the package may be missing."""
+    class Cursor(psycopg2.extensions.cursor):
+        def execute(self, *args: t.Any, **kwargs: t.Any) -> None:
+            self.connection.settle()
+            super().execute(*args, **kwargs)
+
+    class Session(psycopg2.extensions.connection):
+        settings = ""
+
+        def cursor(self, *args: t.Any, **kwargs: t.Any) -> t.Any:
+            return super().cursor(*args, **{"cursor_factory": Cursor, **kwargs})
+
+        def settle(self) -> None:
+            if not self.autocommit and self.status == psycopg2.extensions.STATUS_READY and self.settings:
+                with super().cursor() as cursor:
+                    cursor.execute(self.settings)
+
+    return Session

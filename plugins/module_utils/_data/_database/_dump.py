@@ -135,6 +135,11 @@ def rehearse(database: Database, directory: pathlib.Path, options: Options) -> R
     program = options.program("pg_dump")
     with contextlib.closing(database.connect(lock_timeout=options.lock_timeout)) as connection, \
             database.errors("look at the size"), connection.cursor() as cursor:
+        if database.pooled():
+            raise ClusterError(f"Cluster {database.cluster_name}: a connection pooler answers for {database.credentials}: the settings of pg_dump's "
+                               "sessions would stay behind in those of the application.",
+                               "Name the database itself (host and port of data_inconsistency_database or data_inconsistency_read_database), "
+                               "or go without a dump (data_inconsistency_dump: false).")
         cursor.execute(_TABLES)
         sizes = [size for _name, size in cursor.fetchall()]
         server = divmod(connection.server_version, 10000)

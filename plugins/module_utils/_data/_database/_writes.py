@@ -62,7 +62,7 @@ def watch(database: Database, quiet: float, timeout: float, tell: t.Callable[[st
 
     :param newest: a table, a column by which its rows are ordered, and one with their time: tells of writes from before.
     """
-    with contextlib.closing(database.connect()) as connection:
+    with contextlib.closing(database.connect(read_only=None)) as connection:
         connection.autocommit = True  # statistics stand still within a transaction
         started = changed = time.monotonic()
         samples = [_sample(database, connection)]

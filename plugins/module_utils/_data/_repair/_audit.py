@@ -206,15 +206,15 @@ def _joined(alias: str, names: t.Sequence[str]) -> str:
 
 def _refuse_unfit(audit: AuditLog, types: t.Mapping[str, str]) -> None:
     if not types:
-        raise InvalidInput(f"There is no audit log {audit.table}, or the role may not see it.", "Check repair.audit.")
+        raise InvalidInput(f"There is no audit log {audit.table}, or the role may not see it.", "Check data_inconsistency_audit.")
     given = dataclasses.asdict(audit)
     missing = [f"{field}: {name}" for field, name in given.items() if field != "table" and name and name not in types]
     if missing or not audit.id:
         raise InvalidInput(f"The audit log {audit.table} has no column {', '.join(missing) or 'to order its entries by'}.",
-                           f"It has: {', '.join(types)}. Set repair.audit; a column that it does not have is ''.")
+                           f"It has: {', '.join(types)}. Set data_inconsistency_audit; a column that it does not have is ''.")
     if not types[audit.id].startswith(ORDERED):
         raise InvalidInput(f"The column {audit.id} of the audit log {audit.table} is of type {types[audit.id]}, which does not order its entries: "
-                           "which of them is the newest cannot be told.", "Name a column with a number or a time as repair.audit.id.")
+                           "which of them is the newest cannot be told.", "Name a column with a number or a time as id of data_inconsistency_audit.")
 
 
 def _keys(audit: AuditLog, table: Table, types: t.Mapping[str, str], values: str) -> list[str]:
@@ -260,4 +260,4 @@ def _refuse_ambiguous(connection: t.Any, audit: AuditLog, table: Table, types: t
             columns = f" ({' or '.join(schemas)})" if schemas else ""
             raise Refused(f"The audit log {audit.table} names {table.relation} without its schema, and there is also "
                           f"{', '.join(dict.fromkeys(others))}: whose entries they are cannot be told.",
-                          f"Name the column with the schema as repair.audit.schema_name{columns}.")
+                          f"Name the column with the schema{columns} as schema_name of data_inconsistency_audit.")

@@ -129,7 +129,7 @@ def describe(connection: t.Any, name: str, key: str | t.Sequence[str] = (), igno
         cursor.execute(_TABLE, (quoted_table(name),))
         found = cursor.fetchone()
         if found is None:
-            raise InvalidInput(f"There is no table {name}, or the role may not see it.", "Check repair.tables.")
+            raise InvalidInput(f"There is no table {name}, or the role may not see it.", "Check data_inconsistency_repair_tables.")
         oid, schema, relation, kind, inherited = found
         cursor.execute(_COLUMNS, (oid,))
         columns = cursor.fetchall()
@@ -149,7 +149,7 @@ def describe(connection: t.Any, name: str, key: str | t.Sequence[str] = (), igno
     if not any(set(names) <= set(chosen) for names in unique):
         ways = " or ".join(f"[{', '.join(names)}]" for names in unique)
         raise Refused(f"{', '.join(chosen) or 'No key'} does not name one row of {name}: no unique index has only that.",
-                      f"Set key of this table to {ways}." if ways else "Give it a primary key.")
+                      f"Set its key in data_inconsistency_repair_tables to {ways}." if ways else "Give it a primary key.")
     return Table(name, oid, schema, relation, chosen, tuple(types[column] for column in chosen),
                  tuple(column for column, _type, generated, _always in columns if not generated),
                  tuple(column for column, _type, generated, _always in columns if generated),

@@ -29,14 +29,14 @@ _PARTS = (r"ParNew|DefNew|PSYoungGen|ParOldGen|PSOldGen|Tenured|CMS(?! Perm|-)|R
 #: tell a collection that it is a pause of a CMS cycle
 _MARKERS = r"YG occupancy|1 CMS-initial-mark|1 CMS-remark"
 _NUMBER, _SIZE = r"\d{1,12}[.,]\d{1,9}", r"\d{1,15}(?:[.,]\d{1,3})?[BKMGT]"
+#: the first two lines only say where nothing can begin, which is nearly everywhere
 _TOKEN = re.compile(
-    rf"(?P<times>\[Times: user=(?P<user>{_NUMBER}) sys=(?P<sys>{_NUMBER}),? real=(?P<real>{_NUMBER}) secs\])"
-    rf"|(?P<stop>\[(?P<stop_name>{STOPS}))|(?P<concurrent>\[(?P<concurrent_name>{CONCURRENT}))|(?P<part>\[(?P<part_name>{_PARTS}))"
-    rf"|(?P<marker>\[(?P<marker_name>{_MARKERS}))"
-    r"|(?P<other>\[(?!0x))"
+    r"(?=[\[\](<,\-0-9])(?<![0-9.][0-9.])(?:"
+    rf"\[(?:(?P<times>Times: user=(?P<user>{_NUMBER}) sys=(?P<sys>{_NUMBER}),? real=(?P<real>{_NUMBER}) secs\])"
+    rf"|(?P<stop>{STOPS})|(?P<concurrent>{CONCURRENT})|(?P<part>{_PARTS})|(?P<marker>{_MARKERS})|(?P<other>(?!0x)))"
     rf"|(?P<sizes>(?P<before>{_SIZE})(?:\({_SIZE}\))?->(?P<after>{_SIZE})\((?P<capacity>{_SIZE})\))"
-    rf"|(?P<seconds>(?P<taken>{_NUMBER}) (?P<unit>secs|ms)(?=\]))|(?P<begins>, start\])|(?P<close>\])"
-    r"|(?P<group>[(<](?P<words>[A-Za-z][^()<>\[\]]{0,80}(?:\(\))?)[)>])|(?P<dashes>--(?= ?\[))")
+    rf"|(?P<seconds>(?<=, )(?P<taken>{_NUMBER}) (?P<unit>secs|ms)(?=\]))|(?P<begins>, start\])|(?P<close>\])"
+    r"|[(<](?P<group>[A-Za-z][^()<>\[\]]{0,80}(?:\(\))?)[)>]|(?P<dashes>--(?= ?\[)))")
 #: when a bracket was opened; the JVM writes it just before
 _STAMP = re.compile(rf"(?P<date>\d{{4}}-\d\d-\d\dT[\d:.,]{{8,16}}(?:Z|[+-]\d{{4}}): ?)?(?P<uptime>{_NUMBER}: ?)?(?:#\d{{1,9}}: ?)?$")
 _LONGEST_STAMP, _MOST_GROUPS = 80, 20
@@ -110,8 +110,9 @@ class Brackets:
     def read(self, line: str) -> t.Iterator[Found]:
         """What a line finishes, in the order of its ends."""
         self._of_concurrent = False
+        actions = self._actions
         for token in _TOKEN.finditer(line):
-            found = self._actions[str(token.lastgroup)](token)
+            found = actions[token.lastgroup or ""](token)
             if found is not None:
                 yield found
         self._open = [bracket for bracket in self._open if bracket.lasts] if self._stopped() else []
@@ -133,20 +134,22 @@ class Brackets:
             self._open = []
         elif self._stopped():
             self._open[0].takes_young = False
-        self._open.append(Bracket(token["stop_name"], stops=True, lasts=True, **_stamp(token)))
+        else:
+            self._open = []  # pieces of one whose beginning is not there
+        self._open.append(Bracket(token["stop"], stops=True, lasts=True, **_stamp(token)))
 
     def _concurrent(self, token: re.Match[str]) -> None:
-        self._open.append(Bracket(token["concurrent_name"], concurrent=True, **_stamp(token)))
+        self._open.append(Bracket(token["concurrent"], concurrent=True, **_stamp(token)))
 
     def _part(self, token: re.Match[str]) -> None:
-        if self._stopped() and token["part_name"] == "Rescan":
+        if self._stopped() and token["part"] == "Rescan":
             self._open[0].takes_young = False
-        self._open.append(Bracket(token["part_name"], lasts=True))
+        self._open.append(Bracket(token["part"], lasts=True))
 
     def _marker(self, token: re.Match[str]) -> None:
         if self._stopped():
             self._open[0].phase = True
-            self._open[0].takes_young = token["marker_name"] == "YG occupancy"
+            self._open[0].takes_young = token["marker"] == "YG occupancy"
         self._open.append(Bracket(""))
 
     def _other(self, _token: re.Match[str]) -> None:
@@ -157,12 +160,13 @@ class Brackets:
             self._open[-1].sizes = (token["before"], token["after"], token["capacity"])
 
     def _seconds(self, token: re.Match[str]) -> None:
-        if self._open:
+        # milliseconds are Shenandoah's; elsewhere they are a part's or a plan's, whose bracket a line of another writer has torn off
+        if self._open and (token["unit"] == "secs" or self._open[-1].name.startswith(("Pause", "Concurrent"))):
             self._open[-1].seconds = decimal(token["taken"]) / (1000 if token["unit"] == "ms" else 1)
 
     def _group(self, token: re.Match[str]) -> None:
         if self._open and len(self._open[0].groups) < _MOST_GROUPS:
-            self._open[0].groups.append(token["words"])
+            self._open[0].groups.append(token["group"])
 
     def _dashes(self, _token: re.Match[str]) -> None:
         if self._stopped():
@@ -187,4 +191,3 @@ def _stamp(token: re.Match[str]) -> dict[str, str]:
     """What stands in front of a bracket."""
     found = _STAMP.search(token.string, max(0, token.start() - _LONGEST_STAMP), token.start())
     return {"date": found["date"] or "", "uptime": found["uptime"] or ""} if found else {}
-

@@ -9,10 +9,10 @@ import re
 
 from ansible_collections.sre.runbooks.plugins.module_utils._memory._gc_log._brackets import Bracket, Brackets, Times
 from ansible_collections.sre.runbooks.plugins.module_utils._memory._gc_log._model import (
-    CYCLE, FULL, MIXED, NO_ROOM, PHASE, YOUNG, Clock, Collection, GcLog, Stop, decimal, flags, moment, size)
+    CYCLE, FULL, MIXED, NO_ROOM, PHASE, YOUNG, Clock, Collection, GcLog, Stop, decimal, flags, has_any, moment, size)
 
-#: what a line outside of a collection must have to be worth more; nearly all others are told apart by this alone
-_WORTH = re.compile(r"\[(?:GC|Full GC|Inc GC|Pause|Concurrent|CMS|Eden|Times| \d)|application threads|CommandLine flags|\bJRE \(|secs\]")
+#: what a line outside of a collection must have one of to be worth more; nearly all others are told apart by this alone
+_WORTH = ("secs]", "[GC", "[Full GC", "[Pause ", "[Concurrent ", "[Eden: ", "   [ ", "threads were", "CommandLine flags", "JRE (")
 _SIZE = r"\d{1,15}(?:[.,]\d{1,3})?[BKMGT]"
 _STAMP = r"(?P<date>\d{4}-\d\d-\d\dT[\d:.,]{8,16}(?:Z|[+-]\d{4}): )?(?P<uptime>\d{1,12}[.,]\d{1,9}: )?"
 #: G1 says the heap some lines below the pause
@@ -49,7 +49,7 @@ class Legacy:
 
     def read(self, line: str) -> bool:
         """One line; whether it was about collections."""
-        if not self._brackets.inside and not _WORTH.search(line):
+        if not self._brackets.inside and (not has_any(line, _WORTH) or "[GC Worker" in line):
             return False
         if "JRE (" in line or "CommandLine flags" in line:
             return self._header(line)
@@ -64,12 +64,18 @@ class Legacy:
                 self._concurrent(found)
         if self._brackets.lost > lost:
             self._log.unread += self._brackets.lost - lost
-        if match := _STOPPED.search(line):
+        return self._line(line) or understood or self._brackets.inside
+
+    def _line(self, line: str) -> bool:
+        """What a line says without the brackets of a collection."""
+        if "application threads" in line and (match := _STOPPED.search(line)):
             self._stopped(match)
-        elif (match := _G1_HEAP.search(line)) and self._unsized:
+            return True
+        if self._unsized and (place := line.find("   [")) >= 0 and (match := _G1_HEAP.match(line, place + 3)):
             self._sizes(self._unsized, match["before"], match["after"], match["capacity"])
             self._unsized = None
-        return understood or self._brackets.inside or bool(match)
+            return True
+        return False
 
     def _header(self, line: str) -> bool:
         if version := _JRE.search(line):

@@ -22,6 +22,14 @@ _UNITS = {"B": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 _FLAG = re.compile(r"-XX:(?:([+-])(\w+)|(\w+)=(\S+))")
 
 
+def has_any(line: str, words: tuple[str, ...]) -> bool:
+    """Whether a line has one of the words; a loop, since it is asked of every line."""
+    for word in words:
+        if word in line:
+            return True
+    return False
+
+
 def decimal(text: str) -> float:
     """A number as either half of the world writes it."""
     return float(text.replace(",", "."))

@@ -15,10 +15,16 @@ from ansible_collections.sre.runbooks.plugins.module_utils._memory._gc_log._unif
 def read(lines: t.Iterable[str]) -> GcLog:
     """Read a garbage collection log, also one that is mixed with other lines; what cannot be read is in its notes."""
     log, clock = GcLog(), Clock()
-    unified, legacy = Unified(log, clock), Legacy(log, clock)
+    first: Unified | Legacy
+    second: Unified | Legacy
+    first, second = Unified(log, clock), Legacy(log, clock)
     for line in lines:
         log.lines += 1
-        log.understood += unified.read(line) or legacy.read(line)
+        if first.read(line):
+            log.understood += 1
+        elif second.read(line):
+            log.understood += 1
+            first, second = second, first  # the next line is likely of the same format
     if clock.jumps:
         log.notes.append(f"the clock jumped {clock.jumps} times: rates rest on uptime where the log has it, else on what lies between")
     if clock.life:

@@ -11,17 +11,17 @@ import re
 import typing as t
 
 from ansible_collections.sre.runbooks.plugins.module_utils._memory._gc_log._model import (
-    CYCLE, FULL, MINOR_CYCLE, MIXED, NO_ROOM, PHASE, PINNED, YOUNG, Clock, Collection, GcLog, Stop, decimal, moment, size)
+    CYCLE, FULL, MINOR_CYCLE, MIXED, NO_ROOM, PHASE, PINNED, YOUNG, Clock, Collection, GcLog, Stop, decimal, has_any, moment, size)
 
 #: what a line must have to be worth more; nearly all others are told apart by this alone
-_WORTH = re.compile(r"Pause |->|User=|Safepoint \"|afepoint region: |application threads|Stall \(|Using |Capacity: |Region Size: |To-space|Version: |"
-                    r"Live: ")
+_WORTH = ("Pause ", "->", "User=", "Safepoint \"", "afepoint region: ", "threads were", " Stall (", "Using ", "Capacity: ", "Region Size: ",
+          "To-space", "Version: ", "Live: ")
 _LINE = re.compile(r"((?:\[[^\[\]]*\])+) ?(.*)")
-_OF_A_COLLECTION = re.compile(r"GC\((\d{1,15})\) +(?:[YyO]: +)?(([^\s=:]+).*)")
+_OF_A_COLLECTION = re.compile(r"GC\((\d{1,15})\) +(?:[YyO]: +)?(([\w-]+).*)")
 _DATE = re.compile(r"\d{4}-\d\d-\d\dT\S+")
 _NUMBER = r"\d{1,12}(?:[.,]\d{1,9})?"
 _SIZES = r"(?P<before>\d{1,15}[BKMGT])(?:\(\d+%\))?->(?P<after>\d{1,15}[BKMGT])\((?P<capacity>\d{1,15}[BKMGT]|\d+%)\)"
-_PAUSE = re.compile(r"Pause (?P<what>.+?)(?: " + _SIZES + rf")? (?P<ms>{_NUMBER})ms$")
+_PAUSE = re.compile(r"Pause (?=.*\dms$)(?P<what>.+?)(?: " + _SIZES + rf")? (?P<ms>{_NUMBER})ms$")
 #: a pause whose end another writer has eaten
 _CUT = re.compile(r"Pause .*(?:->|\d[.,]\d)")
 _CYCLE = re.compile(r"(?P<what>Garbage Collection|Major Collection|Minor Collection|Concurrent cleanup)(?: \((?P<cause>.*)\))? " + _SIZES)
@@ -82,7 +82,7 @@ class Unified:
 
     def read(self, line: str) -> bool:
         """One line; whether it was about collections."""
-        if not _WORTH.search(line):
+        if not has_any(line, _WORTH):
             return False
         decorated = _LINE.search(line)
         message = (decorated[2] if decorated else line).strip()
@@ -190,6 +190,7 @@ class Unified:
 
     def _version(self, match: re.Match[str], _at: float | None, _number: int) -> None:
         self._log.version = match[1]
+
 
 def _uptime(text: str) -> float | None:
     """Seconds from ``1.234s``, ``1234ms`` or ``1234567ns``; None where it is the time since 1970."""

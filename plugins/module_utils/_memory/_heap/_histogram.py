@@ -14,7 +14,8 @@ from ansible_collections.sre.runbooks.plugins.module_utils._core._wording import
 from ansible_collections.sre.runbooks.plugins.module_utils._evidence._store import now
 from ansible_collections.sre.runbooks.plugins.module_utils._memory._heap._jvm import Jvm
 
-_ROW = re.compile(r"\s*\d+:\s+(\d+)\s+(\d+)\s+(\S+)")
+#: OpenJ9 writes no colon behind the number of a row
+_ROW = re.compile(r"\s*\d+:?\s+(\d+)\s+(\d+)\s+(\S+)")
 _HIDDEN = re.compile(r"(0x[0-9a-f]+|\$\$Lambda(/|\$\d+/)?)(0x[0-9a-f]+|\d+)?")
 
 

@@ -30,6 +30,8 @@ Tell = t.Callable[[str], None]
 Texts = concurrent.futures.Future[tuple[list[_model.DuplicateString], int]]
 #: bytes that the graph and the tree take for each object and each reference
 _PER_OBJECT, _PER_REFERENCE = 48, 10
+#: share of the heap from which it is mostly garbage
+_MOSTLY = 0.8
 _DOMINATORS, _DEPTH, _WIDTH = 40, 5, 12
 #: step, field of the result, and what fills it
 _DETAILS: tuple[tuple[str, str, t.Callable[[Heap], t.Any]], ...] = (
@@ -161,6 +163,8 @@ def _result(scan: Scan, classes: Classes, size: int, compression: str, steps: St
         result.warnings.append(
             f"The dump is damaged: {scan.problem}, at offset {scan.truncated_at} of {size} bytes. The histogram covers what comes before; "
             "retained sizes and suspects would be wrong and are left out.")
+    elif classes.doubt and totals.objects:
+        result.warnings.append(f"Sizes are a guess: {classes.doubt}. Numbers of instances are right.")
     return result
 
 
@@ -231,7 +235,16 @@ def _fill(result: HeapAnalysis, heap: Heap, texts: Texts, steps: Steps) -> None:
     first = [suspect.description for suspect in result.suspects] or [
         "No suspect: no object, and no group of one class, keeps "
         f"{_suspects.THRESHOLD:.0%} of the {result.totals.reachable_bytes / 1e6:.1f} MB that are reachable."]
-    result.says = first + result.says
+    result.says = _garbage(result.totals) + first + result.says
+
+
+def _garbage(totals: _model.Totals) -> list[str]:
+    """That the heap is nearly all garbage, where it is: then what is reachable explains little of it."""
+    garbage = totals.shallow_bytes - (totals.reachable_bytes or 0)
+    if garbage < _MOSTLY * totals.shallow_bytes:
+        return []
+    return [f"{garbage / totals.shallow_bytes:.0%} of the heap is garbage: {garbage / 1e6:.1f} of {totals.shallow_bytes / 1e6:.1f} MB are kept by "
+            "nothing and go with the next full collection. The heap does not leak by them: look at allocation and at the log of the collections."]
 
 
 def _retained_by_class(result: HeapAnalysis, heap: Heap) -> None:

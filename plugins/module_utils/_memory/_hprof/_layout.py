@@ -26,6 +26,10 @@ _HIDDEN = {CLASS_OF_CLASSES: 72, "java.lang.ClassLoader": 24, "java.lang.Module"
            "java.lang.invoke.MethodHandleNatives$CallSiteContext": 24, "java.util.concurrent.atomic.Striped64$Cell": 296,
            "java.util.concurrent.ConcurrentHashMap$CounterCell": 296, "java.util.concurrent.ForkJoinPool": 296,
            "java.util.concurrent.ForkJoinPool$WorkQueue": 296, "java.util.concurrent.Exchanger$Node": 296}
+#: a distance to the next object that says nothing of a size
+_FAR_APART = 1 << 20
+#: share of classes whose objects may seem to overlap, by what the JVM writes while it dumps
+_CROWDED = 0.05
 #: header of an array -> of an object, where identifiers have 8 bytes
 _OBJECT_HEADERS = {12: 8, 16: 12, 20: 16, 24: 16}
 
@@ -41,6 +45,7 @@ class Classes:
     :param group_names: those names; the first is that of class objects.
     :param fixed: bytes of an object without its elements, not yet rounded up, for both kinds of rows.
     :param element: bytes of one element, 0 for what is no array.
+    :param doubt: why the sizes may be wrong, empty where there is no reason to think so.
     """
 
     def __init__(self, scan: Scan) -> None:
@@ -61,6 +66,7 @@ class Classes:
         self.layout = _layout(scan)
         self.fixed, self.element = np.zeros(2 * count, np.int64), np.zeros(2 * count, np.int64)
         self._measure()
+        self.doubt = self._doubt()
 
     def called(self, name: str) -> list[int]:
         """Rows of the classes of that name (several loaders may have loaded one)."""
@@ -106,6 +112,19 @@ class Classes:
         for class_id, dump in self.scan.counts.class_dumps.items():
             kinds = [kind for name, kind, _value in dump.statics if not self.scan.texts[name].startswith("<")]
             self.fixed[len(self.names) + self.rows[class_id]] = base + self._static_bytes(kinds)
+
+    def _doubt(self) -> str:
+        """Objects that would overlap with these sizes, or too little to measure them by."""
+        tally, rows = self.scan.counts.tally, np.flatnonzero(~self.is_array)
+        near = [row for row in rows.tolist() if row < len(self.names) and tally[row, COUNT] and tally[row, GAP] < _FAR_APART]
+        crowded = sum(self._least(row) > tally[row, GAP] for row in near)
+        if crowded > _CROWDED * len(near):
+            return (f"objects of {crowded} of {len(near)} classes lie closer together than their fields need: the dump's identifiers are no addresses, "
+                    "as in dumps that another JVM or a tool has converted")
+        state = self.scan.counts.state
+        if self.scan.id_bytes == 8 and not state[NARROW] and not state[WIDE] and int(state[ARRAY_HEADER]) not in _OBJECT_HEADERS:
+            return "no two objects lie close enough together to measure references and headers"
+        return ""
 
     def _least(self, row: int) -> int:
         fields = sum(self._bytes(field.kind) for field in self.fields.of(int(self.ids[row])))

@@ -216,3 +216,8 @@ def test_plain_terminals_get_ascii():
     lines = console.summary([answered()], ALONE) + [console.header_line("detect", 1), console.failure_line("x"),
                                                     *console.ok_lines({"says": ["x"], "changed": True})]
     assert all(console.plain_ascii(line.text).isascii() for line in lines)
+
+
+def test_the_conclusion_for_other_callbacks_is_no_phase_here():
+    assert console.is_conclusion("sre.runbooks.runbook : Conclude | What came of it") and console.phase_of("Conclude | What came of it") == ""
+    assert not console.is_conclusion("Conclude") and not console.is_conclusion("Detect | Measure")

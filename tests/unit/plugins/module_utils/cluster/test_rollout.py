@@ -124,3 +124,14 @@ def test_staged_rollouts(strategy, fresh, updated, words):
     workload["spec"]["updateStrategy"] = strategy
     progress = _rollout.progress("StatefulSet", workload)
     assert (progress.updated, progress.finished) == (updated, updated) and words in progress.text
+
+
+def test_what_is_hopeless_from_the_first_look_on_is_still_waited_for_a_while(monkeypatch):
+    moment = [1000.0]
+    monkeypatch.setattr(_rollout.time, "monotonic", lambda: moment[0])
+    monkeypatch.setattr(_rollout.time, "sleep", lambda seconds: moment.__setitem__(0, moment[0] + seconds))
+    monkeypatch.setattr(_rollout._workload, "read", lambda _cluster, _target: deployment(updatedReplicas=1))
+    monkeypatch.setattr(_rollout, "stuck", lambda *_words: f"{_rollout.HOPELESS[0]} of api-1: back-off")
+    ended = _rollout.wait(None, Target("Deployment", "shop", "api"), 100, lambda _line: None)
+    assert ended.failed.startswith(_rollout.HOPELESS[0])
+    assert _rollout.PATIENCE_SECONDS <= moment[0] - 1000 < _rollout.PATIENCE_SECONDS + 10

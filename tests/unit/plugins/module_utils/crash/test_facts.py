@@ -88,7 +88,7 @@ def test_the_facts_are_those_that_the_table_declares():
      [o.event("api-1", "Failed", 'Failed to pull image "shop/api:2": unauthorized: authentication required')], "", ("image_unavailable", "established", 1)),
     (failing(waiting="CreateContainerConfigError", message="couldn't find key url in Secret shop/db"), (), "", ("missing_config", "established", 1)),
     (failing(waiting="CreateContainerConfigError", message="container has runAsNonRoot and image will run as root"), (), "", ("command_not_there",
-        "established", 1)),
+                                                                                                                              "established", 1)),
     (failing(waiting="CrashLoopBackOff", last=("StartError", 128, 9), restarts=2), (), "", ("command_not_there", "likely", 1)),
     (failing(waiting="CrashLoopBackOff", last=("Error", 127, 9), restarts=2), (), "sh: serve: command not found", ("command_not_there", "established", 1)),
     (failing(waiting="CrashLoopBackOff", last=("OOMKilled", 137, 9), restarts=2), (), "", ("oom_at_start", "established", 1)),
@@ -100,7 +100,7 @@ def test_the_facts_are_those_that_the_table_declares():
     (failing(waiting="ContainerCreating"), [o.event("api-1", "FailedMount", 'MountVolume.SetUp failed for volume "c" : configmap "settings" not found')], "",
      ("missing_config", "established", 1)),
     (failing(waiting="ContainerCreating"), [o.event("api-1", "FailedAttachVolume",
-        'Multi-Attach error for volume "pvc-1" Volume is already used by pod(s) x')], "",
+                                                    'Multi-Attach error for volume "pvc-1" Volume is already used by pod(s) x')], "",
      ("volume", "established", 1)),
     ([*OLD, o.pod("api-1", statuses=[{"waiting": "PodInitializing"}], init=[{"name": "migrate", "ended": ("Error", 1, 9)}])], (), "no",
      ("bad_release", "established", 1)),
@@ -166,7 +166,7 @@ TEMPLATE = {"spec": {
     "containers": [{"name": "app", "envFrom": [{"secretRef": {"name": "s"}}, {"secretRef": {"name": "maybe", "optional": True}}],
                     "env": [{"name": "P", "valueFrom": {"fieldRef": {"fieldPath": "x"}}}, {"name": "V", "value": "1"}]}],
     "volumes": [{"name": "v", "secret": {"secretName": "t", "items": [{"key": "a", "path": "a"}]}}, {"name": "d",
-        "persistentVolumeClaim": {"claimName": "data"}},
+                                                                                                     "persistentVolumeClaim": {"claimName": "data"}},
                 {"name": "p", "projected": {"sources": [{"configMap": {"name": "q"}}, {"secret": {"name": "o", "optional": True}}]}}]}}
 
 
@@ -182,7 +182,7 @@ def test_everything_that_a_template_refers_to():
     ({"Secret": [stored("Secret", "s"), stored("Secret", "t", "b")]}, ("ConfigMap", "v1/PersistentVolumeClaim"), ["key a of Secret t"],
      "ConfigMaps: it is forbidden; PersistentVolumeClaims: it is forbidden"),
     ({"Secret": [stored("Secret", "s"), {"metadata": {"name": "t", "creationTimestamp": o.HOURS_AGO}}], "ConfigMap": [stored("ConfigMap", "c", "k"),
-        stored("ConfigMap", "q")],
+                                                                                                                      stored("ConfigMap", "q")],
       "v1/PersistentVolumeClaim": [{"metadata": {"name": "data"}}]}, (), [], "the keys of Secret t are not told")])
 def test_what_is_not_there(content, forbidden, missing, untold):
     inventory, references = _references.take(Cluster(content, forbidden=forbidden), "shop"), _references.of(TEMPLATE)
@@ -263,7 +263,7 @@ def test_a_stateful_set_promotes_what_was_ready():
     workload = {**o.deployment(replicas=1), "status": {"updateRevision": "api-c", "currentRevision": "api-b"}}
     label = {"controller-revision-hash": "api-c"}
     revisions = [o.controller_revision(f"api-{name}", number, image=f"shop/api:{number}", label="controller.kubernetes.io/hash") for number,
-        name in enumerate("abc", 1)]
+                 name in enumerate("abc", 1)]
     look = o.look([o.pod("api-0", owner="w", label=label, statuses=[CRASHED])], workload, revisions, kind="StatefulSet")
     assert (_releases.way_back(look, EMPTY).good, _releases.current_ever_ready(look)) == (2, False)
     # Its first revision became the current one untried.

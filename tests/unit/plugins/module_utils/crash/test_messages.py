@@ -133,7 +133,7 @@ FORBIDDEN = 'Error creating: pods "api-5f-x" is forbidden: '
         FORBIDDEN + "failed quota: tight: must specify limits.cpu for: api",
         FORBIDDEN + "exceeded quota: pods, requested: pods=1, used: pods=5, limited: pods=5"]),
     ("limit_range", [FORBIDDEN + "maximum memory usage per Container is 1Gi, but limit is 2Gi",
-        FORBIDDEN + "[minimum cpu usage per Pod is 1, but request is 100m]"]),
+                     FORBIDDEN + "[minimum cpu usage per Pod is 1, but request is 100m]"]),
     ("pod_security", [
         FORBIDDEN + 'violates PodSecurity "restricted:latest": allowPrivilegeEscalation != false (container "api" must set ...)',
         FORBIDDEN + "unable to validate against any security context constraint: [provider \"anyuid\": Forbidden: not usable by user or serviceaccount]"]),
@@ -177,7 +177,7 @@ SETUP = 'MountVolume.SetUp failed for volume "data" : '
         SETUP + "mount failed: exit status 32 Output: mount.nfs: access denied by server while mounting 10.0.0.1:/export",
         SETUP + "rpc error: code = Internal desc = mount failed: exit status 32 Output: mount error(13): Permission denied"]),
     ("filesystem", [SETUP + "mount: wrong fs type, bad option, bad superblock on /dev/sdb",
-        SETUP + "applyFSGroup failed for vol pvc-1: lchown: input/output error"]),
+                    SETUP + "applyFSGroup failed for vol pvc-1: lchown: input/output error"]),
     ("not_registered", [SETUP + 'object "shop"/"kube-root-ca.crt" not registered', SETUP + "failed to sync secret cache: timed out waiting for the condition"]),
     ("service_account", [SETUP + 'failed to fetch token: serviceaccounts "api" not found']),
     ("timeout", [
@@ -220,14 +220,14 @@ def test_why_a_container_cannot_be_started(kind, messages):
 
 @pytest.mark.parametrize("message, kind, status", [
     ("Liveness probe failed: HTTP probe failed with statuscode: 503", "status", 503), ("Startup probe failed: HTTP probe failed with statuscode: 404",
-        "status", 404),
+                                                                                       "status", 404),
     ('Liveness probe failed: Get "http://10.1.1.1:8080/healthz": dial tcp 10.1.1.1:8080: connect: connection refused', "refused", None),
     ('Liveness probe failed: Get "http://10.1.1.1:8080/healthz": context deadline exceeded (Client.Timeout exceeded while awaiting headers)', "timeout", None),
     ("Liveness probe failed: dial tcp 10.1.1.1:5432: i/o timeout", "timeout", None), ('Liveness probe failed: command "pg_isready" timed out', "timeout", None),
     ("Liveness probe errored: rpc error: code = DeadlineExceeded desc = failed to exec in container: timeout 1s exceeded: context deadline exceeded",
         "timeout", None),
     ("Liveness probe failed: cat: can't open '/tmp/healthy': No such file or directory", "command", None),
-        ('Liveness probe failed: timeout: failed to connect service ":9000" within 1s', "timeout", None),
+    ('Liveness probe failed: timeout: failed to connect service ":9000" within 1s', "timeout", None),
     ('Liveness probe failed: service unhealthy (responded with "NOT_SERVING")', "unhealthy", None),
     ('Liveness probe failed: Get "http://10.1.1.1:8080/": EOF', "reset", None), ("Liveness probe failed: ", "other", None)])
 def test_how_a_probe_failed(message, kind, status):
@@ -236,7 +236,7 @@ def test_how_a_probe_failed(message, kind, status):
 
 @pytest.mark.parametrize("message, killed", [
     ("Container api failed liveness probe, will be restarted", ("api", "liveness")), ("Container api failed startup probe, will be restarted", ("api",
-        "startup")),
+                                                                                                                                                "startup")),
     ("Stopping container api", None), ("Container api definition changed, will be restarted", None)])
 def test_kills_by_probes(message, killed):
     assert _messages.killed_by_probe(message) == killed
@@ -244,7 +244,7 @@ def test_kills_by_probes(message, killed):
 
 @pytest.mark.parametrize("message, missing", [
     ("couldn't find key url in Secret shop/db", "key url of Secret db"), ("couldn't find key app.yml in ConfigMap shop/settings",
-        "key app.yml of ConfigMap settings"),
+                                                                          "key app.yml of ConfigMap settings"),
     ('secret "db" not found', "Secret db"), ('configmap "settings" not found', "ConfigMap settings"), ('configmaps "settings" not found', "ConfigMap settings"),
     (SETUP + 'secret "db" not found', "Secret db"), (SETUP + "references non-existent secret key: url", "key url of a Secret"),
     (SETUP + "references non-existent config key: app.yml", "key app.yml of a ConfigMap"), ("container has runAsNonRoot and image will run as root", "")])

@@ -133,5 +133,5 @@ def test_partitions_and_pods_that_are_replaced_by_hand(strategy, names):
     labels = [{"controller-revision-hash": name} for name in ("api-a", "api-b")]
     pods = [o.pod(f"api-{number}", owner="w", label=label, statuses=[o.WELL], conditions=[o.ready()]) for number, label in enumerate(labels)]
     revisions = [o.controller_revision("api-a", 1, label="controller.kubernetes.io/hash"), o.controller_revision("api-b", 2,
-        label="controller.kubernetes.io/hash")]
+                                                                                                                 label="controller.kubernetes.io/hash")]
     assert breached(o.look(pods, workload, revisions, (), "StatefulSet"), since=o.at(60), after=True) == names

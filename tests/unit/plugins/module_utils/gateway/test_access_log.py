@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.sre.runbooks.plugins.module_utils._gateway import _access_log
-from ansible_collections.sre.runbooks.plugins.module_utils._gateway._access_log import (
-    JSON_FIELDS, OTHERS, Entry, Frequent, Parser, Repeats, Times, Traffic, patterns)
+from ansible_collections.sre.runbooks.plugins.module_utils._gateway._access_log import OTHERS, Frequent, Repeats, Times, Traffic
+from ansible_collections.sre.runbooks.plugins.module_utils._gateway._log_formats import Entry, Parser
 
 STAMP = "2026-11-24T00:00:10.123456789Z "
 LINES = {
@@ -23,8 +23,8 @@ LINES = {
 }
 
 
-def parse(line, **options):
-    return Parser(patterns("auto", options.get("regex", "")), JSON_FIELDS).parse(STAMP + line)
+def parse(line):
+    return Parser().parse(STAMP + line)
 
 
 @pytest.mark.parametrize("name", LINES)
@@ -59,9 +59,9 @@ def test_other_lines_are_no_requests(line):
 
 
 def test_a_format_of_ones_own():
-    parser = Parser(patterns("auto", r"who=(?P<client>\w+) what=(?P<route>\S+) code=(?P<status>\d+) s=(?P<seconds>\S+)"))
+    parser = Parser("auto", r"who=(?P<client>\w+) what=(?P<route>\S+) code=(?P<status>\d+) s=(?P<seconds>\S+)")
     entry = parser.parse(STAMP + "who=bob what=/x/0123456789abcdef/y code=502 s=1.5")
-    assert entry == Entry(entry.at, "bob", "/x/*/y", 502, ms=1500.0)
+    assert entry == Entry(entry.at, "bob", "/x/*/y", 502, ms=1500.0, ended_by="unknown")
 
 
 def test_quantiles_are_within_a_quarter():

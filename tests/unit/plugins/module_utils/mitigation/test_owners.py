@@ -59,9 +59,9 @@ def plan_fixture():
     with serving() as api:
         api.objects.update(DISCOVERY)
 
-        def plan(workload, *objects, item=MEMORY, limits=LIMITS):
+        def plan(workload, *objects, item=None, limits=LIMITS):
             api.add(workload, pod("a", workload), *objects)
-            return _plan.make_plan(api.cluster, "shop", [{"workload": "checkout", **item}], "INC-1", limits)
+            return _plan.make_plan(api.cluster, "shop", [{"workload": "checkout", **(item or MEMORY)}], "INC-1", limits)
         yield plan
 
 

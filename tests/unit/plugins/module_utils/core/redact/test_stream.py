@@ -118,20 +118,20 @@ PIECES = st.sampled_from(["password", "=", ":", '"', "\\", " ", "\n", "token", "
 TEXTS = st.one_of(st.text(max_size=200), st.lists(PIECES, max_size=40).map("".join))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150, deadline=None, derandomize=True)
 @given(TEXTS, st.lists(st.integers(0, 400), max_size=5))
 def test_any_text_in_any_pieces(text, cuts):
     assert in_pieces(text, *(min(cut, len(text.encode("utf-8", "surrogatepass"))) for cut in cuts)) == redact(text)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150, deadline=None, derandomize=True)
 @given(TEXTS)
 def test_twice_is_once(text):
     once = redact(text)
     assert redact(once) == once
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100, deadline=None, derandomize=True)
 @given(st.binary(max_size=400))
 def test_any_bytes(data):
     redactor = Redactor()
@@ -155,7 +155,7 @@ def test_time_grows_with_the_length(piece):
             begun = time.process_time()
             redact(of)
             return time.process_time() - begun
-        return min(once() for _ in range(3))
+        return min(once() for _turn in range(3))
 
     redact(text)
     assert cost(text * 2) < 3.2 * cost(text) + 0.01
@@ -167,7 +167,7 @@ def test_memory_is_bounded(monkeypatch):
     assert len(Redactor().feed(b"x" * 30_000)) == 24_576
     redactor = Redactor()
     redactor.feed(b"data:\n")
-    assert sum(len(redactor.feed(b"  a: b\n")) for _ in range(1200)) > 8000
+    assert sum(len(redactor.feed(b"  a: b\n")) for _turn in range(1200)) > 8000
 
 
 def test_the_length_of_a_secret_is_not_told():

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, sre.runbooks contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-# ruff: noqa: E501 - the lines are the JVM's
+
 """From figures to causes: each cause from a log that has it, and none from what cannot be told."""
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ def of(lines):
 
 def unified(count, what, ms, seconds=10, before=600, after=200, extra=()):
     return [line for n in range(count) for line in (
-        f"[{(n + 1) * seconds}.000s][info][gc] GC({n}) Pause {what} {before}M->{after}M(4096M) {ms}ms", *(text.format(n=n, at=(n + 1) * seconds) for text in extra))]
+        f"[{(n + 1) * seconds}.000s][info][gc] GC({n}) Pause {what} {before}M->{after}M(4096M) {ms}ms", *(text.format(n=n,
+                                                                                                                      at=(n + 1) * seconds) for text in extra))]
 
 
 def young_8(count, seconds, secs, times="[Times: user=0.90 sys=0.02, real=0.25 secs]"):
@@ -40,8 +41,10 @@ CAUSES = {
     "pinned": ("pinned", unified(4, "Young (Normal) (G1 Evacuation Pause) (Evacuation Failure: Pinned)", 9.1)),
     "no room": ("evacuation", unified(4, "Young (Normal) (G1 Evacuation Pause) (Evacuation Failure: Allocation)", 9.1)),
     "operations": ("operations", ["[993.432s] Entering safepoint region: RedefineClasses", "[1017.618s] Leaving safepoint region",
-                                  "[1017.618s] Total time for which application threads were stopped: 24.1957920 seconds, Stopping threads took: 0.0094382 seconds"]),
-    "operations, jdk 8": ("operations", ["10.0: Total time for which application threads were stopped: 13.2756956 seconds, Stopping threads took: 0.0000456 seconds"]),
+                                  "[1017.618s] Total time for which application threads were stopped: 24.1957920 seconds, Stopping threads took: "
+                                  "0.0094382 seconds"]),
+    "operations, jdk 8": ("operations", ["10.0: Total time for which application threads were stopped: 13.2756956 seconds, Stopping threads took: "
+                                         "0.0000456 seconds"]),
 }
 
 
@@ -108,7 +111,8 @@ def test_a_unified_pause_that_another_writer_cut_is_counted(line):
 
 
 @pytest.mark.parametrize(("what", "kind"), [
-    ("Initial Mark (G1 Evacuation Pause) 80M->70M(128M)", "young"), ("Initial Mark 80M->80M(128M)", "phase"), ("Mixed (G1 Evacuation Pause) 80M->70M(128M)", "mixed"),
+    ("Initial Mark (G1 Evacuation Pause) 80M->70M(128M)", "young"), ("Initial Mark 80M->80M(128M)", "phase"), ("Mixed (G1 Evacuation Pause) 80M->70M(128M)",
+                                                                                                               "mixed"),
     ("Degenerated GC (Mark) 80M->70M(128M)", "cycle"), ("Degenerated GC (Young) (Mark) 80M->70M(128M)", "minor cycle"), ("Remark 80M->80M(128M)", "phase")])
 def test_kinds_of_unified_pauses(what, kind):
     assert _read.read([f"[1,5s][info][gc] GC(3) Pause {what} 7,870ms"]).collections[0].kind == kind

@@ -58,6 +58,18 @@ Total            15           4500
     assert [(row.instances, row.bytes) for row in merged] == [(5, 500)]
 
 
+def test_histogram_of_openj9():
+    text = """num   object count     total size    class name
+-------------------------------------------------
+  1           3354         107328    [C
+  2            717          57360    java.lang.Class
+ 10              3             96    shop.Order
+Total           4074         164784
+"""
+    assert [(row.name, row.instances, row.bytes) for row in _histogram.parse(text)] == [
+        ("[C", 3354, 107328), ("java.lang.Class", 717, 57360), ("shop.Order", 3, 96)]
+
+
 @pytest.mark.parametrize("text, used", [
     (" def new generation   total 1K, used 2048K [0x0)\n  eden space 1K,  10% used [0x0)\n"
      " tenured generation   total 1K, used 1024K [0x0)\n Metaspace       used 99999K, committed 1K", 3 << 20),

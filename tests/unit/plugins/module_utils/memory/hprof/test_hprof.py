@@ -81,6 +81,33 @@ def test_sizes_are_the_jvms_and_what_is_only_weakly_kept_is_not_retained(tmp_pat
     assert found["app.Item[]"].retained_bytes == 40 + 5 * 80
 
 
+def test_a_heap_that_is_nearly_all_garbage_is_said_to_be(tmp_path):
+    def heap(garbage):
+        writer = Writer()
+        holder = writer.add_class("app/Cache", statics=[("ITEM", writer.bytes_(b"x" * 1000))])
+        writer.root(holder)
+        for _each in range(garbage):
+            writer.bytes_(b"x" * 1000)
+        return analysed(tmp_path, writer.dump())
+    assert "of the heap is garbage" in heap(20).says[0]
+    assert not any("garbage" in line for line in heap(1).says)
+
+
+@pytest.mark.parametrize(("how", "room", "words"), [
+    ({}, 16, ""), ({}, 8, "closer together than their fields need"), ({"scattered": 1 << 22}, 16, "no two objects lie close enough")])
+def test_sizes_that_are_guessed_are_said_to_be(tmp_path, how, room, words):
+    writer = Writer(**how)
+    kind = writer.add_class("app/Item", fields=[("a", OBJECT), ("b", OBJECT)])
+    other = writer.add_class("app/Other", fields=[("a", OBJECT), ("b", OBJECT)])
+    made = [writer.instance(each, room=room + 8) for each in (kind, other) for _number in range(9)]
+    if words.startswith("closer"):
+        made += [writer.instance(each, room=8) for each in (kind, other) for _number in range(3)]
+    made += [writer.bytes_(b"x" * 16) for _number in range(4)]
+    writer.root(made[0])
+    found = analysed(tmp_path, writer.dump())
+    assert [words in line for line in found.warnings] == [True] * bool(words)
+
+
 def test_other_tools_count_weak_references_as_strong(tmp_path):
     found = rows(analysed(tmp_path, cache(), references="all"))
     assert found["app.Item"].retained_bytes == 6 * 80
