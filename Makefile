@@ -52,6 +52,9 @@ lint: venv ## ruff, the order of the packages, and ansible-lint (production prof
 architecture: venv ## Draw the packages anew in docs/architecture.md
 	$(WITH_COLLECTION) .venv/bin/python tests/tools/architecture.py --write
 
+schema: venv ## Write docs/schema/incident.json anew from the types of the report
+	$(WITH_COLLECTION) .venv/bin/python tests/tools/schema.py
+
 causes: venv ## Write docs/causes.md anew from the tables of causes
 	$(WITH_COLLECTION) .venv/bin/python tests/tools/causes.py --write
 

@@ -10,7 +10,8 @@ module: data_signals_info
 short_description: Measure the signals of inconsistent data
 version_added: 0.1.0
 description:
-  - Checks every consistency rule on one snapshot of the database, and counts validation errors in the workload's log. Reads only.
+  - Checks every consistency rule on one snapshot of the database, the cache where a rule is about one, and counts validation errors in the
+    workload's log. Reads only.
   - The signals are C(data_mismatch) (rows that break a rule), C(checksum_mismatch) (audit entries that are marked) and
     C(validation_errors).
 author: sre.runbooks contributors (@sre-runbooks)
@@ -19,6 +20,7 @@ extends_documentation_fragment:
   - sre.runbooks.cluster
   - sre.runbooks.database_connection
   - sre.runbooks.consistency
+  - sre.runbooks.redis_connection
   - sre.runbooks.evidence
   - sre.runbooks.signals
 options:
@@ -86,9 +88,11 @@ says:
 
 import dataclasses
 
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster._redis import REDIS_CONNECTION_SPEC
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._workload import Target
 from ansible_collections.sre.runbooks.plugins.module_utils._core._parallel import gather
 from ansible_collections.sre.runbooks.plugins.module_utils._data import _signals as _data_signals
+from ansible_collections.sre.runbooks.plugins.module_utils._data._cache import _checking
 from ansible_collections.sre.runbooks.plugins.module_utils._data._consistency._checking import CHECKS_SPEC, check_snapshot
 from ansible_collections.sre.runbooks.plugins.module_utils._data._database import _database, _exported
 from ansible_collections.sre.runbooks.plugins.module_utils._data._database._database import DATABASE_CONNECTION_SPEC
@@ -102,6 +106,7 @@ ARGUMENT_SPEC = {
     **DATABASE_CONNECTION_SPEC,
     **CHECKS_SPEC,
     **SIGNALS_SPEC,
+    "cache": REDIS_CONNECTION_SPEC,
     "workload": {"type": "str", "required": True},
     "container": {"type": "str"},
     "validation_pattern": {"type": "str", "default": "validation error|checksum mismatch|integrity"},
@@ -121,9 +126,10 @@ def _measure(task: Task) -> Reading:
     since = _data_signals.earliest(p["since"], p["flagged_hours"])
     found = gather(
         findings=lambda: _findings(task),
+        cached=lambda: _checking.cached(task),
         errors=lambda: _data_signals.validation_errors(
             cluster, Target.parse(p["namespace"], p["workload"]), p["container"], p["validation_pattern"], p["log_seconds"], p["since"]))
-    return _data_signals.reading(found["findings"], found["errors"], since)
+    return _data_signals.reading(found["findings"] + found["cached"], found["errors"], since)
 
 
 def _findings(task: Task) -> list:

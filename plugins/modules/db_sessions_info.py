@@ -39,7 +39,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 sessions:
-  description: Each session with pid, user, application, address, client, pod, state, times and query.
+  description: Each session with pid, user, database, application, address, client, pod, state, times and query.
   type: list
   elements: dict
   returned: success
@@ -60,6 +60,16 @@ max_connections:
 reserved:
   description: Connections that are kept for superusers.
   type: int
+  returned: success
+limits:
+  description: Of roles and databases that have one - of (V(role) or V(database)), name, most and taken.
+  type: list
+  elements: dict
+  returned: success
+turned_away:
+  description: The ways before that one whose client the database turned away - workload, problem (such as V(role_limit)) and said.
+  type: list
+  elements: dict
   returned: success
 way:
   description: The workload from which the database was asked.
@@ -102,6 +112,8 @@ def _says(found: dict) -> list[str]:
     lines = [f"{len(found['sessions']) + 1} of {found['max_connections']} connections taken"]
     lines += [f"{row['client']}: {row['sessions']} sessions, {row['active']} active, {row['idle_in_transaction']} idle in transaction"
               for row in found["clients"][:4]]
+    lines += [f"the database turned {row['workload']} away: {row['said']}" for row in found["turned_away"]]
+    lines += [f"{row['of']} {row['name']} has {row['taken']} of its {row['most']} connections" for row in found["limits"] if row["taken"] >= row["most"]]
     lines += [f"session {chain['root']['pid']} of {chain['root']['client']} blocks {chain['waiting']} others"
               for chain in found["chains"][:3]]
     if count := _sessions.hidden(found["sessions"]):

@@ -97,6 +97,8 @@ ARGUMENT_SPEC = {
     "max_sessions": {"type": "int", "default": 200},
     "timeout": {"type": "float", "default": 10.0},
 }
+#: sessions that a sentence names
+SHOWN = 5
 
 
 def run(task: Task) -> Result:
@@ -116,15 +118,17 @@ def run(task: Task) -> Result:
     incident = Incident.load(cluster, p["namespace"], p["incident_id"])
     incident.note("mitigate", f"intended: end {what}", sessions=sessions)
     ended = _sessions.end(cluster, p["namespace"], [Way(**way) for way in p["database_ways"]], sessions, p["timeout"])
-    line = f"ended {len(ended)} of {what}" if len(ended) < len(sessions) else f"ended {what}"
+    line = f"ended {_summary([session for session in sessions if session['pid'] in ended])}"
+    line += f"; {len(sessions) - len(ended)} were gone or others by then" if len(ended) < len(sessions) else ""
     incident.note("mitigate", line, ended=ended)
     return {**result, "ended": ended, "changed": bool(ended), "outcome": "changed" if ended else "unchanged", "says": [line]}
 
 
 def _summary(sessions: list) -> str:
+    """How many of whom, and the first of them so that each can be found."""
     clients = sorted({str(session.get("client", "?")) for session in sessions})
-    plural = "session" if len(sessions) == 1 else "sessions"
-    return f"{len(sessions)} {plural} of {', '.join(clients)}"
+    named = [_sessions.in_words(session) for session in sessions[:SHOWN]] + (["…"] if len(sessions) > SHOWN else [])
+    return f"{len(sessions)} session{'' if len(sessions) == 1 else 's'} of {', '.join(clients)}: {'; '.join(named)}" if sessions else "no session"
 
 
 def _refuse_without_evidence(task: Task) -> None:

@@ -81,6 +81,12 @@ options:
     description: 95th percentile of the response time that counts as a signal.
     type: float
     default: 2.0
+  baseline:
+    description:
+      - C(facts) of the reading before a change, with C(usual_per_second) where that is known. Customers have to be served better than then,
+        or well, or the signal V(served) is breached; what is refused on purpose is not served.
+    type: dict
+    default: {}
 """
 
 EXAMPLES = r"""
@@ -115,7 +121,8 @@ pods:
   elements: dict
   returned: success
 facts:
-  description: Of the window requests, errors, intended, error_share, per_second, p95_seconds, routes and preset.
+  description:
+    - Of the window requests, errors, intended, error_share, per_second, served_per_second, served_share, p95_seconds, routes and preset.
   type: dict
   returned: success
 at:
@@ -151,6 +158,7 @@ ARGUMENT_SPEC = {
     "cpu_share": {"type": "float", "default": 0.9},
     "throttled_share": {"type": "float", "default": 0.5},
     "response_seconds": {"type": "float", "default": 2.0},
+    "baseline": {"type": "dict", "default": {}},
 }
 
 
@@ -162,7 +170,7 @@ def run(task: Task) -> Result:
     thresholds = Thresholds(
         error_share=p["error_share"], queue_length=p["queue_length"], queue_growth=p["queue_growth"],
         cpu_share=p["cpu_share"], throttled_share=p["throttled_share"], response_seconds=p["response_seconds"])
-    return signals_result(task, lambda again: measure(cluster, source, thresholds))
+    return signals_result(task, lambda again: measure(cluster, source, thresholds, p["baseline"]))
 
 
 def main() -> None:

@@ -87,6 +87,11 @@ options:
     type: list
     elements: str
     default: []
+  readings:
+    description: What was measured, as the modules of signals return it, for the record; each with C(at) and C(signals).
+    type: list
+    elements: dict
+    default: []
   lock_seconds:
     description: How long the lock lasts if nobody gives it back.
     type: int
@@ -125,7 +130,7 @@ opened_at:
   type: str
   returned: when the record exists
 changes:
-  description: What the incident has changed, from its ledger, each with the state of the change.
+  description: What the incident has changed, from its ledger, each with the state of the change, and the database sessions that it ended.
   type: list
   elements: str
   returned: with O(state=settled)
@@ -164,6 +169,7 @@ ARGUMENT_SPEC = {
     "cause": {"type": "str", "default": ""},
     "phase": {"type": "str", "default": "open"},
     "events": {"type": "list", "elements": "str", "default": []},
+    "readings": {"type": "list", "elements": "dict", "default": []},
     "lock_seconds": {"type": "int", "default": 3600},
 }
 REQUIRED_IF = [("state", "open", ["workload", "incident_type"]), ("state", "settled", ["outcome"]),
@@ -199,7 +205,7 @@ def _open(task: Task) -> Result:
 def _note(task: Task) -> Result:
     incident = Incident.load(task.cluster(), task.params["namespace"], task.params["incident_id"])
     _append(incident, task)
-    return {**_result(incident), "changed": bool(task.params["events"])}
+    return {**_result(incident), "changed": bool(task.params["events"] or task.params["readings"])}
 
 
 def _acknowledge(task: Task) -> Result:
@@ -228,7 +234,8 @@ def _settle(task: Task) -> Result:
     incident.update(status=task.params["outcome"], cause=task.params["cause"])
     for target in _locked(incident):
         _lock.release(cluster, target, incident.id)
-    return {**_result(incident), "changed": True, "changes": [redact(f"{entry.change.summary} ({entry.state})") for entry in incident.ledger()]}
+    changes = [f"{entry.change.summary} ({entry.state})" for entry in incident.ledger()] + [event["text"] for event in incident.ended_sessions()]
+    return {**_result(incident), "changed": True, "changes": [redact(text) for text in changes]}
 
 
 def _locked(incident: Incident) -> set[Target]:
@@ -239,6 +246,7 @@ def _locked(incident: Incident) -> set[Target]:
 
 
 def _append(incident: Incident, task: Task) -> None:
+    incident.measured(task.params["phase"], task.params["readings"])
     for text in task.params["events"]:
         incident.note(task.params["phase"], text)
 

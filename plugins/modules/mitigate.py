@@ -35,6 +35,8 @@ options:
       - C(database_read_only) makes transactions of a database role read-only by default, and ends its sessions so that this
         counts at once. C(database_ways) as in M(sre.runbooks.db_sessions_info); C(roles) is C(application) (the role that
         the first way uses) or C(all) (every role that may connect, but for superusers and replication).
+      - C(cache_drop) deletes the keys C(stale) (key to digest, as M(sre.runbooks.cache_consistency_info) returns them) of the Redis
+        C(cache), as far as they still hold those values. The values and their expiry are in the record, for M(sre.runbooks.undo).
       - With C(expires_in) (seconds) a later run, or the clean-up, takes the change back.
     type: list
     elements: dict

@@ -71,6 +71,12 @@ options:
     description: 95th percentile of the response time that counts as a signal.
     type: float
     default: 5.0
+  baseline:
+    description:
+      - C(facts) of the reading before a change. Customers have to be served better than then, or well, or the signal V(served) is breached.
+        Probes do not count.
+    type: dict
+    default: {}
 """
 
 EXAMPLES = r"""
@@ -97,6 +103,12 @@ pods:
   description: Of each pod active, pending, idle, max and timeouts.
   type: list
   elements: dict
+  returned: success
+facts:
+  description:
+    - Of the window served_per_second, served_share (of the requests that end as no 5xx) and served_seconds; empty where O(histogram) does not
+      tell what became of requests.
+  type: dict
   returned: success
 at:
   description: Time of the last reading.
@@ -131,6 +143,7 @@ ARGUMENT_SPEC = {
     "near_capacity": {"type": "float", "default": 0.9},
     "timeouts": {"type": "float", "default": 1.0},
     "response_seconds": {"type": "float", "default": 5.0},
+    "baseline": {"type": "dict", "default": {}},
 }
 
 
@@ -141,7 +154,7 @@ def run(task: Task) -> Result:
                     series_of(p["series"]), p["histogram"], p["timeout_pattern"] or TIMEOUT_PATTERN,
                     p["log_seconds"], p["window"])
     thresholds = Thresholds(p["near_capacity"], p["timeouts"], p["response_seconds"])
-    return signals_result(task, lambda again: measure(cluster, source, thresholds, p["since"]))
+    return signals_result(task, lambda again: measure(cluster, source, thresholds, p["since"], p["baseline"]))
 
 
 def main() -> None:

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: report
-short_description: Write the report of an incident in Markdown
+short_description: Write the report of an incident as Markdown, JSON and an HTML page
 version_added: 0.1.0
 description:
-  - Writes C(<incidents_dir>/<incident_id>/<cluster_name>/report.md) from the incident's record in the cluster, the
-    manifest of its evidence and what the runbook found. Secrets are removed.
+  - Writes C(report.md), C(report.json) and C(report.html) into C(<incidents_dir>/<incident_id>/<cluster_name>/), from the incident's record in
+    the cluster alone; what the runbook found and the manifest of the evidence are put into the record first. Secrets are removed.
+  - Without O(outcome) the report is written again from what the record holds, on any controller and at any time.
+  - At the end every statement is derived again, as M(sre.runbooks.report_proof_info) does.
 author: sre.runbooks contributors (@sre-runbooks)
 extends_documentation_fragment:
   - sre.runbooks.attributes
@@ -34,17 +36,16 @@ options:
     type: str
     required: true
   outcome:
-    description: What came of it.
+    description: What came of it; without it the report is written again as the record says.
     type: str
     choices: [mitigated, contained, cleared, planned, not_mitigated, unknown, cooldown, failed]
-    required: true
-  before:
-    description: Signals when the incident was detected.
+  impact:
+    description: What is known of customers, each with C(question), C(answer) and C(how) (how the answer was obtained).
     type: list
     elements: dict
     default: []
-  after:
-    description: Signals at the end.
+  graph:
+    description: Which workload needs which, as M(sre.runbooks.change_correlation_info) returns it.
     type: list
     elements: dict
     default: []
@@ -75,14 +76,31 @@ EXAMPLES = r"""
     incident_id: INC-1234
     namespace: ai-development
     outcome: mitigated
-    before: "{{ before.signals }}"
-    after: "{{ after.signals }}"
+    diagnosis: "{{ diagnosis }}"
+
+- name: Write the report again, on another controller
+  sre.runbooks.report:
+    incident_id: INC-1234
+    namespace: ai-development
 """
 
 RETURN = r"""
 report:
-  description: Path of the report.
+  description: Path of the report in Markdown.
   type: str
+  returned: outside check mode
+html:
+  description: Path of the report as an HTML page.
+  type: str
+  returned: outside check mode
+document:
+  description: Path of the report as JSON, by docs/schema/incident.json.
+  type: str
+  returned: outside check mode
+problems:
+  description: What could not be derived again from the record, each named.
+  type: list
+  elements: str
   returned: outside check mode
 evidence_dir:
   description: Directory of the evidence.
@@ -104,40 +122,48 @@ says:
   returned: success
 """
 
-from ansible_collections.sre.runbooks.plugins.module_utils._evidence._store import EvidenceStore
-from ansible_collections.sre.runbooks.plugins.module_utils._incident import _report
+import dataclasses
+
+from ansible_collections.sre.runbooks.plugins.module_utils._evidence._store import EvidenceStore, now
 from ansible_collections.sre.runbooks.plugins.module_utils._incident._outcomes import OUTCOMES, RECORDED
 from ansible_collections.sre.runbooks.plugins.module_utils._incident._record import Incident
+from ansible_collections.sre.runbooks.plugins.module_utils._report import _model, _proof
 from ansible_collections.sre.runbooks.plugins.module_utils._task._module import CONNECTION_SPEC, Result, Task, run_module
+
+#: what the record keeps of a run's findings
+FINDINGS = ("outcome", "diagnosis", "next_steps", "impact", "graph", "health_before", "health_after")
 
 ARGUMENT_SPEC = {
     **CONNECTION_SPEC,
     "incident_id": {"type": "str", "required": True},
     "incidents_dir": {"type": "path", "default": "incidents"},
     "namespace": {"type": "str", "required": True},
-    "outcome": {"type": "str", "required": True, "choices": RECORDED},
-    "before": {"type": "list", "elements": "dict", "default": []},
-    "after": {"type": "list", "elements": "dict", "default": []},
+    "outcome": {"type": "str", "choices": RECORDED},
     "diagnosis": {"type": "dict", "default": {}},
     "next_steps": {"type": "list", "elements": "str", "default": []},
+    "impact": {"type": "list", "elements": "dict", "default": []},
+    "graph": {"type": "list", "elements": "dict", "default": []},
     "health_before": {"type": "list", "elements": "dict", "default": []},
     "health_after": {"type": "list", "elements": "dict", "default": []},
 }
 
 
 def run(task: Task) -> Result:
-    """Write the report."""
+    """Put the findings into the record, and write the report from it."""
     p = task.params
-    result: Result = {"outcome": p["outcome"], "next_steps": p["next_steps"], "says": []}
     if task.check_mode:
-        return result
+        return {"outcome": p["outcome"] or "", "next_steps": p["next_steps"], "says": []}
     incident = Incident.load(task.cluster(), p["namespace"], p["incident_id"])
     store = EvidenceStore(p["incidents_dir"], p["incident_id"], p["cluster_name"])
-    findings = _report.Findings(p["outcome"], p["before"], p["after"], p["diagnosis"], p["next_steps"],
-                                p["health_before"], p["health_after"])
-    path = store.write_document("report.md", _report.render(incident, p["cluster_name"], store.items(), findings))
-    return {**result, "report": str(path), "evidence_dir": str(store.directory),
-            "says": [OUTCOMES[p["outcome"]].says]}
+    if p["outcome"]:
+        items = [dataclasses.asdict(item) for item in store.items() if item.kind != _proof.RECORD_KIND]
+        incident.found({name: p[name] for name in FINDINGS}, items)
+    document = _model.build(incident, p["cluster_name"], now())
+    paths = _proof.save(store, incident, document)
+    problems = _proof.problems(store.root, incident)
+    says = [OUTCOMES[document.outcome].says] if document.outcome in OUTCOMES else []
+    return {"outcome": document.outcome, "next_steps": list(document.next_steps), "report": str(paths[_proof.TEXT]), "html": str(paths[_proof.PAGE]),
+            "document": str(paths[_proof.REPORT]), "evidence_dir": str(store.directory), "problems": problems, "says": says + problems}
 
 
 def main() -> None:

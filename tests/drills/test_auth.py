@@ -48,6 +48,15 @@ def test_without_approval_nothing_is_bypassed_and_with_it_the_bypass_ends_by_its
     assert "auth-emergency" not in shop.kubectl("get", "configmaps", "-o", "name")
 
 
+def test_redis_that_answers_noauth_is_the_cause_and_nothing_is_changed_for_it(fault, runbook, incident_id):
+    shop = fault("auth_redis_noauth")
+    done = runbook.run(PLAYBOOK, incident_id=incident_id, **{**KNOWN, "auth_degradation_window": 15})
+    flat = " ".join(done.stdout.split())
+    assert done.returncode != 0
+    assert "established: Redis answers, and refuses the service (NOAUTH)" in flat and "Redis is up: give the service the password" in flat
+    assert (shop.record(incident_id)["incident"]["cause"], changes(shop, incident_id)) == ("store_refuses", [])
+
+
 def test_a_burst_of_one_client_is_named_and_the_limit_stays(fault, runbook, incident_id):
     shop = fault("auth_login_burst")
     done = runbook.run(PLAYBOOK, incident_id=incident_id, auth_degradation_emergency_approved_by="ada", **KNOWN)
@@ -111,7 +120,7 @@ def test_a_certificate_that_has_ended_is_named_before_the_release_that_brought_i
     done = runbook.run(PLAYBOOK, incident_id=incident_id, runbooks_force=True, **KNOWN)
     flat = " ".join(done.stdout.split())
     assert done.returncode != 0
-    assert "likeliest cause: a certificate that the pods use has expired" in flat
+    assert "established: a certificate that the pods use has expired" in flat
     assert "Renew tls.crt of Secret auth-service-tls, then run this again" in flat
     assert changes(healed, incident_id) == []
     report = next(runbook.incidents.rglob("report.md")).read_text()

@@ -6,6 +6,7 @@ import contextlib
 import csv
 import json
 import pathlib
+import re
 import subprocess
 import time
 
@@ -186,6 +187,21 @@ def test_an_interrupt_of_a_repair_leaves_whole_batches_and_the_next_run_goes_on(
     done = runbook.run("incident/data_inconsistency.yml", **approved)
     assert done.returncode == 0 and "batches of an earlier run" in flat(done)
     assert runbook.module("sre.runbooks.data_repair", {**asked, "mode": "reverse"})["result"]["written"] == plan["total"]
+
+
+def test_a_stale_order_in_the_cache_is_found_and_deleted_when_approved(healed, runbook, incident_id):
+    def redis(*command):
+        return healed.kubectl("exec", "deploy/redis", "--", "redis-cli", *command).strip()
+
+    redis("SET", "order:1", '{"id": 1, "customer": "alice", "total": 1.00, "created_at": "2026-01-01T00:00:00Z"}')
+    looked = runbook.run("incident/data_inconsistency.yml", incident_id=incident_id, data_inconsistency_dump=False)
+    assert "1 cached_order_differs" in flat(looked) and "established: the cache holds what the rows do not say" in flat(looked)
+    assert redis("EXISTS", "order:1") == "1", "nothing is deleted before it is approved"
+    approval = re.search(r"data_inconsistency_approved_cache=([0-9a-f]+)", flat(looked))[1]
+    done = runbook.run("incident/data_inconsistency.yml", incident_id=incident_id, data_inconsistency_dump=False,
+                       data_inconsistency_approved_cache=approval)
+    assert done.returncode == 0 and "mitigated" in flat(done) and redis("EXISTS", "order:1") == "0", flat(done)
+    runbook.run("incident/clear_temporary_fixes.yml", incident_id=incident_id)
 
 
 def test_check_mode_writes_nothing_to_the_database(corrupted, runbook, now):

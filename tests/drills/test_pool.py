@@ -20,7 +20,7 @@ def test_slow_queries_are_named_and_left_alone(slow, runbook, incident_id, now):
     done = runbook.run(PLAYBOOK, incident_id=incident_id, db_pool_exhaustion_response_seconds=2)  # api-server gives up after 3
     flat = " ".join(done.stdout.split())
     assert done.returncode != 0
-    assert "likeliest cause: queries of api-server are slow" in flat
+    assert "established: queries of api-server are slow" in flat
     assert "pg_sleep" in flat, "the query is named"
     assert "a person must look at it now" in flat
     record = slow.record(incident_id)

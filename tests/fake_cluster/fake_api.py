@@ -201,8 +201,8 @@ def quantity(text: str) -> str:
 
 def _selected(item: Json, query: dict[str, str]) -> bool:
     labels = item["metadata"].get("labels", {})
-    terms = [term for term in query.get("labelSelector", "").split(",") if "=" in term]
-    return all(labels.get(key) == value for key, value in (term.split("=", 1) for term in terms))
+    terms = [term.partition("=") for term in query.get("labelSelector", "").split(",") if term]
+    return all(labels.get(key) == value if equals else key in labels for key, equals, value in terms)
 
 
 def _merged(old: Json, patch: Json) -> Json:

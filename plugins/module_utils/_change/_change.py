@@ -14,7 +14,7 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from ansible_collections.sre.runbooks.plugins.module_utils._change import _fields, _meaning, _postgres_roles
+from ansible_collections.sre.runbooks.plugins.module_utils._change import _fields, _meaning, _postgres_roles, _redis_keys
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster import _history, _workload
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._connection import (
     FIELD_MANAGER, JSON_PATCH, Cluster, Json, api_version)
@@ -63,7 +63,7 @@ class Change:
     :param reversible: whether taking it back makes sense where it did not help.
     :param expires_at: when a later run takes it back by itself, ISO 8601; empty for not.
     :param readers: the workload whose pods mount the object, such as ``deployment/api-gateway``; empty for none.
-    :param ways: to the database that holds the object; empty for an object of the API server's.
+    :param ways: to the database or cache that holds the object; empty for an object of the API server's.
     """
 
     action: str
@@ -156,6 +156,8 @@ class Change:
         """What holds the object."""
         if self.target.kind == _postgres_roles.KIND:
             return _postgres_roles.PostgresRoles(cluster, self.ways)
+        if self.target.kind == _redis_keys.KIND:
+            return _redis_keys.RedisKeys(cluster, self.ways)
         return cluster
 
     def _create(self, cluster: Cluster) -> None:
@@ -205,6 +207,8 @@ class Change:
                         f"recorded, so its fields are not ours to {verb}.", "Look at the object and decide by hand.")
         for path, (expected, _value) in wanted.items():
             found = _fields.read(current, path)
+            if found is None and self.target.kind == _redis_keys.KIND:
+                continue  # a key that expires by itself is nobody's change
             if not _meaning.same(path, found, expected):
                 raise Drift(
                     f"Cluster {cluster.name}: {self.target} {path} is {_text(found)}, but {_text(expected)} was "

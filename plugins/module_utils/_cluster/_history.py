@@ -6,12 +6,17 @@
 from __future__ import annotations
 
 import json
+import re
 import typing as t
 
-from ansible_collections.sre.runbooks.plugins.module_utils._cluster import _revisions
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster import _quantity, _revisions
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._connection import Json
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._revisions import Revision
+from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import InvalidInput
 from ansible_collections.sre.runbooks.plugins.module_utils._core._redact import redact_object
+
+#: what in a revision's changes is a limit
+_LIMIT = re.compile(r"\blimits\b|concurren|queue|max|worker|threads|pool", re.IGNORECASE)
 
 
 def rows(revisions: t.Sequence[Revision]) -> list[Json]:
@@ -47,6 +52,23 @@ def flatten(value: t.Any, path: str = "") -> dict[str, str]:
         return {key: text for item in value
                 for key, text in flatten({name: part for name, part in item.items() if name != "name"}, f"{path}[{item['name']}]").items()}
     return {path: value if isinstance(value, str) else json.dumps(value, sort_keys=True)}
+
+
+def lowered(row: t.Mapping[str, t.Any]) -> list[str]:
+    """The limits that a revision lowered, each as a sentence; what a pod requests is no limit."""
+    return [f"revision {row['revision']} lowered {_short(change['path'])} from {_or_none(change['before'])} to {change['after']}"
+            for change in row["changes"] if _is_lower(change)]
+
+
+def _is_lower(change: Json) -> bool:
+    if not _LIMIT.search(change["path"]) or not change["after"]:
+        return False
+    if not change["before"]:  # a limit where there was none; a new variable says nothing of what held before
+        return "limits" in change["path"]
+    try:
+        return _quantity.parse(change["after"]) < _quantity.parse(change["before"])
+    except InvalidInput:
+        return False
 
 
 def in_words(row: t.Mapping[str, t.Any]) -> str:

@@ -5,9 +5,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import typing as t
+import urllib.parse
 
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster import _environment, _forward, _service
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster._connection import Cluster
 from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import ClusterError
 from ansible_collections.sre.runbooks.plugins.module_utils._core._optional import require
 from ansible_collections.sre.runbooks.plugins.module_utils._core._redact import redact
@@ -18,6 +22,33 @@ except ImportError:
     pass
 
 UP, REFUSED, BUSY, DOWN = "up", "refused", "busy", "down"
+PORT = 6379
+
+#: options of every module that reaches a Redis from the controller
+REDIS_CONNECTION_SPEC: dict[str, t.Any] = {
+    "type": "dict",
+    "options": {
+        "workload": {"type": "str", "default": ""},
+        "container": {"type": "str"},
+        "host": {"type": "str", "default": ""},
+        "port": {"type": "int"},
+        "user": {"type": "str", "default": ""},
+        "password": {"type": "str", "default": "", "no_log": True},
+        "database": {"type": "int"},
+        "tls": {"type": "bool"},
+        "ca_file": {"type": "path", "default": ""},
+        "route": {"type": "str", "default": "auto", "choices": ["auto", "direct", "port_forward"]},
+    }}
+#: variables of a container, and what each of them holds; the first that is set counts
+VARIABLES: dict[str, tuple[str, ...]] = {
+    "host": ("REDIS_HOST", "SPRING_DATA_REDIS_HOST", "SPRING_REDIS_HOST", "CACHE_HOST", "REDIS_HOSTNAME"),
+    "port": ("REDIS_PORT", "SPRING_DATA_REDIS_PORT", "SPRING_REDIS_PORT", "CACHE_PORT"),
+    "user": ("REDIS_USERNAME", "REDIS_USER", "SPRING_DATA_REDIS_USERNAME"),
+    "password": ("REDIS_PASSWORD", "REDISCLI_AUTH", "SPRING_DATA_REDIS_PASSWORD", "SPRING_REDIS_PASSWORD", "REDIS_AUTH", "CACHE_PASSWORD"),
+    "database": ("REDIS_DB", "REDIS_DATABASE", "SPRING_DATA_REDIS_DATABASE"),
+}
+#: variables that hold all of it; asked where none of the above names a host
+URLS = ("REDIS_URL", "SPRING_DATA_REDIS_URL", "REDIS_TLS_URL", "CACHE_URL", "CELERY_BROKER_URL")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,15 +57,17 @@ class Server:
 
     :param user: of its access control list; empty for the default one.
     :param ca_file: of the authority that signed its certificate, where ``tls`` is used; empty for those of this machine.
+    :param forwarded: whether the address is a loopback port that leads to a pod of it.
     """
 
     host: str
-    port: int = 6379
+    port: int = PORT
     user: str = ""
     password: str = dataclasses.field(default="", repr=False)
     database: int = 0
     tls: bool = False
     ca_file: str = ""
+    forwarded: bool = False
 
     def connect(self, timeout: float = 5.0) -> t.Any:
         """A client of the package ``redis``, which connects when it is first asked. Close it.
@@ -42,7 +75,8 @@ class Server:
         :param timeout: seconds to connect, and for each answer; nothing is tried twice.
         """
         require("redis")
-        encrypted = {"ssl": True, "ssl_ca_certs": self.ca_file or None} if self.tls else {}
+        # Through a forwarded port the server's name is not that of the address.
+        encrypted = {"ssl": True, "ssl_ca_certs": self.ca_file or None, "ssl_check_hostname": not self.forwarded} if self.tls else {}
         # The protocol that every version and every service understands.
         return redis.Redis(self.host, self.port, self.database, username=self.user or None, password=self.password or None,
                            socket_timeout=timeout, socket_connect_timeout=timeout, retry=None, protocol=2, **encrypted)
@@ -75,7 +109,72 @@ class Health:
 
 #: how answers begin that turn a client away, and that ask it to wait
 _TURNED_AWAY = ("NOAUTH", "WRONGPASS", "NOPERM", "ERR invalid password", "ERR max number of clients", "DENIED", "ERR AUTH")
+_NEXT = {REFUSED: "Check user and password of the cache.", BUSY: "Run again when it serves.", DOWN: "Look at its pod, host and port first."}
 _WAITING = ("LOADING", "MASTERDOWN", "BUSY", "CLUSTERDOWN", "TRYAGAIN")
+
+
+@contextlib.contextmanager
+def opened(cluster: Cluster, namespace: str, given: t.Mapping[str, t.Any]) -> t.Iterator[Server]:
+    """The server that ``given`` (an option of ``REDIS_CONNECTION_SPEC``) means, reachable while the context lasts.
+
+    :raises ClusterError: the environment cannot be read, or no pod of the Service is ready.
+    """
+    server = resolve(cluster, namespace, given)
+    route = given.get("route") or "auto"
+    pod = None if route == "direct" else _service.pod_behind(cluster, namespace, server.host, server.port, "Redis")
+    if pod is None:
+        if route == "port_forward":
+            raise ClusterError(f"Cluster {cluster.name}: {server.host} is no Service with a ready pod in {namespace}, so no port can be "
+                               "forwarded to it.", "Set route: direct, or host to a Service's name.")
+        yield server
+        return
+    with _forward.forwarded(cluster, *pod) as forwarder:
+        yield dataclasses.replace(server, host="127.0.0.1", port=forwarder.port, forwarded=True)
+
+
+def resolve(cluster: Cluster, namespace: str, given: t.Mapping[str, t.Any]) -> Server:
+    """What is given, the rest as the environment of a running pod of ``given['workload']`` says, and ``redis`` where nothing names a host."""
+    said: dict[str, str] = {}
+    if given.get("workload"):
+        names = [*dict.fromkeys(name for names in VARIABLES.values() for name in names), *URLS]
+        said = from_environment(_environment.variables(cluster, namespace, given["workload"], given.get("container"), names,
+                                                       "Set host and password of the cache"))
+    values = {"host": "redis", **said, **{key: value for key, value in given.items() if value not in (None, "")}}
+    return Server(values["host"], int(values.get("port") or PORT), values.get("user", ""), values.get("password", ""),
+                  int(values.get("database") or 0), bool(values.get("tls")), values.get("ca_file", ""))
+
+
+def from_environment(variables: t.Mapping[str, str]) -> dict[str, t.Any]:
+    """Host, port, user, password, database and tls, as far as variables of a container have them."""
+    # Kubernetes itself sets REDIS_PORT=tcp://… where there is a Service called redis.
+    plain: dict[str, t.Any] = {key: next((variables[name] for name in names if variables.get(name) and "://" not in variables[name]), "")
+                               for key, names in VARIABLES.items()}
+    url = next((variables[name] for name in URLS if variables.get(name, "").startswith(("redis://", "rediss://"))), "")
+    if url and not plain["host"]:
+        parts = urllib.parse.urlsplit(url)
+        # ``redis://word@host`` is a password, as all clients read it.
+        user, password = (parts.username, parts.password) if parts.password is not None else ("", parts.username)
+        plain |= {key: value for key, value in {
+            "host": parts.hostname, "port": parts.port, "user": urllib.parse.unquote(user or ""), "tls": parts.scheme == "rediss",
+            "password": urllib.parse.unquote(password or ""), "database": parts.path.strip("/")}.items() if value}
+    database = str(plain["database"])
+    return {key: value for key, value in {**plain, "database": database if database.isdigit() else ""}.items() if value}
+
+
+@contextlib.contextmanager
+def asked(server: Server, doing: str) -> t.Iterator[t.Any]:
+    """A client while the context lasts.
+
+    :param doing: for messages: ``read keys``.
+    :raises ClusterError: it is down or turns us away.
+    """
+    client = server.connect()
+    try:
+        yield client
+    except redis.RedisError as error:
+        raise ClusterError(f"Redis at {server.host}:{server.port} is {_state(error)} ({doing}): {_said(error)}.", _NEXT[_state(error)]) from error
+    finally:
+        client.close()
 
 
 def health(server: Server, timeout: float = 5.0) -> Health:

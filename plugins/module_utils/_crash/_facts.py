@@ -8,14 +8,14 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from ansible_collections.sre.runbooks.plugins.module_utils._cluster import _revisions, _workload
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster import _references, _revisions, _workload
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._connection import Cluster, Json
 from ansible_collections.sre.runbooks.plugins.module_utils._core._parallel import gather
-from ansible_collections.sre.runbooks.plugins.module_utils._crash import _fates, _last_words, _messages, _pods, _references, _releases, _signals
+from ansible_collections.sre.runbooks.plugins.module_utils._crash import _fates, _inventory, _last_words, _messages, _pods, _releases, _signals
 from ansible_collections.sre.runbooks.plugins.module_utils._crash._fates import Fate
 from ansible_collections.sre.runbooks.plugins.module_utils._crash._last_words import LastWords
 from ansible_collections.sre.runbooks.plugins.module_utils._crash._look import Look
-from ansible_collections.sre.runbooks.plugins.module_utils._crash._references import Inventory
+from ansible_collections.sre.runbooks.plugins.module_utils._crash._inventory import Inventory
 from ansible_collections.sre.runbooks.plugins.module_utils._diagnosis._facts import FactSheet
 
 STATUS, EVENTS, LOGS, RELEASES, NAMESPACE, NODES = "pod status", "events", "logs", "revisions", "objects of the namespace", "nodes"
@@ -52,7 +52,7 @@ def gather_all(cluster: Cluster, look: Look, limits: _signals.Limits, since: str
     namespace = look.target.namespace
     found = gather(
         words=lambda: _last_words.fetch(cluster, namespace, [fate.container for fate in fates if fate.container.last_end]),
-        inventory=lambda: _references.take(cluster, namespace), nodes=lambda: _pods.attempt(lambda: cluster.list("Node")))
+        inventory=lambda: _inventory.take(cluster, namespace), nodes=lambda: _pods.attempt(lambda: cluster.list("Node")))
     nodes, no_nodes = found["nodes"]
     return Seen(look, failing, fates, tuple(found["words"]), found["inventory"], None if nodes is None else tuple(nodes), no_nodes)
 
@@ -100,7 +100,7 @@ def _tell_pods(sheet: FactSheet, seen: Seen) -> None:
     sheet.known("running_unready", [pod["metadata"]["name"] for pod in idle], STATUS)
     told = [event.get("message") or "" for pod in idle for event in look.events_of(pod["metadata"]["name"], "Unhealthy")
             if (event.get("message") or "").startswith("Readiness")]
-    _known_or(sheet, "readiness_message", told[-1] if told else None, EVENTS, "no event of a failed readiness probe is left")
+    sheet.known_or("readiness_message", told[-1] if told else None, EVENTS, "no event of a failed readiness probe is left")
 
 
 def _tell_fates(sheet: FactSheet, seen: Seen) -> None:
@@ -111,9 +111,9 @@ def _tell_fates(sheet: FactSheet, seen: Seen) -> None:
     sheet.known("ends", [_end_row(seen.look, fate) for fate in seen.fates], STATUS)
     codes = [str(fate.container.last_end.exit_code) for fate in seen.fates if fate.container.last_end and fate.kind in (
         _fates.CRASHED, _fates.NATIVE, _fates.START, _fates.TERMINATED, _fates.ZERO)]
-    _known_or(sheet, "exit_code", int(_fates.most_common(codes)) if codes and "None" not in codes else None, STATUS, "no container ended by itself")
+    sheet.known_or("exit_code", int(_fates.most_common(codes)) if codes and "None" not in codes else None, STATUS, "no container ended by itself")
     lives = [fate.container.last_end.life for fate in seen.fates if fate.container.last_end and fate.container.last_end.life is not None]
-    _known_or(sheet, "longest_life", float(max(lives)) if lives else None, STATUS, "no container has ended", "s")
+    sheet.known_or("longest_life", float(max(lives)) if lives else None, STATUS, "no container has ended", "s")
 
 
 def _end_row(look: Look, fate: Fate) -> Json:
@@ -156,13 +156,13 @@ def _tell_probes(sheet: FactSheet, seen: Seen) -> None:
     sheet.known("probe", probe, EVENTS)
     sheet.known("probe_container", container.name, EVENTS)
     sheet.known("probe_threshold", int(spec.get(f"{probe}Probe", {}).get("failureThreshold", 3)), "pod template")
-    _known_or(sheet, "probe_message", message or None, EVENTS, "no event of the failed probe is left")
-    _known_or(sheet, "probe_failure", _messages.probe(message) if message else None, EVENTS, "no event of the failed probe is left")
-    _known_or(sheet, "probe_status", (_messages.probe_status(message) or 0) if message else None, EVENTS, "no event of the failed probe is left")
+    sheet.known_or("probe_message", message or None, EVENTS, "no event of the failed probe is left")
+    sheet.known_or("probe_failure", _messages.probe(message) if message else None, EVENTS, "no event of the failed probe is left")
+    sheet.known_or("probe_status", (_messages.probe_status(message) or 0) if message else None, EVENTS, "no event of the failed probe is left")
     sheet.known("probe_budget", budget(spec.get(f"{probe}Probe", {})), "pod template", "s")
     sheet.known("has_startup_probe", "startupProbe" in spec, "pod template")
     life = container.last_end.life if container.last_end else None
-    _known_or(sheet, "probe_life", life, STATUS, "the container has not ended yet", "s")
+    sheet.known_or("probe_life", life, STATUS, "the container has not ended yet", "s")
     sheet.known("probed_was_ready", any(_pods.was_well(item, look.at) for item in seen.failing if item["metadata"]["name"] == container.pod), STATUS)
 
 
@@ -237,8 +237,8 @@ def _tell_missing(sheet: FactSheet, seen: Seen) -> None:
     else:
         sheet.unknown("missing_objects", untold, NAMESPACE)
     words = missing[0].split(" ") if missing else []
-    _known_or(sheet, "missing_kind", words[-2].lower() if words else None, STATUS, "nothing is missing")
-    _known_or(sheet, "missing_name", words[-1] if words else None, STATUS, "nothing is missing")
+    sheet.known_or("missing_kind", words[-2].lower() if words else None, STATUS, "nothing is missing")
+    sheet.known_or("missing_name", words[-1] if words else None, STATUS, "nothing is missing")
     since = _releases.wanted_since(look)
     if since and not seen.inventory.unknown:
         sheet.known("changed_objects", seen.inventory.changed_since(references, since), NAMESPACE)
@@ -251,10 +251,10 @@ def _tell_ends_of_pods(sheet: FactSheet, seen: Seen) -> None:
     evicted = [pod for pod in failed if pod["status"].get("reason") in ("Evicted", "Preempting", "Shutdown", "NodeShutdown", "Terminated", "NodeAffinity")
                or _pods.condition(pod, "DisruptionTarget").get("status") == "True"]
     sheet.known("evicted", [pod["metadata"]["name"] for pod in evicted], STATUS)
-    _known_or(sheet, "eviction_reason", next((_pods.condition(pod, "DisruptionTarget").get("reason") or pod["status"].get("reason") for pod in evicted), None),
+    sheet.known_or("eviction_reason", next((_pods.condition(pod, "DisruptionTarget").get("reason") or pod["status"].get("reason") for pod in evicted), None),
               STATUS, "no pod was evicted")
     messages = [pod["status"].get("message") or _pods.condition(pod, "DisruptionTarget").get("message") for pod in evicted]
-    _known_or(sheet, "eviction_message", next(filter(None, messages), None), STATUS, "no pod was evicted")
+    sheet.known_or("eviction_message", next(filter(None, messages), None), STATUS, "no pod was evicted")
 
 
 def _tell_nodes(sheet: FactSheet, seen: Seen) -> None:
@@ -287,12 +287,12 @@ def _tell_releases(sheet: FactSheet, seen: Seen) -> None:
     sheet.known("revision", _revisions.number(_releases.current(look)), RELEASES)
     sheet.known("revisions", len(look.revisions), RELEASES)
     sheet.known("release_changes", _releases.changes(look), RELEASES)
-    _known_or(sheet, "wanted_since", since or None, RELEASES, "its ReplicaSet was used before, and no event of its return is left")
-    _known_or(sheet, "wanted_for", _pods.seconds_since(since, look.at) if since else None, RELEASES, "it is not known since when it is wanted", "s")
-    _known_or(sheet, "previous_stood", stood, RELEASES, "there is no earlier revision, or it was used more than once", "s")
-    _known_or(sheet, "current_ever_ready", _releases.current_ever_ready(look), RELEASES, "none of its pods is there, and its controller does not tell")
-    _known_or(sheet, "good_revision", way.good, RELEASES, way.because or "nothing tells")
-    _known_or(sheet, "previous_complete", way.complete, RELEASES, way.because or "no earlier one runs something else, or what it needs is not told")
+    sheet.known_or("wanted_since", since or None, RELEASES, "its ReplicaSet was used before, and no event of its return is left")
+    sheet.known_or("wanted_for", _pods.seconds_since(since, look.at) if since else None, RELEASES, "it is not known since when it is wanted", "s")
+    sheet.known_or("previous_stood", stood, RELEASES, "there is no earlier revision, or it was used more than once", "s")
+    sheet.known_or("current_ever_ready", _releases.current_ever_ready(look), RELEASES, "none of its pods is there, and its controller does not tell")
+    sheet.known_or("good_revision", way.good, RELEASES, way.because or "nothing tells")
+    sheet.known_or("previous_complete", way.complete, RELEASES, way.because or "no earlier one runs something else, or what it needs is not told")
     sheet.known("previous_revision", _releases.previous(look), RELEASES)
     sheet.known("unusable_revisions", list(way.unusable), RELEASES)
 
@@ -303,7 +303,7 @@ def _tell_logs(sheet: FactSheet, seen: Seen, cluster: Cluster) -> None:
     if not read:
         lost = next((words.error for words in seen.words), "")
         for name, nothing in (("log_problem", "none"), ("log_line", ""), ("log_container", ""), ("dependency", "")):
-            _known_or(sheet, name, None if lost else nothing, LOGS, lost)
+            sheet.known_or(name, None if lost else nothing, LOGS, lost)
         _tell_dependency(sheet, seen, cluster, "")
         return
     # What ended by itself says why; what a probe killed may say what it waited for.
@@ -331,14 +331,14 @@ def _tell_dependency(sheet: FactSheet, seen: Seen, cluster: Cluster, address: st
              if host == item["spec"].get("clusterIP") or (name == item["metadata"]["name"] and rest.partition(".")[0] in ("", namespace))}
     bare = "." not in host or host.endswith((f".{namespace}", f".{namespace}.svc", f".{namespace}.svc.cluster.local"))
     if not names:
-        _known_or(sheet, "dependency_is_service", False if bare else None, NAMESPACE, f"{host} may be outside the namespace")
+        sheet.known_or("dependency_is_service", False if bare else None, NAMESPACE, f"{host} may be outside the namespace")
         sheet.unknown("dependency_ready", f"{host} is no Service of the namespace", NAMESPACE)
         return
     sheet.known("dependency_is_service", True, NAMESPACE)
     slices, why = _pods.attempt(lambda: cluster.list(SLICE_KIND, namespace, labelSelector=f"kubernetes.io/service-name={next(iter(names))}"))
     ready = None if slices is None else sum((endpoint.get("conditions") or {}).get("ready") is not False
                                             for item in slices for endpoint in item.get("endpoints") or [])
-    _known_or(sheet, "dependency_ready", ready, NAMESPACE, why)
+    sheet.known_or("dependency_ready", ready, NAMESPACE, why)
 
 
 def _tell_message(sheet: FactSheet, name: str, messages: t.Sequence[str], classify: t.Callable[[str], str], source: str) -> None:
@@ -347,10 +347,3 @@ def _tell_message(sheet: FactSheet, name: str, messages: t.Sequence[str], classi
     message = next((message for message in reversed(messages) if classify(message) == problem), "")
     sheet.known(f"{name}_problem", problem or "none", source)
     sheet.known(f"{name}_message", message, source)
-
-
-def _known_or(sheet: FactSheet, name: str, value: t.Any, source: str, because: str, unit: str = "") -> None:
-    if value is None:
-        sheet.unknown(name, because, source)
-    else:
-        sheet.known(name, value, source, unit)

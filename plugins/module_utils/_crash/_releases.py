@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import dataclasses
 
-from ansible_collections.sre.runbooks.plugins.module_utils._cluster import _history, _revisions
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster import _history, _references, _revisions
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._connection import Json
-from ansible_collections.sre.runbooks.plugins.module_utils._crash import _pods, _references
+from ansible_collections.sre.runbooks.plugins.module_utils._crash import _pods
 from ansible_collections.sre.runbooks.plugins.module_utils._crash._look import Look, event_time, revision_hash
-from ansible_collections.sre.runbooks.plugins.module_utils._crash._references import Inventory
+from ansible_collections.sre.runbooks.plugins.module_utils._crash._inventory import Inventory
 
 #: an annotation that a ReplicaSet gets when it is used again: its time of creation then says nothing
 USED_AGAIN = "deployment.kubernetes.io/revision-history"

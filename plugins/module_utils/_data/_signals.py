@@ -12,6 +12,7 @@ import typing as t
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster import _logs, _workload
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._connection import Cluster, Json
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._workload import Target
+from ansible_collections.sre.runbooks.plugins.module_utils._data._consistency._rules import CACHE
 from ansible_collections.sre.runbooks.plugins.module_utils._diagnosis._signals import Reading, Signal
 from ansible_collections.sre.runbooks.plugins.module_utils._evidence._store import now
 
@@ -59,7 +60,8 @@ def _mismatches(findings: t.Sequence[Json]) -> Signal:
     unchecked = [finding["rule"] for finding in findings if finding["count"] is None]
     count = sum(finding["count"] for finding in broken)
     shown = ", ".join([*(f"{finding['count']} {finding['rule']}" for finding in broken), *(f"{rule} not checked" for rule in unchecked)])
-    text = (f"{'at least ' if unchecked else ''}{count} rows break a rule ({shown})" if broken
+    text = (f"{'at least ' if unchecked else ''}{count} rows or keys of a cache break a rule ({shown})" if any(f["kind"] == CACHE for f in broken)
+            else f"{'at least ' if unchecked else ''}{count} rows break a rule ({shown})" if broken
             else f"no row breaks any of {len(_checked(findings))} rules{f' ({shown})' if unchecked else ''}")
     return Signal("data_mismatch", count, 1, bool(count), text)
 

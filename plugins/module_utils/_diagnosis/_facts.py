@@ -54,6 +54,13 @@ class FactSheet:
         """A value that was read."""
         self._facts[name] = Fact(name, clean(value), unit, source)
 
+    def known_or(self, name: str, value: t.Any, source: str, because: str, unit: str = "") -> None:
+        """A value that was read, or None and why it could not be."""
+        if value is None:
+            self.unknown(name, because, source)
+        else:
+            self.known(name, value, source, unit)
+
     def unknown(self, name: str, because: str, source: str = "") -> None:
         """What could not be read, and why."""
         self._facts[name] = Fact(name, source=source, because=clean(because))

@@ -14,6 +14,9 @@ from ansible_collections.sre.runbooks.plugins.module_utils._task._module import 
 
 MITIGATED, NOT_MITIGATED, UNKNOWN = "mitigated", "not_mitigated", "unknown"
 
+#: readings of one measuring that are kept, and characters of a signal's text
+MOST_READINGS, LONGEST_TEXT = 60, 300
+
 #: options of every module that measures signals
 SIGNALS_SPEC: dict[str, dict[str, t.Any]] = {
     "until_clear": {"type": "bool", "default": False},
@@ -81,13 +84,31 @@ def signals_result(task: Task, measure: t.Callable[[bool], Reading]) -> Result:
     :param measure: takes a reading; its argument says whether it is one of many, right after a change.
     """
     p = task.params
+    readings: list[Json] = []
+
+    def measured(again: bool) -> Reading:
+        reading = measure(again)
+        readings.append({"at": reading.at, "signals": [_kept(signal) for signal in reading.signals]})
+        return reading
+
     if p["until_clear"]:
-        outcome, reading = until_clear(lambda: measure(True), p["sustained"], p["timeout"], p["interval"], task.progress)
+        outcome, reading = until_clear(lambda: measured(True), p["sustained"], p["timeout"], p["interval"], task.progress)
     else:
-        reading = measure(False)
+        reading = measured(False)
         outcome = "breached" if reading.breached else "healthy" if reading.complete else "unknown"
     return {"outcome": outcome, "at": reading.at, "signals": [signal.to_json() for signal in reading.signals],
-            "pods": list(reading.pods), "facts": reading.facts, "says": _says(reading, outcome)}
+            "pods": list(reading.pods), "facts": reading.facts, "readings": _thinned(readings), "says": _says(reading, outcome)}
+
+
+def _kept(signal: Signal) -> Json:
+    """What the record of an incident keeps of a signal."""
+    return {"name": signal.name, "value": signal.value, "threshold": signal.threshold, "breached": signal.breached, "text": signal.text[:LONGEST_TEXT]}
+
+
+def _thinned(readings: list[Json]) -> list[Json]:
+    """The first, the last, and evenly chosen ones between."""
+    step = -(-len(readings) // MOST_READINGS)
+    return readings[:-1:step] + readings[-1:] if readings else []
 
 
 def until_clear(measure: t.Callable[[], Reading], sustained: float, timeout: float, interval: float,

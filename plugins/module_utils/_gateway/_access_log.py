@@ -148,7 +148,7 @@ class Traffic:
         :param groups: routes and upstreams to tell apart.
         """
         self._recent_from, self._until, self._groups = recent_from, until, groups
-        self._clients, self._earlier_clients, self._repeats = Frequent(), Frequent(), Repeats()
+        self._clients, self._earlier_clients, self._earlier_routes, self._repeats = Frequent(), Frequent(), Frequent(), Repeats()
         self._routes: dict[str, Group] = {}
         self._upstreams: dict[str, Group] = {}
         self._earlier: collections.Counter[int] = collections.Counter()
@@ -165,6 +165,7 @@ class Traffic:
         if entry.at < self._recent_from:
             self._earlier[int((self._recent_from - entry.at) // BUCKET_SECONDS)] += 1
             self._earlier_clients.add(entry.client)
+            self._earlier_routes.add(entry.route)
             return
         self._clients.add(entry.client)
         self._repeats.add(entry)
@@ -191,7 +192,7 @@ class Traffic:
             "usual_per_second": self._usual(), "refused": dict(self._all.refused), "flags": dict(self._all.flags.most_common(20)), **every,
             "upstream_time_share": self._upstream_ms / spent if self._upstream_ms else None,
             "clients": self._client_rows(seconds), "repeats": self._repeats.summary(),
-            "routes": _rows("route", self._routes), "upstreams": _rows("upstream", self._upstreams),
+            "routes": self._with_rates(_rows("route", self._routes), seconds), "upstreams": _rows("upstream", self._upstreams),
             "unknown_lines": self._unknown, "unread_requests": self._unread, "withheld": self._withheld()}
         return {**found, "error_share": None} if found["withheld"] else found
 
@@ -220,6 +221,13 @@ class Traffic:
         whole = int(self._earlier_seconds() // BUCKET_SECONDS)
         rates = sorted(self._earlier[bucket] / BUCKET_SECONDS for bucket in range(whole))
         return rates[whole // 3] if whole >= 3 else None
+
+    def _with_rates(self, rows: list[Json], seconds: float) -> list[Json]:
+        """Routes with their share of the requests, per_second and before_per_second, None where the log does not tell of before."""
+        total, before = self._all.statuses.total(), self._earlier_seconds()
+        return [{**row, "share": row["requests"] / total if total else 0.0,
+                 "per_second": round(row["requests"] / seconds, 1) if seconds > 0 else 0.0,
+                 "before_per_second": round(self._earlier_routes.counts[row["route"]] / before, 1) if before else None} for row in rows]
 
     def _client_rows(self, seconds: float) -> list[Json]:
         total, before = self._clients.counts.total(), self._earlier_seconds()

@@ -15,6 +15,7 @@ from ansible_collections.sre.runbooks.plugins.module_utils._cluster._windows imp
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._workload import Target
 from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import ClusterError, InvalidInput
 from ansible_collections.sre.runbooks.plugins.module_utils._core._parallel import each, gather
+from ansible_collections.sre.runbooks.plugins.module_utils._diagnosis._served import served, served_signal
 from ansible_collections.sre.runbooks.plugins.module_utils._diagnosis._signals import Reading, Signal
 from ansible_collections.sre.runbooks.plugins.module_utils._evidence._store import now
 
@@ -66,6 +67,8 @@ PRESETS: dict[str, dict[str, t.Any]] = {
         "intended": "", "queue": "", "duration": "spring_cloud_gateway_requests_seconds",
         "served": 'httpStatusCode=~"(?!429|50[234]).*"', "duration_scale": 1.0, "cpu_seconds": ""},
 }
+#: statuses of what was not served: failed, or refused on purpose
+NOT_SERVED = "429|5..|5xx"
 PERIODS, THROTTLED = "container_cpu_cfs_periods_total", "container_cpu_cfs_throttled_periods_total"
 
 
@@ -109,8 +112,11 @@ class Source:
     seconds: float
 
 
-def measure(cluster: Cluster, source: Source, thresholds: Thresholds) -> Reading:
-    """Measure the gateway's signals over one window."""
+def measure(cluster: Cluster, source: Source, thresholds: Thresholds, baseline: Json | None = None) -> Reading:
+    """Measure the gateway's signals over one window.
+
+    :param baseline: facts of the reading before the change, with usual_per_second, that customers are to be served as well as then.
+    """
     workload = _workload.read(cluster, source.target)
     pods = _workload.pods(cluster, workload)
     container = _workload.main_container(workload, source.container, pods, source.port)
@@ -124,15 +130,17 @@ def measure(cluster: Cluster, source: Source, thresholds: Thresholds) -> Reading
     rows = [_pod_facts(pod, container, windows, dialect, found["usage"], throttled(before, found["after"], pod, container))
             for pod in pods if _workload.running(pod)]
     facts = {**traffic(windows, dialect, source.bad_statuses), "preset": dialect["name"]}
+    compared = served_signal(facts, baseline or {}, (baseline or {}).get("usual_per_second"))
+    found_signals = (*signals(rows, facts, thresholds), *compared)
     answered = bool(windows) and all(window.measured for window in windows)
     named = source.series.get("requests")
     why = (f"the pods' metrics have no {named}: correct it in series" if named and answered else
            f"the pods' metrics have none of the series of requests that are known ({', '.join(PRESETS)}): name them with series" if answered
            else why_not(windows, "not every pod of the gateway gave its metrics both times, or none is running"))
     if dialect["name"] and not tells_statuses(windows, dialect):
-        return Reading(now(), signals(rows, facts, thresholds), False, tuple(rows), facts, f"{dialect['requests']} has no label "
+        return Reading(now(), found_signals, False, tuple(rows), facts, f"{dialect['requests']} has no label "
                        f"{dialect['status_label']}, so nobody knows what failed: name it with status_label in series")
-    return Reading(now(), signals(rows, facts, thresholds), answered and bool(dialect["name"]), tuple(rows), facts, why)
+    return Reading(now(), found_signals, answered and bool(dialect["name"]), tuple(rows), facts, why)
 
 
 def tells_statuses(windows: t.Sequence[Window], names: t.Mapping[str, t.Any]) -> bool:
@@ -170,17 +178,20 @@ def traffic(windows: t.Sequence[Window], names: t.Mapping[str, t.Any], bad_statu
     """What passed in the window.
 
     :returns: seconds, requests, errors (failed and not meant), intended (5xx that are meant), error_share, per_second,
-        p95_seconds, and routes with requests, errors and error_share, those with most errors first.
+        served_per_second and served_share (neither failed nor refused), p95_seconds,
+        and routes with requests, errors and error_share, those with most errors first.
     """
     requests = Series.parse(names["requests"])
     bad = requests.also(names["status_label"], "=~", names.get("bad") or bad_statuses)
-    total, failed = (_grown(windows, series, names["route_label"]) for series in (requests, bad))
+    unserved = requests.also(names["status_label"], "=~", NOT_SERVED)
+    total, failed, lost = (_grown(windows, series, names["route_label"]) for series in (requests, bad, unserved))
     meant = _grown(windows, Series.parse(names["intended"]), names["route_label"]) if names["intended"] else {}
     routes = [_shares(route, count, failed.get(route, 0.0), meant.get(route, 0.0)) for route, count in total.items() if count]
     seconds = max((window.seconds for window in windows), default=0.0)
     summed = _shares("", sum(total.values()), sum(failed.values()), sum(meant.values()))
     p95 = quantile(windows, names["duration"], 0.95, names["served"]) if names["duration"] else None
-    return {**summed, "seconds": seconds, "per_second": summed["requests"] / seconds if seconds else 0.0,
+    return {**summed, **served(summed["requests"], summed["requests"] - sum(lost.values()), seconds), "seconds": seconds,
+            "per_second": summed["requests"] / seconds if seconds else 0.0,
             "p95_seconds": None if p95 is None else p95 * names["duration_scale"],
             "routes": sorted(routes, key=lambda row: (-row["errors"], -row["requests"]))}
 

@@ -25,10 +25,17 @@ from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import 
 from ansible_collections.sre.runbooks.plugins.module_utils._evidence._store import now
 
 LABEL = "runbooks.sre/incident"
+#: of the further ConfigMaps of a record that one cannot hold
+PART_LABEL = "runbooks.sre/incident-part"
+#: characters in one ConfigMap, of the 1 MiB that the API server takes
+MOST_CHARACTERS = 800_000
 TYPE_LABEL = "runbooks.sre/type"
 _ID = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,50}[A-Za-z0-9])?")
 
 INTENDED, DONE, UNDONE, VOID = "intended", "done", "undone", "void"
+
+#: characters of the findings that the record keeps
+LONGEST_FINDINGS = 200_000
 
 #: statuses of an incident that no person needs to look at now
 AT_REST = {"mitigated", "cleared", "planned", "closed"}
@@ -79,9 +86,15 @@ class Incident:
     def __init__(self, cluster: Cluster, namespace: str, config_map: Json) -> None:
         self._cluster = cluster
         self._namespace = namespace
-        self._data: dict[str, str] = config_map.get("data", {})
+        self._data: dict[str, str] = dict(config_map.get("data", {}))
         self.head: Json = json.loads(self._data["incident"])
         self.id: str = self.head["id"]
+        self._part = self.head.get("parts", 0)
+        self._characters = _characters(self._data)
+        for number in range(1, self._part + 1):
+            data = (cluster.find("ConfigMap", namespace, _name(self.id, number)) or {}).get("data", {})
+            self._characters = _characters(data)
+            self._data.update(data)
 
     @classmethod
     def find(cls, cluster: Cluster, namespace: str, incident_id: str) -> "Incident | None":
@@ -165,10 +178,53 @@ class Incident:
         key = f"event.{re.sub('[^0-9TZ]', '', moment)}-{secrets.token_hex(3)}"
         self._store({key: json.dumps({"at": moment, "phase": phase, "text": text, "by": me(), **facts})})
 
+    def measured(self, phase: str, readings: t.Sequence[Json]) -> None:
+        """Keep what was measured.
+
+        :param readings: each with ``at`` and ``signals`` (name, value, threshold, breached, text).
+        """
+        if readings:
+            key = f"signal.{re.sub('[^0-9TZ]', '', readings[0]['at'])}-{secrets.token_hex(3)}"
+            self._store({key: json.dumps([{**reading, "phase": phase} for reading in readings])})
+
+    def measurements(self) -> list[Json]:
+        """Every reading in order of time, each with at, phase and signals."""
+        readings = [reading for key, value in self._data.items() if key.startswith("signal.") for reading in json.loads(value)]
+        return sorted(readings, key=lambda reading: reading["at"])
+
+    @property
+    def findings(self) -> Json:
+        """What the runbook found: outcome, diagnosis, next_steps, impact, graph, health_before and health_after; empty before its report."""
+        return json.loads(self._data.get("findings", "{}"))
+
+    def found(self, findings: Json, evidence: t.Sequence[Json]) -> None:
+        """Keep what the runbook found, so that any controller can write the report again, and the manifest of the evidence.
+
+        Tables of figures that are too long for the record are left out of it; they are in the evidence.
+        """
+        kept = json.dumps(findings)
+        if len(kept) > LONGEST_FINDINGS:
+            diagnosis = {**findings.get("diagnosis", {}), "tables": []}
+            kept = json.dumps({**findings, "diagnosis": diagnosis})
+        self._store({"findings": kept, "evidence": json.dumps(list(evidence))})
+
+    @property
+    def evidence(self) -> list[Json]:
+        """The manifest of the evidence as it was at the last report."""
+        return json.loads(self._data.get("evidence", "[]"))
+
+    def to_json(self) -> dict[str, str]:
+        """The record as it is stored: keys to JSON texts."""
+        return dict(self._data)
+
     def timeline(self) -> list[Json]:
         """The events in order of time."""
         events = [json.loads(value) for key, value in self._data.items() if key.startswith("event.")]
         return sorted(events, key=lambda event: event["at"])
+
+    def ended_sessions(self) -> list[Json]:
+        """The events in which database sessions were ended: changes too, but none that could be taken back, so not in the ledger."""
+        return [event for event in self.timeline() if event.get("ended")]
 
     def ledger(self) -> list[LedgerEntry]:
         """The changes in the order in which they were written."""
@@ -190,9 +246,32 @@ class Incident:
         self._store({f"change.{entry.number:04d}": json.dumps(entry.to_json())})
 
     def _store(self, data: dict[str, str]) -> None:
-        self._cluster.patch("ConfigMap", self._namespace, _name(self.id), {"data": data})
+        """Write keys: events and measurements where there is room, everything else into the first ConfigMap."""
+        grows = {key: value for key, value in data.items() if key.startswith(("event.", "signal."))}
+        if grows and self._characters + _characters(grows) > MOST_CHARACTERS:
+            self._begin_part()
+        for part, keys in ((self._part if grows else 0, grows), (0, {key: value for key, value in data.items() if key not in grows})):
+            if keys:
+                self._cluster.patch("ConfigMap", self._namespace, _name(self.id, part), {"data": keys})
+        self._characters += _characters(grows)
         self._data.update(data)
 
+    def _begin_part(self) -> None:
+        """Go on in a further ConfigMap, which another controller may have begun already."""
+        self._part, self._characters = self._part + 1, 0
+        body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": _name(self.id, self._part), "namespace": self._namespace, "labels": {
+            PART_LABEL: self.id, "app.kubernetes.io/managed-by": "sre.runbooks"}}}
+        try:
+            self._cluster.create("ConfigMap", self._namespace, body)
+        except ClusterError as error:
+            if error.status != 409:
+                raise
+        self.update(parts=self._part)
 
-def _name(incident_id: str) -> str:
-    return "incident-" + incident_id.lower().replace("_", "-")
+
+def _name(incident_id: str, part: int = 0) -> str:
+    return "incident-" + incident_id.lower().replace("_", "-") + (f".part-{part}" if part else "")
+
+
+def _characters(data: t.Mapping[str, str]) -> int:
+    return sum(len(key) + len(value) for key, value in data.items())

@@ -9,9 +9,9 @@ import dataclasses
 import pathlib
 import typing as t
 
-from ansible_collections.sre.runbooks.plugins.module_utils._change import _fields, _postgres_roles
+from ansible_collections.sre.runbooks.plugins.module_utils._change import _fields, _postgres_roles, _redis_keys
 from ansible_collections.sre.runbooks.plugins.module_utils._change._change import Change
-from ansible_collections.sre.runbooks.plugins.module_utils._cluster import _quantity, _revisions, _workload
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster import _quantity, _redis, _references, _revisions, _workload
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._connection import KINDS, Cluster, Json
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._psql import Way
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._workload import Target
@@ -24,6 +24,8 @@ except ImportError:
     pass
 
 RESTART_ANNOTATION = "runbooks.sre/restart"
+#: keys of a cache whose values the record holds
+MOST_KEYS = 200
 CREATED_BY = _fields.join("metadata", "annotations", "runbooks.sre/created-by")
 
 
@@ -204,8 +206,27 @@ def database_read_only(request: Request) -> t.Iterator[Planned]:
             f"make transactions of database role {name} read-only, and end its sessions", disruptive=False, ways=kept))
 
 
+def cache_drop(request: Request) -> t.Iterator[Planned]:
+    """Delete keys of a Redis (``cache``: how it is reached) that still hold what was found stale (``stale``: key -> digest of its value)."""
+    given, stale = request.need("cache", "cache: {host: redis}"), request.need("stale", "stale of cache_consistency_info")
+    if len(stale) > MOST_KEYS:
+        raise Refused(f"{len(stale)} keys are to be dropped, and at most {MOST_KEYS} values are kept for the way back.",
+                      "Drop them with the application's own means, or a part of them at a time.")
+    with _redis.opened(request.cluster, request.namespace, given) as server, _redis.asked(server, "read keys") as client:
+        found = _redis_keys.read(client, stale)
+        keys = {key: value for key, value in found.items() if _redis_keys.digest(value) == stale[key]}
+        expires = _redis_keys.expiries(client, keys)
+    address = _redis.resolve(request.cluster, request.namespace, given)
+    name = f"{address.host}:{address.port}/{address.database}"
+    way = {**{key: value for key, value in given.items() if key != "password" and value}, "expires": expires}
+    yield Planned(Change.plan(
+        "cache_drop", Target(request.namespace, _redis_keys.KIND, name), _redis_keys.described(name, keys),
+        {_fields.join("keys", key): None for key in keys}, f"delete {len(keys)} stale keys of {name}", temporary=False, disruptive=False,
+        reversible=False, ways=(way,)))
+
+
 ACTIONS: dict[str, Action] = {action.__name__: action for action in (
-    restart, resources, env, scale, rollback, config, manifest, database_read_only)}
+    restart, resources, env, scale, rollback, config, manifest, database_read_only, cache_drop)}
 
 
 def _restart(target: Target, current: Json, incident_id: str, **traits: bool) -> Change:
@@ -237,12 +258,18 @@ def _chosen_revision(request: Request, target: Target, mine: Json, history: list
         candidates = [revision for revision in history if revision.number == wanted]
     else:
         candidates = [revision for revision in history if _revisions.essence(revision.template) not in (running, *bad)]
-    if not candidates:
-        raise Refused(f"Cluster {request.cluster.name}: {target} has no "
-                      f"{f'revision {wanted}' if wanted else 'earlier revision that ran something else'} to roll back to.",
-                      f"It has: {', '.join(str(revision.number) for revision in history) or 'none'} "
-                      "(spec.revisionHistoryLimit says how many are kept). Deploy the good release again.")
-    return candidates[-1]
+    gone: list[str] = []
+    for revision in reversed(candidates):
+        if not (lacking := _references.gone(request.cluster, target.namespace, revision.template)):
+            return revision
+        gone.append(f"revision {revision.number} needs {' and '.join(lacking)}")
+    if gone:
+        raise Refused(f"Cluster {request.cluster.name}: {target} cannot be rolled back: {'; '.join(gone)}, which is not there.",
+                      "Apply that again from where it is kept, or deploy the good release again.")
+    raise Refused(f"Cluster {request.cluster.name}: {target} has no "
+                  f"{f'revision {wanted}' if wanted else 'earlier revision that ran something else'} to roll back to.",
+                  f"It has: {', '.join(str(revision.number) for revision in history) or 'none'} "
+                  "(spec.revisionHistoryLimit says how many are kept). Deploy the good release again.")
 
 
 def _takes_as_environment(workload: Json, config_map: str) -> bool:

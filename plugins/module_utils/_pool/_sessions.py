@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import re
 import typing as t
 
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster import _psql
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._connection import Cluster, Json
-from ansible_collections.sre.runbooks.plugins.module_utils._cluster._psql import Way
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster._psql import CannotAsk, DatabaseRefused, Way
 from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import ClusterError
 from ansible_collections.sre.runbooks.plugins.module_utils._core._redact import redact
 
 _SESSIONS = """
-SELECT pid, usename AS "user", coalesce(application_name, '') AS application, host(client_addr) AS address,
+SELECT pid, usename AS "user", datname AS database, coalesce(application_name, '') AS application, host(client_addr) AS address,
        coalesce(state, 'unknown') AS state,
        coalesce(wait_event_type, '') AS waits_for, pg_blocking_pids(pid) AS blocked_by,
        coalesce(to_char(backend_start AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), '') AS backend_start,
@@ -32,43 +33,102 @@ ORDER BY state_change
 """
 _SETTINGS = """
 SELECT current_setting('max_connections')::int AS max_connections,
-       current_setting('superuser_reserved_connections')::int AS reserved
+       current_setting('superuser_reserved_connections')::int + coalesce(current_setting('reserved_connections', true), '0')::int AS reserved
 """
+_LIMITS = """
+SELECT 'role' AS of, rolname AS name, rolconnlimit AS most FROM pg_roles WHERE rolconnlimit >= 0
+UNION ALL SELECT 'database', datname, datconnlimit FROM pg_database WHERE datconnlimit >= 0
+"""
+#: what a database, or a network that does not lead to one, says to a client that it turns away
+PROBLEMS = {
+    "role_limit": r"too many connections for role",
+    "database_limit": r"too many connections for database",
+    "full": r"too many clients|connection slots are reserved|no more connections allowed",
+    "not_admitted": r"no pg_hba\.conf entry|pg_hba\.conf rejects",
+    "credentials": r'authentication failed|no password supplied|role "[^"]*" does not exist|is not permitted to log in|database "[^"]*" does not exist',
+    "starting": r"starting up|shutting down|in recovery mode|not (?:yet )?accepting connections",
+    "unreachable": r"Connection refused|timeout expired|timed out|no route to host|could not translate host|No such file or directory|"
+                   r"server closed the connection",
+}
 
 
 @dataclasses.dataclass(frozen=True)
 class Activity:
     """The database's sessions at one moment.
 
-    :param sessions: pid, user, application, address, client (workload, or address), pod, state, waits_for, blocked_by,
+    :param sessions: pid, user, database, application, address, client (workload, or address), pod, state, waits_for, blocked_by,
         backend_start, xact_start, state_seconds, xact_seconds, query_seconds, query (secrets removed). Of another user's
         session an ordinary user is shown no more than pid, user, application and who blocks it.
     :param max_connections: of the database.
     :param reserved: of them for superusers.
     :param way: from where it was asked.
+    :param limits: of roles and databases that have one: of (role or database), name, most (connections) and taken (by others than us).
+    :param turned_away: the ways before that one whose client was turned away: workload, problem (one of PROBLEMS, empty for others) and said.
     """
 
     sessions: tuple[Json, ...]
     max_connections: int
     reserved: int
     way: str
+    limits: tuple[Json, ...] = ()
+    turned_away: tuple[Json, ...] = ()
 
     def to_json(self) -> Json:
         """As module results show it."""
-        return {**dataclasses.asdict(self), "sessions": list(self.sessions), "clients": clients(self.sessions),
-                "chains": chains(self.sessions)}
+        return {**dataclasses.asdict(self), "sessions": list(self.sessions), "limits": list(self.limits), "turned_away": list(self.turned_away),
+                "clients": clients(self.sessions), "chains": chains(self.sessions)}
 
 
 def read(cluster: Cluster, namespace: str, ways: t.Sequence[Way], timeout: float) -> Activity:
-    """All client sessions, with the workloads that they belong to; asked by the first way that is shown all of them."""
-    found, way = _psql.query(cluster, namespace, ways, _SESSIONS, timeout, past_refusal=True)
+    """All client sessions, with the workloads that they belong to; asked by the first way that is shown all of them.
+
+    :raises DatabaseRefused: the database turned every client away.
+    :raises CannotAsk: no way leads to a database.
+    """
+    found, way, turned_away = _first_answer(cluster, namespace, ways, timeout)
     if hidden(found):
         with contextlib.suppress(ClusterError):
             found, way = _psql.query(cluster, namespace, _besides(way, ways), _SESSIONS, timeout, past_refusal=True)
     settings, _way = _psql.query(cluster, namespace, [way], _SETTINGS, timeout)
+    limits, _way = _psql.query(cluster, namespace, [way], _LIMITS, timeout)
     owners = _owners(cluster.list("Pod", namespace))
     sessions = tuple(_named(session, owners) for session in found)
-    return Activity(sessions, settings[0]["max_connections"], settings[0]["reserved"], way.workload)
+    return Activity(sessions, settings[0]["max_connections"], settings[0]["reserved"], way.workload,
+                    tuple({**limit, "taken": _taken(limit, sessions)} for limit in limits), tuple(turned_away))
+
+
+def _first_answer(cluster: Cluster, namespace: str, ways: t.Sequence[Way], timeout: float) -> tuple[list[Json], Way, list[Json]]:
+    """The sessions by the first way that leads to the database, and what the database said to those before."""
+    turned_away = []
+    for way in ways:
+        try:
+            found, _way = _psql.query(cluster, namespace, [way], _SESSIONS, timeout)
+            return found, way, turned_away
+        except (CannotAsk, DatabaseRefused) as error:
+            turned_away.append({"workload": way.workload, "problem": problem(error.message), "said": error.message})
+            last = error
+    if not turned_away:
+        raise CannotAsk(f"Cluster {cluster.name}: no way to the database is given.")
+    raise type(last)(" ".join(row["said"] for row in turned_away), last.next_step)
+
+
+def problem(said: str) -> str:
+    """Which of PROBLEMS a message is about, empty for another."""
+    return next((name for name, pattern in PROBLEMS.items() if re.search(pattern, said, re.IGNORECASE)), "")
+
+
+def _taken(limit: Json, sessions: t.Sequence[Json]) -> int:
+    key = "user" if limit["of"] == "role" else "database"
+    return sum(1 for session in sessions if session[key] == limit["name"])
+
+
+def in_words(session: Json) -> str:
+    """Who a session is: pid, pod or address, database user, what it does for how long, and its last statement."""
+    where = f"pod {session['pod']}" if session.get("pod") else session.get("address") or "the database's own host"
+    state = session.get("state", "unknown")
+    doing = f"{state} for {session.get('state_seconds') or 0:.0f} s" if state != "unknown" else "what it does is not shown to us"
+    statement = f": `{session['query'][:120]}`" if session.get("query") else ""
+    return f"pid {session['pid']} of {session.get('client', '?')} ({where}, user {session.get('user', '?')}, {doing}){statement}"
 
 
 def hidden(sessions: t.Sequence[Json]) -> int:
@@ -126,7 +186,12 @@ def _roots(pid: int, by_pid: t.Mapping[int, Json]) -> set[int]:
 def _named(session: Json, owners: t.Mapping[str, tuple[str, str]]) -> Json:
     pod, workload = owners.get(session["address"] or "", ("", ""))
     return {**session, "query": redact(" ".join((session["query"] or "").split())), "pod": pod,
-            "client": workload or session["application"] or session["address"] or "local"}
+            "client": workload or _stranger(session)}
+
+
+def _stranger(session: Json) -> str:
+    """A client that is no pod here: two of one program, on two machines or with two users, are two."""
+    return f"{session['application'] or 'a client'} ({session['user']} at {session['address'] or 'its own host'})"
 
 
 def _owners(pods: t.Sequence[Json]) -> dict[str, tuple[str, str]]:

@@ -17,6 +17,7 @@ from ansible_collections.sre.runbooks.plugins.module_utils._cluster._windows imp
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._workload import Target
 from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import InvalidInput
 from ansible_collections.sre.runbooks.plugins.module_utils._core._parallel import gather
+from ansible_collections.sre.runbooks.plugins.module_utils._diagnosis._served import served, served_signal
 from ansible_collections.sre.runbooks.plugins.module_utils._diagnosis._signals import Reading, Signal
 from ansible_collections.sre.runbooks.plugins.module_utils._evidence._store import now
 
@@ -85,6 +86,11 @@ PRESETS: dict[str, Preset] = {
                          "pending": "pgbouncer_pools_client_waiting_connections", "max": "pgbouncer_databases_pool_size"},
                         ("database", "user"), {"max": {"name": "database"}}),
 }
+#: labels that hold what became of a request, and what became of one that was not served
+STATUS_LABELS = ("status", "code", "status_code", "http_status", "http_response_status_code", "outcome")
+_NOT_SERVED = re.compile(r"5..|SERVER_ERROR|UNKNOWN")
+#: requests that nobody waits for: probes and scrapes
+_PROBES = re.compile(r"(?i)\b(?:ready|readyz|readiness|health|healthz|live|livez|liveness|metrics|prometheus|actuator|ping)\b")
 #: how libraries say that nobody gave them a connection in time
 TIMEOUT_PATTERN = (r"connection timeout|connection is not available|QueuePool limit|pool (?:is )?exhausted|"
                    r"timeout (?:exceeded )?when trying to connect|too many clients|remaining connection slots")
@@ -126,10 +132,11 @@ class Source:
     window: float
 
 
-def measure(cluster: Cluster, source: Source, thresholds: Thresholds, since: str) -> Reading:
+def measure(cluster: Cluster, source: Source, thresholds: Thresholds, since: str, baseline: Json | None = None) -> Reading:
     """Measure the pool of every replica at once.
 
     :param since: log lines before this time (ISO 8601) do not count.
+    :param baseline: facts of the reading before the change, that customers are to be served as well as then.
     """
     workload = _workload.read(cluster, source.target)
     pods = _workload.pods(cluster, workload)
@@ -138,12 +145,29 @@ def measure(cluster: Cluster, source: Source, thresholds: Thresholds, since: str
                    timeouts=lambda: _timeouts_in_logs(cluster, pods, container, source, since))
     windows: list[Window] = found["windows"]
     rows = [row(window, source.series) for window in windows]
+    facts = requests_served(windows, source.histogram) if source.histogram else {}
     signals = (*pool_signals(rows, thresholds), _timeout_signal(found["timeouts"], rows, thresholds),
-               _response_signal(windows, source.histogram, thresholds))
+               _response_signal(windows, source.histogram, thresholds), *served_signal(facts, baseline or {}))
     complete = bool(rows) and len(rows) == len(pods) and all(pod["judged"] for pod in rows)
     why = _windows.why_not(windows, "not every replica says how its pools stand: known are "
                            f"{', '.join(PRESETS)}; name others with series (or some are not running yet)")
-    return Reading(now(), signals, complete, tuple(rows), incomplete_because=why)
+    return Reading(now(), signals, complete, tuple(rows), facts, incomplete_because=why)
+
+
+def requests_served(windows: t.Sequence[Window], histogram: str) -> Json:
+    """How many requests of customers are served (see ``_served.served``); empty where the metrics do not tell what became of them."""
+    wanted, counted = Series.parse(f"{histogram}_count"), {True: 0.0, False: 0.0}
+    known = False
+    for window in windows:
+        earlier = {frozenset(sample.labels.items()): sample.value for sample in window.first.matching(wanted)} if window.first else {}
+        for sample in window.last.matching(wanted) if window.first and window.last else ():
+            status = next((sample.labels[label] for label in STATUS_LABELS if label in sample.labels), None)
+            if status is None or any(_PROBES.search(value) for value in sample.labels.values()):
+                continue
+            known, before = True, earlier.get(frozenset(sample.labels.items()), 0.0)
+            counted[not _NOT_SERVED.fullmatch(status)] += sample.value - before if sample.value >= before else sample.value
+    seconds = max((window.seconds for window in windows), default=0.0)
+    return served(sum(counted.values()), counted[True], seconds) if known else {}
 
 
 def row(window: Window, given: t.Mapping[str, t.Sequence[str]]) -> Json:

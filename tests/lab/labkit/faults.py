@@ -256,7 +256,8 @@ def heal(kubectl: Kubectl, caused: t.Collection[str]) -> None:
     documents = [document for document in yaml.safe_load_all(shop.manifests(shop.MANIFESTS, ""))
                  if document and document["kind"] in ("Deployment", "ConfigMap", "Secret")]
     kubectl("-n", NAMESPACE, "delete", *ADDED, "--ignore-not-found", "--wait=true", timeout=120)
-    kubectl("-n", NAMESPACE, "delete", "configmaps", "-l", "runbooks.sre/incident")
+    for label in ("runbooks.sre/incident", "runbooks.sre/incident-part"):
+        kubectl("-n", NAMESPACE, "delete", "configmaps", "-l", label)
     kubectl("-n", NAMESPACE, "delete", "leases", "--all")
     spoiled = SPOILED in kubectl("-n", NAMESPACE, "get", "deployment/postgres", "-o", "jsonpath={.metadata.annotations}")
     kubectl("replace", "-f", "-", stdin=yaml.safe_dump_all(documents))

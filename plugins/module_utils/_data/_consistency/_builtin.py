@@ -61,6 +61,15 @@ RULES = r"""
   amount: quantity * price
   sample: [order_id, product, quantity, price]
 
+- name: cached_order_differs
+  kind: cache
+  severity: high
+  description: What the cache holds of an order is not what its row says, or the row is gone
+  keys: "order:{id}"
+  table: orders
+  key: id
+  values: {customer: customer, total: total}
+
 - name: order_differs_from_audit_log
   kind: audit_mismatch
   severity: critical

@@ -31,7 +31,8 @@ Values = t.Dict[str, t.Any]
 class Field:
     """One field of a rule.
 
-    :param kind: ``text`` (a name or an SQL expression), ``texts`` (one or several names), ``number``, or the fields of a mapping.
+    :param kind: ``text`` (a name or an SQL expression), ``texts`` (one or several names), ``number``, ``columns`` (a mapping of names to
+        columns), or the fields of a mapping.
     """
 
     kind: str | dict[str, "Field"]
@@ -40,6 +41,9 @@ class Field:
 
 TEXT, TEXTS, NUMBER = Field("text"), Field("texts"), Field("number")
 NEEDED, NEEDED_TEXTS = Field("text", True), Field("texts", True)
+#: the kind of rule that is about keys of a cache, and not about rows
+CACHE = "cache"
+PLACES = re.compile(r"\{(\w+)\}")
 
 COMMON = {"name": NEEDED, "kind": NEEDED, "severity": TEXT, "description": NEEDED, "sample": TEXTS, "time": TEXT, "customer": TEXT}
 OF_ROWS = {**COMMON, "table": NEEDED, "key": NEEDED_TEXTS, "amount": TEXT, "where": TEXT}
@@ -57,6 +61,8 @@ KINDS: dict[str, dict[str, Field]] = {
         "expression": NEEDED, "where": TEXT, "tolerance": NUMBER,
         "other": Field({"table": NEEDED, "by": NEEDED_TEXTS, "expression": NEEDED, "where": TEXT}, True)},
     "not_null": {**OF_ROWS, "columns": NEEDED_TEXTS},
+    CACHE: {"name": NEEDED, "kind": NEEDED, "severity": TEXT, "description": NEEDED, "keys": NEEDED, "table": NEEDED, "key": NEEDED_TEXTS,
+            "values": Field("columns", True)},
     "sql": {**COMMON, "table": TEXT, "key": NEEDED_TEXTS, "amount": TEXT, "query": NEEDED},
 }
 
@@ -89,10 +95,19 @@ class Rule:
 
 
 def load(files: t.Sequence[str], inline: t.Sequence[Values]) -> list[Rule]:
-    """The rules of YAML files (the built-in ones without any file), and those given inline, which replace those of their name.
+    """The rules about rows of YAML files (the built-in ones without any file), and those given inline, which replace those of their name.
 
     :raises InvalidInput: a file cannot be read, or a rule is wrong.
     """
+    return [rule for rule in _load(files, inline) if rule.kind != CACHE]
+
+
+def load_cached(files: t.Sequence[str], inline: t.Sequence[Values]) -> list[Rule]:
+    """The rules about keys of a cache, likewise."""
+    return [rule for rule in _load(files, inline) if rule.kind == CACHE]
+
+
+def _load(files: t.Sequence[str], inline: t.Sequence[Values]) -> list[Rule]:
     named: dict[str, Rule] = {}
     for where, text in [(file, _text(file)) for file in files] or [("the built-in rules", RULES)]:
         named |= {rule.name: rule for rule in parse(_yaml(text, where), where)}
@@ -146,6 +161,8 @@ def _rule(number: int, given: t.Any, where: str) -> Rule:
         raise _bad(where, f"{called}: severity is {severity!r}; allowed are {', '.join(SEVERITIES)}")
     if kind == "audit_mismatch":
         _audit_fields(values, called, where)
+    if kind == CACHE and sorted(PLACES.findall(values["keys"])) != sorted(values["key"]):
+        raise _bad(where, f"{called}: keys must name each column of key once, as in order:{{id}}; it is {values['keys']!r}")
     keys = tuple(values["by"] if kind == "sums" else values["key"])
     _same_length(values, keys, called, where)
     known = {*keys, values.get("time"), values.get("customer")}
@@ -175,6 +192,10 @@ def _value(field: Field, value: t.Any, called: str, where: str) -> t.Any:
         if not all(isinstance(name, str) and name for name in names):
             raise _bad(where, f"{called} must be one name or a list of names")
         return names
+    if field.kind == "columns":
+        if not isinstance(value, dict) or not value or not all(isinstance(text, str) and text for pair in value.items() for text in pair):
+            raise _bad(where, f"{called} must be a mapping of fields to columns, such as total: total")
+        return value
     if field.kind == "number":
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < math.inf:
             raise _bad(where, f"{called} must be a number that is not negative, not {value!r}")

@@ -10,10 +10,9 @@ import re
 import typing as t
 import urllib.parse
 
-from ansible_collections.sre.runbooks.plugins.module_utils._cluster import _exec, _psql
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster import _environment as _environment_of
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._connection import Cluster
-from ansible_collections.sre.runbooks.plugins.module_utils._cluster._psql import Way
-from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import ClusterError, InvalidInput
+from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import InvalidInput
 
 #: variables of a container, and what each of them holds; the first that is set counts
 VARIABLES: dict[str, tuple[str, ...]] = {
@@ -121,15 +120,10 @@ def _host_and_port(host: str, port: str) -> tuple[str, int]:
 
 
 def _environment(cluster: Cluster, namespace: str, workload: str, container: str | None, host_given: bool) -> dict[str, str]:
-    """What the variables say; they come by exec, because they may be from Secrets that the runbooks may not read."""
-    where = _psql.container_of(cluster, namespace, Way(workload, container))
+    """What the variables say."""
     names = [*dict.fromkeys(name for names in VARIABLES.values() for name in names), *URLS, *OTHERS]
-    script = 'for name; do printf "%s=%s\\0" "$name" "$(printenv "$name")"; done'
-    result = _exec.run(cluster, where, ["sh", "-c", script, "sh", *names])
-    if result.code:
-        raise ClusterError(f"Cluster {cluster.name}: the environment of {where} cannot be read: it has no sh or no printenv (exit {result.code}).",
-                           "Set host, name, user and password in the database variables of this runbook, or name another workload.")
-    found = dict(entry.split("=", 1) for entry in result.text.split("\0") if entry)
+    found = _environment_of.variables(cluster, namespace, workload, container, names,
+                                      "Set host, name, user and password in the database variables of this runbook")
     # Kubernetes itself sets POSTGRES_PORT=tcp://… where there is a Service called postgres.
     plain = {key: next((found[name] for name in names if found.get(name) and "://" not in found[name]), "") for key, names in VARIABLES.items()}
     url = next((found[name] for name in URLS if found.get(name)), "")

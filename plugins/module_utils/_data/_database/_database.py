@@ -12,12 +12,12 @@ import os
 import re
 import typing as t
 
-from ansible_collections.sre.runbooks.plugins.module_utils._cluster import _workload
-from ansible_collections.sre.runbooks.plugins.module_utils._cluster._connection import Cluster, Json
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster import _forward, _service
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster._connection import Cluster
 from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import ClusterError
 from ansible_collections.sre.runbooks.plugins.module_utils._core._optional import require
 from ansible_collections.sre.runbooks.plugins.module_utils._core._redact import redact
-from ansible_collections.sre.runbooks.plugins.module_utils._data._database import _credentials, _forward, _locks
+from ansible_collections.sre.runbooks.plugins.module_utils._data._database import _credentials, _locks
 from ansible_collections.sre.runbooks.plugins.module_utils._data._database._credentials import Credentials
 
 try:
@@ -163,7 +163,7 @@ def opened(cluster: Cluster, namespace: str, given: t.Mapping[str, t.Any]) -> t.
     credentials = _credentials.resolve(cluster, namespace, given)
     pod = None
     if given["route"] != "direct":
-        pod = _pod_behind(cluster, namespace, credentials)
+        pod = _service.pod_behind(cluster, namespace, credentials.host, credentials.port, "database")
         if pod is None and given["route"] == "port_forward":
             raise ClusterError(f"Cluster {cluster.name}: {credentials.host} is no Service with a ready pod in {namespace}, "
                                "so no port can be forwarded to it.", "Set route: direct, or host to a Service's name.")
@@ -172,32 +172,6 @@ def opened(cluster: Cluster, namespace: str, given: t.Mapping[str, t.Any]) -> t.
         return
     with _forward.forwarded(cluster, *pod) as forwarder:
         yield Database(cluster.name, credentials, "127.0.0.1", forwarder.port, given["connect_timeout"], forwarder)
-
-
-def _pod_behind(cluster: Cluster, namespace: str, who: Credentials) -> tuple[str, str, int] | None:
-    """Namespace, ready pod and its port, where the host names a Service: ``postgres`` or ``postgres.shop.svc.cluster.local``."""
-    service_name, _dot, domain = who.host.partition(".")
-    if domain and not re.fullmatch(r"[a-z0-9-]+(\.svc(\..+)?)?", domain):
-        return None
-    where = domain.partition(".")[0] or namespace
-    service = cluster.find("Service", where, service_name)
-    if service is None or not service["spec"].get("selector"):
-        return None
-    labels = ",".join(f"{key}={value}" for key, value in service["spec"]["selector"].items())
-    ready = [pod for pod in cluster.list("Pod", where, labelSelector=labels) if _workload.ready(pod)]
-    if not ready:
-        raise ClusterError(f"Cluster {cluster.name}: no pod behind Service {where}/{service_name} is ready, so the database "
-                           "cannot be reached.", "Look at the database's pod first.")
-    return where, ready[0]["metadata"]["name"], _target_port(service, ready[0], who.port)
-
-
-def _target_port(service: Json, pod: Json, port: int) -> int:
-    target = next((entry.get("targetPort", entry["port"]) for entry in service["spec"]["ports"] if entry["port"] == port), port)
-    if isinstance(target, int):
-        return target
-    named = [entry["containerPort"] for container in pod["spec"]["containers"] for entry in container.get("ports", [])
-             if entry.get("name") == target]
-    return named[0] if named else port
 
 
 @functools.cache

@@ -10,7 +10,7 @@ import typing as t
 
 from ansible_collections.sre.runbooks.plugins.module_utils._core._redact import redact
 from ansible_collections.sre.runbooks.plugins.module_utils._memory._hprof._model import GrowingCollection, Group, HeapAnalysis, Node, Suspect, ThreadStack
-from ansible_collections.sre.runbooks.plugins.module_utils._memory._hprof._page_style import SCRIPT, STYLE
+from ansible_collections.sre.runbooks.plugins.module_utils._core._page_style import SCRIPT, STYLE
 from ansible_collections.sre.runbooks.plugins.module_utils._memory._hprof._picture import picture
 from ansible_collections.sre.runbooks.plugins.module_utils._memory._hprof._treemap import treemap
 from ansible_collections.sre.runbooks.plugins.module_utils._memory._hprof._wording import headlines, number, percent, place, short, signed, size, titles, what

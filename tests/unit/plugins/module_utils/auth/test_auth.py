@@ -6,18 +6,23 @@
 from __future__ import annotations
 
 import datetime
+import pathlib
 
 import pytest
+import yaml
 from fake_api import deployment, pod, serving
 
 from ansible_collections.sre.runbooks.plugins.module_utils._auth import _signals
-from ansible_collections.sre.runbooks.plugins.module_utils._auth._diagnosis import Facts, diagnose, tables, who
+from ansible_collections.sre.runbooks.plugins.module_utils._auth._facts import Measured, facts, tables, tell_readers
 from ansible_collections.sre.runbooks.plugins.module_utils._auth._signals import SERIES, Thresholds, pod_facts, signals, traffic
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._pod_metrics import Samples
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._windows import Window
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._workload import Target
 from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import InvalidInput
+from ansible_collections.sre.runbooks.plugins.module_utils._diagnosis import _facts, _rules, _verdict
 
+ROOT = pathlib.Path(__file__).resolve().parents[5]
+RULES = _rules.load([yaml.safe_load((ROOT / "roles" / "auth_degradation" / "files" / "causes.yml").read_text())])
 NOW = datetime.datetime(2026, 11, 24, 3, 0, tzinfo=datetime.timezone.utc)
 OLD = {"revision": 1, "created_at": "2026-11-01T00:00:00Z", "change_cause": "", "images": ["auth:1"], "current": False, "changes": [],
        "restart": False}
@@ -89,15 +94,27 @@ def test_one_person_who_mistypes_a_password_is_no_signal():
 
 
 def facts_of(*windows, **known):
-    facts, rows, found = measured(*windows)
-    given = {"revisions": [OLD], "mounted": [FRESH], "rate_limit": {}, "usage": IDLE, "health": FINE, **known}
-    return Facts([signal.to_json() for signal in found.values()], rows, facts, recent_minutes=120, moment=NOW, **given)
+    window_facts, rows, found = measured(*windows)
+    given = {"revisions": [OLD], "mounted": [FRESH], "rate_limit": {}, "store": {"groups": []}, "usage": IDLE, "health": FINE, **known}
+    return Measured([signal.to_json() for signal in found.values()], rows, window_facts, moment=NOW, **given)
+
+
+def sheet_of(found):
+    sheet = facts(found)
+    sheet.known("in_namespace", "shop")
+    sheet.known("workload", "auth")
+    sheet.known("readers", [])
+    return sheet.to_json()
+
+
+def diagnose(found):
+    return _verdict.diagnose(RULES, _facts.parse(sheet_of(found)))
 
 
 BURST = {"count": 400, "lines": [], "groups": [{"value": "partner", "count": 390, "share": 0.97}, {"value": "other", "count": 10, "share": 0.03}]}
 
 
-@pytest.mark.parametrize("facts, cause, mitigation, about", [
+@pytest.mark.parametrize("found, cause, mitigation, about", [
     (facts_of(window(wrong=30), revisions=[OLD, NEW]), "bad_release", "rollback", "revision 2"),
     (facts_of(window(accepted=20, slow=20), revisions=[OLD, NEW]), "bad_release", "rollback", "revision 2"),
     (facts_of(window("a", rejected=9, accepted=9), window("b", ok=20), mounted=[STALE]), "stale_secret", "restart", "Secret key"),
@@ -111,51 +128,98 @@ BURST = {"count": 400, "lines": [], "groups": [{"value": "partner", "count": 390
     (facts_of(window(wrong=22, limited=6, hits=6), rate_limit=BURST, revisions=[OLD, NEW]), "bad_release", "rollback", "revision 2"),
     (facts_of(window(accepted=20, slow=20), usage=[{"pod": "a", "cpu_cores": 0.98, "cpu_limit": 1.0}]), "overload", "scale", ""),
 ])
-def test_the_cause_and_what_fits_it(facts, cause, mitigation, about):
-    best = diagnose(facts)[0]
-    assert (best.name, best.recommendation, who(facts, best.name)) == (cause, mitigation, about)
-    assert best.score > 0 and best.evidence_for
+def test_the_cause_and_what_fits_it(found, cause, mitigation, about):
+    best = diagnose(found)
+    assert (best["cause"], best["recommendation"]) == (cause, mitigation)
+    assert best["who"] == (about or "auth") and best["candidates"][0]["evidence_for"]
 
 
-def test_without_evidence_no_cause_stands_out():
-    facts = facts_of(window(before={"ok": 1000}, ok=1010, wrong=10))
-    assert diagnose(facts)[0].score <= 0
+def test_every_fact_of_the_table_is_told_and_no_other():
+    declared = {name for name, item in RULES.names.items() if item.value is None}
+    for found in (facts_of(window(wrong=30), revisions=[OLD, NEW]), facts_of(revisions=[], mounted=[], store={}, usage=[], health=[])):
+        assert {fact["name"] for fact in sheet_of(found)} == declared
 
 
-def test_trouble_that_began_long_after_the_rollout_is_not_laid_to_it():
-    late = facts_of(window(before={"ok": 5000}, ok=5000, wrong=30), revisions=[OLD, NEW])
-    early = facts_of(window(wrong=30), revisions=[OLD, NEW])
-    scores = [next(c.score for c in diagnose(facts) if c.name == "bad_release") for facts in (late, early)]
-    assert scores[0] < scores[1]
+def test_nothing_measured_is_no_health_and_no_cause():
+    told = {fact["name"]: fact["known"] for fact in sheet_of(facts_of())}
+    assert not any(told[name] for name in ("login_success", "rejected_share", "p95"))
+
+
+NOAUTH = {"name": "redis", "status": "unknown", "value": "", "detail": "redis-cli cannot ask: NOAUTH Authentication required."}
+SAYS_NOAUTH = {"groups": [{"value": "NOAUTH", "count": 9, "share": 1.0}], "lines": ["rate limit cannot be checked: NOAUTH Authentication required."]}
+
+
+@pytest.mark.parametrize("store, verdict", [(SAYS_NOAUTH, "established"), ({"groups": []}, "likely")])
+def test_redis_that_answers_and_refuses_is_the_cause_however_healthy_the_database(store, verdict):
+    best = diagnose(facts_of(window(limited=30), health=[NOAUTH, FINE[1]], store=store, revisions=[OLD, NEW]))
+    assert (best["cause"], best["verdict"], best["recommendation"]) == ("store_refuses", verdict, "emergency")
+
+
+def test_a_health_check_without_the_password_is_no_cause_while_log_ins_work():
+    assert diagnose(facts_of(window(ok=30), health=[NOAUTH, FINE[1]]))["cause"] == "undetermined"
+    assert diagnose(facts_of(window(wrong=30), health=[NOAUTH, FINE[1]], revisions=[OLD, NEW]))["cause"] == "bad_release"
+
+
+def test_without_evidence_no_cause_is_named():
+    assert diagnose(facts_of(window(before={"ok": 1000}, ok=1000, wrong=10), health=[]))["cause"] == "undetermined"
 
 
 def test_wrong_passwords_that_began_now_roll_no_harmless_release_back():
-    facts = facts_of(window(before={"ok": 5000}, ok=5005, wrong=30), revisions=[OLD, NEW])
-    assert diagnose(facts)[0].score <= 0
+    best = diagnose(facts_of(window(before={"ok": 5000}, ok=5005, wrong=30), revisions=[OLD, NEW]))
+    assert best["verdicts"]["bad_release"] == "excluded" and best["recommendation"] == "" and best["cause"] == "wrong_credentials"
 
 
 def test_a_bad_release_is_known_while_good_pods_still_run_beside_it():
-    facts = facts_of(window("old", before={"ok": 5000}, ok=5020), window("new", wrong=10), revisions=[OLD, NEW])
-    facts.pods[0]["started_at"], facts.pods[1]["started_at"] = "2026-11-01T00:00:00Z", "2026-11-24T02:50:03Z"
-    best = diagnose(facts)[0]
-    assert best.name == "bad_release" and any("from the beginning" in text for text in best.evidence_for)
+    found = facts_of(window("old", before={"ok": 5000}, ok=5020), window("new", wrong=10), revisions=[OLD, NEW])
+    found.pods[0]["started_at"], found.pods[1]["started_at"] = "2026-11-01T00:00:00Z", "2026-11-24T02:50:03Z"
+    best = diagnose(found)
+    assert best["cause"] == "bad_release"
+    assert {"from the beginning", "of what pods of the revision before do, only 0 % fails"} <= {
+        part for text in best["candidates"][0]["evidence_for"] for part in (text, text.rpartition(": ")[2])}
 
 
 def test_a_burst_of_many_clients_after_a_harmless_release_is_no_bad_release():
     many = {"count": 400, "lines": [], "groups": [{"value": "one of many", "count": 8, "share": 0.02}]}
-    facts = facts_of(window(before={"ok": 1000}, ok=2000, hits=40), revisions=[OLD, NEW], rate_limit=many)
-    assert diagnose(facts)[0].name == "login_burst"
+    assert diagnose(facts_of(window(before={"ok": 1000}, ok=2000, hits=40), revisions=[OLD, NEW], rate_limit=many))["cause"] == "login_burst"
 
 
 @pytest.mark.parametrize("usage", [[], [{"pod": "a", "cpu_cores": 0.6, "cpu_limit": None}]])
 def test_slow_validations_alone_are_no_overload(usage):
-    assert diagnose(facts_of(window(accepted=20, slow=20), usage=usage))[0].score <= 0
+    best = diagnose(facts_of(window(accepted=20, slow=20), usage=usage))
+    assert best["cause"] == "undetermined" and best["verdicts"]["overload"] == "possible"
+
+
+def test_limits_that_the_release_lowered_are_its_fault():
+    small = {**NEW, "changes": [{"path": "spec.containers[auth].resources.limits.cpu", "before": "1", "after": "10m"}]}
+    best = diagnose(facts_of(window(accepted=20, slow=20), revisions=[OLD, small], usage=[{"pod": "a", "cpu_cores": 0.01, "cpu_limit": 0.01}]))
+    assert best["cause"] == "bad_release" and "revision 2 lowered containers[auth].resources.limits.cpu from 1 to 10m" in " ".join(best["says"])
 
 
 def test_what_could_not_be_read_is_unknown_and_speaks_neither_way():
-    facts = facts_of(window(rejected=9, accepted=9), mounted=[{**FRESH, "error": "may not read secrets"}], health=[])
-    secret = next(candidate for candidate in diagnose(facts) if candidate.name == "stale_secret")
-    assert "unknown: key could not be read" in secret.evidence_against and secret.score == 2
+    best = diagnose(facts_of(window(rejected=9, accepted=9), mounted=[{**FRESH, "error": "may not read secrets"}], health=[]))
+    assert best["verdicts"]["stale_secret"] == "not_to_be_told"
+    assert (best["missing"]["fact"], best["missing"]["because"]) == ("stale", "key could not be read")
+
+
+def reader(name, secret):
+    volumes = [{"name": "key", "secret": {"secretName": secret}}]
+    return {"kind": "Deployment", "metadata": {"name": name}, "spec": {"template": {"spec": {"containers": [], "volumes": volumes}}}}
+
+
+def of(workload, name, started):
+    return {"metadata": {"name": name, "creationTimestamp": started, "labels": {"pod-template-hash": "5f"},
+                         "ownerReferences": [{"kind": "ReplicaSet", "name": f"{workload}-5f"}]}, "status": {}}
+
+
+def test_who_else_reads_a_rotated_secret_is_told():
+    sheet = facts(facts_of(window(ok=5), mounted=[STALE]))
+    early, late = "2026-11-24T01:00:00Z", "2026-11-24T02:30:00Z"
+    pods = [of("auth", "a", early), of("auth", "b", late), of("mail", "m-1", early), of("mail", "m-2", late), of("web", "w-1", late), of("x", "x-1", early)]
+    tell_readers(sheet, facts_of(window(ok=5), mounted=[STALE]),
+                 [reader("auth", "key"), reader("mail", "key"), reader("web", "key"), reader("x", "other")], pods)
+    assert next(fact["value"] for fact in sheet.to_json() if fact["name"] == "readers") == [
+        "deployment/mail reads Secret key too (volume); 1 of its 2 pods started before it was written",
+        "deployment/web reads Secret key too (volume); all its pods are newer"]
 
 
 def test_what_the_pods_use_is_put_beside_the_revision_that_ran_when_it_was_written():

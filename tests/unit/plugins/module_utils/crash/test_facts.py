@@ -11,7 +11,8 @@ import crash_objects as o
 import pytest
 import yaml
 from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import ClusterError
-from ansible_collections.sre.runbooks.plugins.module_utils._crash import _facts, _look, _pods, _references, _releases, _signals
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster import _references
+from ansible_collections.sre.runbooks.plugins.module_utils._crash import _facts, _inventory, _look, _pods, _releases, _signals
 from ansible_collections.sre.runbooks.plugins.module_utils._diagnosis import _facts as facts
 from ansible_collections.sre.runbooks.plugins.module_utils._diagnosis import _rules, _verdict
 
@@ -185,16 +186,16 @@ def test_everything_that_a_template_refers_to():
                                                                                                                       stored("ConfigMap", "q")],
       "v1/PersistentVolumeClaim": [{"metadata": {"name": "data"}}]}, (), [], "the keys of Secret t are not told")])
 def test_what_is_not_there(content, forbidden, missing, untold):
-    inventory, references = _references.take(Cluster(content, forbidden=forbidden), "shop"), _references.of(TEMPLATE)
+    inventory, references = _inventory.take(Cluster(content, forbidden=forbidden), "shop"), _references.of(TEMPLATE)
     assert (inventory.missing(references), inventory.untold(references)) == (missing, untold)
 
 
 def test_objects_that_were_written_since():
-    inventory = _references.take(Cluster({"Secret": [stored("Secret", "s", "k", changed=o.at(60)), stored("Secret", "t", "a")]}), "shop")
+    inventory = _inventory.take(Cluster({"Secret": [stored("Secret", "s", "k", changed=o.at(60)), stored("Secret", "t", "a")]}), "shop")
     assert inventory.changed_since(_references.of(TEMPLATE), o.MINUTES_AGO) == [f"Secret s at {o.at(60)}"]
 
 
-EMPTY = _references.Inventory({}, {})
+EMPTY = _inventory.Inventory({}, {})
 
 
 def used_again(number):
@@ -250,7 +251,7 @@ def test_a_revision_that_needs_what_is_gone_is_no_way_back():
     revisions = [o.replica_set(1, o.template("shop/api:1", volumes=[{"name": "v", "secret": {"secretName": "gone"}}])), o.replica_set(2)]
     way = _releases.way_back(o.look(failing(**CRASHED), revisions=revisions), EMPTY)
     assert (way.good, way.complete, way.unusable) == (0, False, ("revision 1 needs what is not there: Secret gone",))
-    way = _releases.way_back(o.look(failing(**CRASHED), revisions=revisions), _references.Inventory({}, {"Secret": "it is forbidden"}))
+    way = _releases.way_back(o.look(failing(**CRASHED), revisions=revisions), _inventory.Inventory({}, {"Secret": "it is forbidden"}))
     assert (way.good, way.complete, way.because) == (None, None, "whether all is there that revision 1 needs (Secrets: it is forbidden)")
 
 

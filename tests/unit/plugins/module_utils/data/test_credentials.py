@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import pytest
 
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster import _environment
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._exec import Container, ExecResult
 from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import ClusterError, InvalidInput
 from ansible_collections.sre.runbooks.plugins.module_utils._data._database import _credentials
@@ -19,8 +20,8 @@ def resolve(monkeypatch):
     """What comes of a pod's environment, or of a command that failed."""
     def run(environment, code=0, **given):
         stdout = "".join(f"{name}={value}\0" for name, value in environment.items()).encode()
-        monkeypatch.setattr(_credentials._psql, "container_of", lambda *_: Container("shop", "api-1", "api"))
-        monkeypatch.setattr(_credentials._exec, "run", lambda *_, **__: ExecResult(code, stdout, ""))
+        monkeypatch.setattr(_environment._psql, "container_of", lambda *_: Container("shop", "api-1", "api"))
+        monkeypatch.setattr(_environment._exec, "run", lambda *_, **__: ExecResult(code, stdout, ""))
         return _credentials.resolve(type("Cluster", (), {"name": "prod"}), "shop", {"workload": "api", **given})
     return run
 

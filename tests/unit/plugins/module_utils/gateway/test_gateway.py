@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import datetime
+import pathlib
+
 import pytest
+import yaml
 
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._pod_metrics import Samples
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._windows import Window
 from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import InvalidInput
-from ansible_collections.sre.runbooks.plugins.module_utils._gateway._diagnosis import Facts, diagnose, fixes, tables, who
+from ansible_collections.sre.runbooks.plugins.module_utils._diagnosis import _facts, _rules, _served, _verdict
+from ansible_collections.sre.runbooks.plugins.module_utils._gateway._facts import Measured, pointless, rate_limit, tables
+from ansible_collections.sre.runbooks.plugins.module_utils._gateway._facts import facts as told
 from ansible_collections.sre.runbooks.plugins.module_utils._gateway._signals import (
     PRESETS, Thresholds, dialect_of, series_of, signals, tells_statuses, throttled, traffic)
 
@@ -106,10 +112,20 @@ def traffic_facts(per_second=7.0, repeats=0.0, upstream=None, share=0.95, before
             "upstreams": [upstream or row("api-server", "upstream")], "routes": [row("/api/orders", "route")]}
 
 
-def best(cpu, found, **more):
-    pods = [{"cpu_share": cpu, "throttled_share": more.get("throttled")}]
-    ranked = diagnose(Facts(pods, {"p95_seconds": more.get("p95", 0.1)}, found, 1000.0, found.get("usual_per_second")))
-    return ranked[0].name if ranked[0].score > 0 else "undetermined"
+ROOT = pathlib.Path(__file__).resolve().parents[5]
+RULES = _rules.load([yaml.safe_load((ROOT / "roles" / "api_gateway_overload" / "files" / "causes.yml").read_text())])
+AT = datetime.datetime(2026, 11, 28, 9, tzinfo=datetime.timezone.utc)
+
+
+def diagnose(found):
+    sheet = told(found)
+    sheet.known("in_namespace", "shop")
+    sheet.known("workload", "gateway")
+    return _verdict.diagnose(RULES, _facts.parse(sheet.to_json()))
+
+
+def measured(cpu, found, throttled=None, p95=0.1, revisions=()):
+    return Measured([{"cpu_share": cpu, "throttled_share": throttled}] * 2, {"p95_seconds": p95}, found, 1000.0, found.get("usual_per_second"), revisions, AT)
 
 
 SLOW = row("api-server", "upstream", p95=5800.0, statuses={"200": 50, "502": 50})
@@ -126,28 +142,101 @@ SLOW = row("api-server", "upstream", p95=5800.0, statuses={"200": 50, "502": 50}
     ("undetermined", 0.03, traffic_facts()),
 ])
 def test_the_right_cause_comes_first(cause, cpu, found):
-    assert best(cpu, found) == cause
+    assert diagnose(measured(cpu, found))["cause"] == cause
 
 
 def test_throttling_alone_makes_no_surge():
-    assert best(None, traffic_facts(share=0.4), throttled=0.6) == "gateway_undersized"
+    assert diagnose(measured(None, traffic_facts(share=0.4), throttled=0.6))["cause"] == "gateway_undersized"
 
 
 def test_without_access_log_and_cpu_nothing_is_guessed():
-    assert best(None, {}) == "undetermined"
+    assert diagnose(measured(None, {}))["cause"] == "undetermined"
 
 
 def test_a_gateway_that_waits_while_its_log_names_nobody():
-    assert best(0.1, {}, p95=4.0) == "slow_upstream"
+    assert diagnose(measured(0.1, {}, p95=4.0))["cause"] == "waits_for_somebody"
+
+
+def test_every_fact_of_the_table_is_told_and_no_other():
+    declared = {name for name, item in RULES.names.items() if item.value is None}
+    for found in (measured(1.0, traffic_facts()), measured(None, {})):
+        assert {fact["name"] for fact in told(found).to_json()} | {"in_namespace", "workload"} == declared
 
 
 def test_who_it_is_about_and_what_would_prevent_it():
-    found = Facts([POD], {}, traffic_facts(upstream=SLOW), 1000.0, 7.0)
-    assert (who(found, "slow_upstream"), who(found, "retry_storm"), who(found, "undetermined")) == ("api-server", "customers", "")
-    assert "api-server" in fixes(found, "slow_upstream")[0]
-    assert fixes(found, "undetermined") == []
-    assert [table.title for table in tables(found.traffic)] == ["Clients", "Routes", "Upstreams"]
+    found = diagnose(measured(0.1, traffic_facts(upstream=SLOW)))
+    assert found["who"] == "api-server" and "shorter than clients wait" in found["fixes"][0]
+    assert found["hand_over"][0]["command"].endswith("-e db_pool_exhaustion_workload=api-server")
+    assert [table.title for table in tables(traffic_facts())] == ["Clients", "Routes", "Upstreams"]
     assert all(not table.rows for table in tables({}))
+
+
+def test_the_route_that_carries_the_load_is_named():
+    routes = [{**row("/api/orders", "route", requests=900), "share": 0.6, "per_second": 30.0, "before_per_second": 29.0},
+              {**row("/users/", "route", requests=600), "share": 0.4, "per_second": 20.0, "before_per_second": 0.5}]
+    found = diagnose(measured(1.0, {**traffic_facts(per_second=50, before=50.0), "routes": routes,
+                                    "clients": [{"client": "a", "share": 0.2, "per_second": 10.0, "before_per_second": 3.0}]}))
+    assert (found["cause"], found["who"]) == ("load_above_capacity", "/users/")
+    assert "Most of it is for /users/ (20 a second, 0.5 before)" in found["advice"][0]
+
+
+def revision(number, restart=False, **changes):
+    return {"revision": number, "created_at": "2026-11-28T08:30:00Z", "restart": restart,
+            "changes": [{"path": path, "before": before, "after": after} for path, (before, after) in changes.items()]}
+
+
+CPU = "spec.containers[gateway].resources.limits.cpu"
+
+
+@pytest.mark.parametrize("lowered, changes", [
+    (True, {CPU: ("500m", "20m")}), (False, {CPU: ("500m", "0.5")}), (False, {CPU: ("20m", "500m")}), (True, {CPU: (None, "20m")}),
+    (False, {CPU: ("500m", None)}), (False, {"spec.containers[gateway].resources.requests.cpu": ("500m", "20m")}),
+    (True, {"spec.containers[gateway].env[GATEWAY_CONCURRENCY].value": ("64", "8")}),
+    (False, {"spec.containers[gateway].env[QUEUE].value": (None, "8")}), (False, {"spec.containers[gateway].env[LOG].value": ("9", "8")})])
+def test_limits_that_a_release_lowered_are_a_cause(lowered, changes):
+    found = diagnose(measured(1.0, traffic_facts(), revisions=[revision(1), revision(2, **changes), revision(3, restart=True)]))
+    assert found["cause"] == ("limits_lowered" if lowered else "gateway_undersized")
+    assert found["recommendation"] == ("rollback" if lowered else "scale")
+
+
+def test_a_step_that_cannot_make_a_difference_is_told_with_its_reason():
+    quick, slow = measured(1.0, traffic_facts(per_second=9.0)), measured(0.1, traffic_facts(per_second=15.0, upstream=SLOW))
+    assert pointless(quick, 2, 0, ["/api/search"]) == {
+        "scale": "there are 2 pods already", "rate_limit": "a limit of 10 a second in all refuses nothing of 9 a second",
+        "circuit_breaker": "every upstream answers quickly, so no circuit would open", "shed": "no request is for /api/search"}
+    assert pointless(slow, 10, 0, ["/api/orders"]) == {} and set(pointless(slow, 10, 1000, [])) == {"rate_limit"}
+    assert "no limit can be computed" in pointless(measured(1.0, {}), 10, 0, [])["rate_limit"]
+
+
+def test_a_rate_limit_leaves_room_for_the_usual():
+    assert rate_limit(40.0) == 60.0 and rate_limit(None) is None
+
+
+def test_what_is_refused_on_purpose_is_not_served():
+    found = traffic(windows((BEFORE, AFTER)), PRESETS["shop"], "50[234]")
+    assert found["served_per_second"] == 8 and found["served_share"] == pytest.approx(80 / 130)
+
+
+@pytest.mark.parametrize("now, before, usual, breached", [
+    ((20, 0.9), (10, 0.5), None, False),   # more, and a larger share
+    ((10, 0.9), (11, 0.95), None, False),  # as before, as far as seconds can tell
+    ((10, 0.2), (10, 0.9), None, True),    # as many, but most are refused now
+    ((3.0, 0.2), (3.5, 0.26), None, True),  # an open circuit: neither more nor a larger share
+    ((4, 1.0), (10, 0.5), None, True),     # nobody fails, but fewer come through
+    ((30, 0.3), (10, 0.6), None, False),   # clients repeat what is refused, and three times as many are served
+    ((4, 0.1), (2, 0.05), 40, True),       # twice as many as hardly any
+    ((5, 0.3), (3, 0.2), 100, False),      # the usual rate is of another time: so many do not come now
+    ((30, 0.3), (60, 0.9), 40, False),     # the usual ones are served; what was too much is refused
+    ((0, None), (10, 0.5), None, True),    # no request arrives any more
+])
+def test_customers_have_to_be_served(now, before, usual, breached):
+    readings = [{"served_per_second": rate, "served_share": share, "served_seconds": 5.0} for rate, share in (now, before)]
+    (signal,) = _served.served_signal(*readings, usual)
+    assert signal.breached is breached
+
+
+def test_without_a_reading_from_before_nothing_is_compared():
+    assert _served.served_signal({"served_per_second": 3.0, "served_share": 1.0}, {}) == ()
 
 
 EXPOSITIONS = {

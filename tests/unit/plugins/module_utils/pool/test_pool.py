@@ -5,13 +5,19 @@
 
 from __future__ import annotations
 
+import pathlib
+
 import pytest
+import yaml
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._pod_metrics import Samples
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._windows import Window
 from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import InvalidInput
+from ansible_collections.sre.runbooks.plugins.module_utils._diagnosis import _facts, _rules, _verdict
 from ansible_collections.sre.runbooks.plugins.module_utils._pool import _sessions, _signals
-from ansible_collections.sre.runbooks.plugins.module_utils._pool._diagnosis import Limits, Measured, diagnose, larger_pool, to_end
+from ansible_collections.sre.runbooks.plugins.module_utils._pool._facts import Limits, Measured, facts, larger_pool, to_end
 from ansible_collections.sre.runbooks.plugins.module_utils._pool._signals import Thresholds
+
+ROOT = pathlib.Path(__file__).resolve().parents[5]
 
 
 def pod(active=10, pending=5, most=10, name="api-1"):
@@ -19,17 +25,18 @@ def pod(active=10, pending=5, most=10, name="api-1"):
 
 
 def session(pid, client="api", state="active", **more):
-    return {"pid": pid, "client": client, "state": state, "waits_for": "", "blocked_by": [], "state_seconds": 1.0,
+    return {"pid": pid, "client": client, "user": client, "database": "shop", "pod": f"{client}-1", "state": state,
+            "waits_for": "", "blocked_by": [], "state_seconds": 1.0,
             "xact_seconds": 1.0, "query_seconds": 1.0, "query": "SELECT 1", "backend_start": "b", "xact_start": "x", **more}
 
 
 def activity(sessions, most=100):
     return {"sessions": sessions, "clients": _sessions.clients(sessions), "chains": _sessions.chains(sessions),
-            "max_connections": most, "reserved": 3}
+            "max_connections": most, "reserved": 3, "way": "api", "limits": [], "turned_away": []}
 
 
-LEAKS = {"acquired": 40, "leaks": [{"at": "Orders.report:60", "count": 20, "oldest_seconds": 90, "pods": [], "requests": []}]}
-CLEAN = {"acquired": 40, "leaks": []}
+LEAKS = {"acquired": 40, "pools": [], "leaks": [{"at": "Orders.report:60", "count": 20, "oldest_seconds": 90, "pods": [], "requests": []}]}
+CLEAN = {"acquired": 40, "pools": [], "leaks": []}
 TWO = [pod(), pod(name="api-2")]
 
 
@@ -147,6 +154,22 @@ def test_one_bad_line_costs_one_line():
     assert (row["active"], breached) == (10, {"pool_in_use"})
 
 
+@pytest.mark.parametrize("label, good, bad", [("status", "200", "503"), ("outcome", "CLIENT_ERROR", "SERVER_ERROR"), ("code", "404", "500")])
+def test_what_customers_get_is_counted_without_probes(label, good, bad):
+    def scrape(ok, failed, probes):
+        return Samples("# TYPE http_server_requests_seconds histogram\n" + "".join(
+            f'http_server_requests_seconds_count{{uri="{uri}",{label}="{status}"}} {count}\n'
+            for uri, status, count in (("/orders", good, ok), ("/orders", bad, failed), ("/ready", good, probes))))
+    found = _signals.requests_served([Window("a", 5.0, scrape(10, 5, 900), scrape(40, 15, 990)), Window("b", 5.0, None, scrape(9, 9, 9))],
+                                     "http_server_requests_seconds")
+    assert (found["served_per_second"], found["served_share"]) == (6, 0.75)
+
+
+def test_where_metrics_do_not_tell_what_became_of_requests_nobody_is_said_to_be_served():
+    samples = Samples("http_server_requests_seconds_count 9\n")
+    assert _signals.requests_served([Window("a", 5.0, samples, samples)], "http_server_requests_seconds") == {}
+
+
 def test_names_of_series_can_be_others_and_what_is_none_of_them_is_refused():
     assert _signals.series_of({"active": "my_pool_busy"})["active"] == ["my_pool_busy"]
     with pytest.raises(InvalidInput, match="series names busy"):
@@ -179,59 +202,143 @@ CAUSES = {
                               + [session(100 + n, "report", "idle in transaction", state_seconds=600.0) for n in range(92)]), CLEAN),
     "pool_too_small": (activity([session(n) for n in range(20)]), CLEAN),
 }
-FORGOTTEN = activity([session(n, state="idle in transaction", state_seconds=60.0) for n in range(20)])
+FORGOTTEN = activity([session(n, state="idle in transaction", state_seconds=60.0, xact_seconds=61.0) for n in range(20)])
+RULES = _rules.load([yaml.safe_load((ROOT / "roles" / "db_pool_exhaustion" / "files" / "causes.yml").read_text())])
+
+
+def known(found, name, limits=None):
+    """A fact's value; None where it is not known."""
+    return next(fact["value"] for fact in facts(found, limits or Limits()).to_json() if fact["name"] == name)
+
+
+def diagnose(found):
+    sheet = facts(found, Limits())
+    sheet.known("in_namespace", "shop")
+    return _verdict.diagnose(RULES, _facts.parse(sheet.to_json()))
 
 
 @pytest.mark.parametrize("cause", CAUSES)
 def test_the_right_cause_is_first(cause):
-    found = Measured("api", TWO, *CAUSES[cause])
-    ranked = diagnose(found, Limits())
-    assert ranked[0].name == cause and ranked[0].score > 0
-    assert ranked[1].score < ranked[0].score
+    found = diagnose(Measured("api", TWO, *CAUSES[cause]))
+    assert found["cause"] == cause and found["verdict"] == "established"
+
+
+def test_every_fact_of_the_table_is_told_and_no_other():
+    declared = {name for name, item in RULES.names.items() if item.value is None}
+    for found in (Measured("api", TWO, *CAUSES["lock_chain"]), Measured("api", TWO, {}, {}, not_asked="no psql")):
+        assert {fact["name"] for fact in facts(found, Limits()).to_json()} | {"in_namespace"} == declared
 
 
 def test_a_leak_shows_in_the_log_where_the_database_cannot_be_asked():
-    ranked = diagnose(Measured("api", TWO, {}, LEAKS), Limits())
-    assert ranked[0].name == "leak_in_service" and ranked[0].score > 0
+    assert diagnose(Measured("api", TWO, {}, LEAKS))["verdicts"]["leak_in_service"] == "established"
 
 
 def test_what_the_pool_itself_reports_as_leaked_is_evidence():
-    reported = {"missed": [{"at": "shop.Orders.report (Orders.java:62)", "count": 7}]}
-    best = diagnose(Measured("api", TWO, {}, reported), Limits())[0]
-    assert best.name == "leak_in_service" and "7 connections as leaked, taken at shop.Orders.report" in best.evidence_for[0]
+    reported = {"pools": [], "missed": [{"at": "shop.Orders.report (Orders.java:62)", "count": 7, "current": True}]}
+    found = diagnose(Measured("api", TWO, {}, reported))
+    assert found["cause"] == "leak_in_service" and "7 connections as leaked, taken at shop.Orders.report" in found["candidates"][0]["evidence_for"][0]
 
 
-@pytest.mark.parametrize("log", [LEAKS, {}])
+@pytest.mark.parametrize("log", [LEAKS, {"pools": []}])
 def test_connections_lost_inside_a_transaction_are_a_leak(log):
-    assert diagnose(Measured("api", TWO, FORGOTTEN, log), Limits())[0].name == "leak_in_service"
+    assert diagnose(Measured("api", TWO, FORGOTTEN, log))["cause"] == "leak_in_service"
 
 
 def test_a_transaction_between_two_statements_is_at_work():
     busy = activity([session(n, state="idle in transaction", state_seconds=0.1) for n in range(20)])
-    assert diagnose(Measured("api", TWO, busy, CLEAN), Limits())[0].name == "pool_too_small"
+    assert diagnose(Measured("api", TWO, busy, CLEAN))["cause"] == "pool_too_small"
+
+
+def test_what_was_said_long_ago_is_no_cause_of_now():
+    old = {"pools": [{"kind": kind, "current": False, "count": 9, "dialect": "PgBouncer", "full": True}
+                     for kind in ("dead", "refused", "stalled", "exhausted")],
+           "missed": [{"at": "a", "count": 7, "current": False}], "leaks": []}
+    found = Measured("api", TWO, activity([session(n) for n in range(20)]), old)
+    assert [known(found, name) for name in ("dead", "refused", "stalled", "pooler_says", "leaks_reported")] == [0, 0, 0, "", []]
+
+
+SAID = {
+    "role_limit": 'FATAL: too many connections for role "shop"', "database_limit": 'FATAL: too many connections for database "shop"',
+    "full": "FATAL: sorry, too many clients already", "not_admitted": 'FATAL: no pg_hba.conf entry for host "10.0.0.7", user "a", database "b"',
+    "credentials": 'FATAL: password authentication failed for user "shop"', "starting": "FATAL: the database system is starting up",
+    "unreachable": 'connection to server at "db" (10.0.0.9), port 5432 failed: Connection refused', None: "the pod has no psql",
+}
+
+
+@pytest.mark.parametrize("problem", SAID)
+def test_how_the_database_turns_the_service_away_is_told_from_its_words(problem):
+    refused = {**activity([]), "way": "postgres", "turned_away": [{"workload": "deployment/api", "said": SAID[problem]}]}
+    assert known(Measured("api", TWO, refused, {}), "problem") == problem
+    assert known(Measured("api", TWO, {}, {}, not_asked=SAID[problem]), "problem") == problem
+
+
+def test_nobody_turned_the_service_away():
+    assert known(Measured("api", TWO, activity([session(1)]), {}), "problem") == "none"
+
+
+@pytest.mark.parametrize("pods, full", [
+    (TWO, True), ([pod(active=5)], False), ([pod(active=5), pod(active=10)], True),
+    ([{**pod(active=5), "max": None}], None), ([{**pod(), "active": None}], None), ([], None)])
+def test_whether_pools_are_full(pods, full):
+    assert known(Measured("api", pods, {}, {}), "pools_full") is full
+
+
+def limited(most, mine, others=0):
+    sessions = [session(n, user="shop") for n in range(mine)] + [
+        session(100 + n, "report", "idle", user="shop", state_seconds=400.0) for n in range(others)]
+    return {**activity(sessions), "limits": [{"of": "role", "name": "shop", "most": most, "taken": mine + others}]}
+
+
+def test_the_limit_of_a_role_is_the_cause_and_not_the_pool():
+    roomy = [pod(active=3, pending=9), pod(active=3, pending=9, name="api-2")]
+    found = diagnose(Measured("api", roomy, limited(6, 6), CLEAN))
+    assert found["cause"] == "role_limit" and found["verdicts"]["pool_too_small"] == "excluded"
+    assert found["who"] == "role shop may have 6 connections and has 6"
+
+
+def test_of_a_role_that_is_used_up_only_idle_sessions_of_others_may_end():
+    ended = to_end(Measured("api", TWO, limited(10, 6, 4), CLEAN), Limits())["terminate_idle"]
+    assert [one["pid"] for one in ended] == [100, 101, 102, 103]
+
+
+def test_a_pool_is_raised_only_as_far_as_the_role_may():
+    assert larger_pool(Measured("api", TWO, limited(24, 20), {}), Limits())["size"] == 0
+    larger = larger_pool(Measured("api", [pod(most=3)], limited(24, 3, 4), {}), Limits())
+    assert larger["size"] + larger["overflow"] == 10 and "24 connections for role shop, 4 of them held by others" in larger["arithmetic"]
+
+
+def test_a_session_is_named_so_that_it_can_be_found():
+    words = _sessions.in_words(session(7, "report", "idle in transaction", state_seconds=42.0, query="LOCK TABLE orders"))
+    assert words == "pid 7 of report (pod report-1, user report, idle in transaction for 42 s): `LOCK TABLE orders`"
+
+
+def test_two_clients_of_one_program_are_two():
+    rows = [_sessions._named({"pid": n, "user": "shop", "application": "psql", "address": address, "query": ""}, {"10.0.0.7": ("api-1", "api")})
+            for n, address in enumerate(["10.0.0.7", "10.0.0.8", "10.0.0.9", None])]
+    assert [row["client"] for row in rows] == ["api", "psql (shop at 10.0.0.8)", "psql (shop at 10.0.0.9)", "psql (shop at its own host)"]
 
 
 def test_the_lock_of_another_service_is_left_alone():
     sessions = [session(1, "migration"), session(2, "shipping", waits_for="Lock", blocked_by=[1], query_seconds=40.0),
                 session(3), session(4, waits_for="Lock", blocked_by=[3], query_seconds=0.1)]
-    assert to_end("lock_chain", Measured("api", TWO, activity(sessions), CLEAN), Limits()) == []
+    assert to_end(Measured("api", TWO, activity(sessions), CLEAN), Limits())["terminate_root"] == []
 
 
 def test_a_session_that_an_ordinary_user_may_not_see_takes_a_place():
     unseen = [session(n, "report", "unknown", backend_start="", xact_seconds=None, query_seconds=None) for n in range(70)]
     found = Measured("api", TWO, activity(unseen), {})
     assert _sessions.hidden(unseen) == 70 and larger_pool(found, Limits())["size"] == 0
-    assert to_end("other_client", found, Limits()) == []
+    assert to_end(found, Limits())["terminate_idle"] == []
 
 
-def test_without_evidence_no_cause_stands_out():
-    assert diagnose(Measured("api", TWO, {}, {}), Limits())[0].score <= 0
+def test_without_evidence_no_cause_is_named():
+    assert diagnose(Measured("api", TWO, {}, {}))["cause"] == "undetermined"
 
 
-@pytest.mark.parametrize("cause, pids", [
-    ("lock_chain", [99]), ("other_client", list(range(100, 192))), ("slow_query", list(range(20))), ("pool_too_small", [])])
-def test_only_the_sessions_that_the_evidence_names_may_end(cause, pids):
-    assert [one["pid"] for one in to_end(cause, Measured("api", TWO, *CAUSES[cause]), Limits())] == pids
+@pytest.mark.parametrize("cause, action, pids", [
+    ("lock_chain", "terminate_root", [99]), ("other_client", "terminate_idle", list(range(100, 192))), ("slow_query", "terminate_slow", list(range(20)))])
+def test_only_the_sessions_that_the_evidence_names_may_end(cause, action, pids):
+    assert [one["pid"] for one in to_end(Measured("api", TWO, *CAUSES[cause]), Limits())[action]] == pids
 
 
 def test_a_pool_is_raised_only_as_far_as_the_database_has_room():

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, sre.runbooks contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a pod template refers to, and whether it is there: by name and key, and never by value."""
+"""Whether what a pod template refers to is there: by name and key, and never by value."""
 
 from __future__ import annotations
 
@@ -10,28 +10,9 @@ import typing as t
 
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._connection import Cluster, Json
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._mounts import changed_at
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster._references import CLAIM, CLAIM_KIND, CONFIG_MAP, SECRET, Reference
 from ansible_collections.sre.runbooks.plugins.module_utils._core._parallel import gather
 from ansible_collections.sre.runbooks.plugins.module_utils._crash import _pods
-
-SECRET, CONFIG_MAP, CLAIM = "Secret", "ConfigMap", "PersistentVolumeClaim"
-CLAIM_KIND = "v1/PersistentVolumeClaim"
-_FIELDS = {"secretRef": SECRET, "secretKeyRef": SECRET, "secret": SECRET, "configMapRef": CONFIG_MAP, "configMapKeyRef": CONFIG_MAP,
-           "configMap": CONFIG_MAP}
-
-
-@dataclasses.dataclass(frozen=True, order=True)
-class Reference:
-    """An object, or one key of it, that pods cannot start without.
-
-    :param key: empty for the whole object.
-    """
-
-    kind: str
-    name: str
-    key: str = ""
-
-    def __str__(self) -> str:
-        return f"key {self.key} of {self.kind} {self.name}" if self.key else f"{self.kind} {self.name}"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,20 +67,6 @@ class Inventory:
         return None if held.keys is None else reference.key in held.keys
 
 
-def of(template: Json) -> list[Reference]:
-    """Everything that pods of a template cannot start without; what is marked optional is left out."""
-    spec = template.get("spec", {})
-    found = [reference for container in [*spec.get("initContainers", []), *spec.get("containers", [])]
-             for source in [*container.get("envFrom", []), *(entry.get("valueFrom") or {} for entry in container.get("env", []))]
-             for reference in _references(source)]
-    for volume in spec.get("volumes", []):
-        for source in [volume, *volume.get("projected", {}).get("sources", [])]:
-            found += _references(source)
-        claim = volume.get("persistentVolumeClaim", {}).get("claimName")
-        found += [Reference(CLAIM, claim)] if claim else []
-    return sorted(set(found))
-
-
 def take(cluster: Cluster, namespace: str) -> Inventory:
     """List what there is. Of Secrets and ConfigMaps only the metadata travels; names and keys are kept of it, and nothing else."""
     found = gather(**{kind: lambda kind=kind: _pods.attempt(lambda: cluster.list_metadata(kind, namespace)) for kind in (SECRET, CONFIG_MAP)},
@@ -114,16 +81,3 @@ def keys(item: Json) -> frozenset[str] | None:
     told = [fields[part] for entry in item["metadata"].get("managedFields", [])
             for fields in (entry.get("fieldsV1", {}),) for part in ("f:data", "f:binaryData", "f:stringData") if part in fields]
     return frozenset(name.removeprefix("f:") for fields in told for name in fields if name != ".") if told else None
-
-
-def _references(source: t.Mapping[str, t.Any]) -> list[Reference]:
-    """What one entry of a template refers to, in the many ways in which the API spells that."""
-    found = []
-    for field, kind in _FIELDS.items():
-        reference = source.get(field) or {}
-        name = reference.get("name") or reference.get("secretName")
-        if not name or reference.get("optional"):
-            continue
-        names = [reference["key"]] if "key" in reference else [item["key"] for item in reference.get("items") or []]
-        found += [Reference(kind, name, key) for key in names] or [Reference(kind, name)]
-    return found

@@ -1,0 +1,195 @@
+# Copyright (c) 2026, sre.runbooks contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The report as one HTML page that needs nothing from anywhere: what happened, who was hit, what was done and what is open come first."""
+
+from __future__ import annotations
+
+import collections
+import datetime
+import html
+import typing as t
+
+from ansible_collections.sre.runbooks.plugins.module_utils._core._page_style import STYLE
+from ansible_collections.sre.runbooks.plugins.module_utils._core._wording import size
+from ansible_collections.sre.runbooks.plugins.module_utils._incident._outcomes import OUTCOMES
+from ansible_collections.sre.runbooks.plugins.module_utils._report._model import Document, Measurement, Statement, duration
+
+#: nothing may be loaded, whatever a log line says
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
+_OWN_STYLE = """
+.chart { overflow: visible; } .chart .line { fill: none; stroke: var(--accent); stroke-width: 2; } .chart .limit { stroke: var(--bad); stroke-dasharray: 5 4; }
+.chart .ours { stroke: var(--good); stroke-width: 1.5; } .chart .over { fill: var(--bad); } .chart .under { fill: var(--accent); }
+.affected .box { stroke: var(--bad); stroke-width: 2; } table caption { text-align: left; color: var(--dim); padding: .2rem 0; }
+"""
+_WIDE, _HIGH, _LEFT, _BOTTOM = 900, 170, 10, 24
+_MOST_ROWS = 200
+
+
+def render(document: Document) -> str:
+    """The page; sections without content are left out."""
+    sections = [(title, anchor, body) for title, anchor, body in _sections(document) if body]
+    links = "".join(f'<a href="#{anchor}">{title}</a>' for title, anchor, _body in sections)
+    body = "".join(f'<section id="{anchor}" aria-labelledby="{anchor}-title"><h2 id="{anchor}-title">{title}</h2>{content}</section>'
+                   for title, anchor, content in sections)
+    name = _safe(document.title)
+    return (f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
+            f'<meta name="viewport" content="width=device-width, initial-scale=1"><title>{_safe(document.id)}: {name}</title>'
+            f"<style>{STYLE}{_OWN_STYLE}</style></head><body><header><h1>{name}</h1><p class=\"dim\">{_safe(document.id)} · {_safe(document.severity)} · "
+            f"{_safe(document.target)} · cluster {_safe(document.cluster)}</p></header><main>{_verdict(document)}{_tiles(document)}"
+            f'<nav aria-label="Sections">{links}</nav>{body}</main>'
+            f"<footer>Written {_safe(document.written_at)} from the incident's record. incident/verify_report.yml proves it.</footer></body></html>\n")
+
+
+def _sections(document: Document) -> list[tuple[str, str, str]]:
+    return [
+        ("Who was hit", "impact", _table(("question", "answer", "how it is known"), [(row.question, row.answer, row.how) for row in document.impact])),
+        ("What did we do", "remediation", _statements(document.remediation)),
+        ("What is open", "open", _table(("action", "owner", "due"), [(row.action, row.owner, row.due) for row in document.follow_ups])),
+        ("Root cause", "cause", _statements(document.root_cause) + _others(document)),
+        ("Signals over time", "signals", "".join(_charts(document))),
+        ("Services", "services", _map(document)),
+        ("Figures", "figures", "".join(f"<h3>{_safe(table['title'])}</h3>{_table(table['header'], table['rows'])}"
+                                       for table in document.diagnosis.get("tables", []) if table["rows"])),
+        ("Changes", "changes", _table(("#", "change", "field", "before", "after", "state"), [
+            (change.number, change.summary, field.path, _value(field.before), _value(field.after), f"{change.state} {change.at}")
+            for change in document.changes for field in change.fields])),
+        ("Timeline", "timeline", _table(("time", "phase", "event", "by"), [(event.at, event.phase, event.text, event.by) for event in document.timeline])),
+        ("Evidence", "evidence", _evidence(document)),
+    ]
+
+
+def _verdict(document: Document) -> str:
+    good = document.outcome in ("mitigated", "cleared")
+    summary = "".join(f"<p>{_safe(statement.text)}</p>" for statement in document.summary)
+    said = OUTCOMES[document.outcome].says if document.outcome in OUTCOMES else document.outcome
+    return f'<div class="verdict {"healthy" if good else "suspects"}"><p>{_safe(said)}</p>{summary}</div>'
+
+
+def _tiles(document: Document) -> str:
+    tiles = [("outcome", document.outcome), ("severity", document.severity),
+             ("duration", duration(document.opened_at, document.ended_at) if document.ended_at else "open"),
+             ("changes in force for a while", str(sum(change.in_force for change in document.changes))), ("left to do", str(len(document.follow_ups)))]
+    return '<dl class="tiles">' + "".join(f"<div><dt>{_safe(name)}</dt><dd>{_safe(value)}</dd></div>" for name, value in tiles) + "</dl>"
+
+
+def _statements(statements: t.Sequence[Statement]) -> str:
+    """Each with what it comes from."""
+    items = "".join(f'<li title="{_safe(", ".join(statement.refs))}">{_safe(statement.text)}</li>' for statement in statements)
+    return f"<ul>{items}</ul>" if items else ""
+
+
+def _others(document: Document) -> str:
+    rows = [(candidate["title"], "; ".join(candidate["evidence_for"]), "; ".join(candidate["evidence_against"]))
+            for candidate in document.diagnosis.get("candidates", []) if candidate["name"] != document.diagnosis.get("cause")]
+    return f"<h3>Other causes</h3>{_table(('cause', 'for', 'against'), rows)}" if rows else ""
+
+
+def _charts(document: Document) -> t.Iterator[str]:
+    """One for each signal that was measured more than once, those that were over their threshold first."""
+    of: dict[str, list[Measurement]] = collections.defaultdict(list)
+    for signal in document.signals:
+        if signal.value is not None:
+            of[signal.name].append(signal)
+    made = [(change.at, change.summary) for change in document.changes]
+    for name, signals in sorted(of.items(), key=lambda item: -sum(signal.breached for signal in item[1])):
+        if len({signal.at for signal in signals}) > 1:
+            yield f"<h3>{_safe(name)}</h3><p class=\"dim\">{_safe(signals[0].text)}; at the end {_safe(signals[-1].text)}</p>{_chart(name, signals, made)}"
+
+
+def _chart(name: str, signals: t.Sequence[Measurement], made: t.Sequence[tuple[str, str]]) -> str:
+    """A line, its threshold, and our changes as upright lines."""
+    moments = [_seconds(signal.at) for signal in signals] + [_seconds(at) for at, _summary in made]
+    begin, end = min(moments), max(max(moments), min(moments) + 1)
+    values = [t.cast(float, signal.value) for signal in signals] + [signal.threshold for signal in signals if signal.threshold is not None]
+    low, high = min(0.0, *values), max(values) or 1.0
+
+    def x(at: str) -> float:
+        return round(_LEFT + (_seconds(at) - begin) / (end - begin) * (_WIDE - 2 * _LEFT), 1)
+
+    def y(value: float) -> float:
+        return round(8 + (high - value) / ((high - low) or 1) * (_HIGH - _BOTTOM - 8), 1)
+
+    line = " ".join(f"{x(signal.at)},{y(t.cast(float, signal.value))}" for signal in signals)
+    dots = "".join(f'<circle class="{"over" if signal.breached else "under"}" cx="{x(signal.at)}" cy="{y(t.cast(float, signal.value))}" r="3.5">'
+                   f"<title>{_safe(signal.at)}: {_safe(signal.text)}</title></circle>" for signal in signals)
+    limit = signals[-1].threshold
+    rule = f'<line class="limit" x1="{_LEFT}" x2="{_WIDE - _LEFT}" y1="{y(limit)}" y2="{y(limit)}"/>' if limit is not None else ""
+    ours = "".join(f'<line class="ours" x1="{x(at)}" x2="{x(at)}" y1="4" y2="{_HIGH - _BOTTOM}"><title>{_safe(at)}: {_safe(summary)}</title></line>'
+                   for at, summary in made)
+    ends = (f'<text class="label" x="{_LEFT}" y="{_HIGH - 6}">{_safe(_clock(begin))}</text>'
+            f'<text class="label" x="{_WIDE - _LEFT}" y="{_HIGH - 6}" text-anchor="end">{_safe(_clock(end))}</text>')
+    words = f"{name} from {signals[0].text} to {signals[-1].text}; {len(made)} changes"
+    return (f'<svg class="chart" role="img" aria-label="{_safe(words)}" viewBox="0 0 {_WIDE} {_HIGH}">{rule}{ours}'
+            f'<polyline class="line" points="{line}"/>{dots}{ends}</svg>')
+
+
+def _map(document: Document) -> str:
+    """Services in columns, each right of those that need it; the one that the incident is about is marked."""
+    if not document.dependencies:
+        return ""
+    edges = [(edge.source, edge.target) for edge in document.dependencies]
+    columns = _columns(edges)
+    places = {name: (20 + 230 * column, 20 + 56 * row) for column, names in enumerate(columns) for row, name in enumerate(names)}
+    boxes = "".join(_box(name, *place, document.target.endswith(name.rpartition("/")[2])) for name, place in places.items())
+    arrows = "".join(f'<path class="arrow" d="M{places[source][0] + 180} {places[source][1] + 18} L{places[target][0]} {places[target][1] + 18}"/>'
+                     for source, target in edges)
+    wide, high = 230 * len(columns) + 20, 20 + 56 * max(map(len, columns))
+    listed = _table(("service", "needs", "how that is known"), [(edge.source, edge.target, edge.how) for edge in document.dependencies])
+    return (f'<svg class="map" role="img" aria-label="Which service needs which; the table below says the same" viewBox="0 0 {wide} {high}" '
+            f'style="max-width: {wide}px">{arrows}{boxes}</svg>{listed}')
+
+
+def _columns(edges: t.Sequence[tuple[str, str]]) -> list[list[str]]:
+    names = list(dict.fromkeys(name for edge in edges for name in edge))
+    depth = dict.fromkeys(names, 0)
+    for _round in names:  # as many rounds as names end even where services need each other in a circle
+        for source, target in edges:
+            if depth[target] <= depth[source] < len(names) - 1:
+                depth[target] = depth[source] + 1
+    used = sorted(set(depth.values()))
+    return [[name for name in names if depth[name] == level] for level in used]
+
+
+def _box(name: str, left: int, top: int, affected: bool) -> str:
+    short = name if len(name) <= 24 else name[:23] + "…"
+    return (f'<g class="{"affected" if affected else ""}"><rect class="box" x="{left}" y="{top}" width="180" height="36" rx="6"/>'
+            f'<text x="{left + 10}" y="{top + 23}">{_safe(short)}<title>{_safe(name)}</title></text></g>')
+
+
+def _evidence(document: Document) -> str:
+    rows = "".join(f'<tr><td><a href="evidence/{_safe(item["name"])}">{_safe(item["name"])}</a></td><td>{_safe(item["kind"])}</td>'
+                   f'<td class="n">{_safe(size(item["bytes"]))}</td><td class="mono">{_safe(item["sha256"])}</td><td>{_safe(item["source"])}</td></tr>'
+                   for item in document.evidence)
+    return _framed("Evidence", ("file", "kind", "size", "sha256", "source"), rows) if rows else ""
+
+
+def _table(header: t.Sequence[str], rows: t.Sequence[t.Sequence[t.Any]]) -> str:
+    if not rows:
+        return ""
+    body = "".join("<tr>" + "".join(f"<td>{_safe(cell)}</td>" for cell in row) + "</tr>" for row in rows[:_MOST_ROWS])
+    more = f'<p class="dim">{len(rows) - _MOST_ROWS} more in report.json</p>' if len(rows) > _MOST_ROWS else ""
+    return _framed(", ".join(str(name) for name in header if name), header, body) + more
+
+
+def _framed(label: str, header: t.Sequence[str], body: str) -> str:
+    """A table that is scrolled by itself, also with the keyboard."""
+    head = "".join(f'<th scope="col">{_safe(name) or "&nbsp;"}</th>' for name in header)
+    return (f'<div class="wide" tabindex="0" role="region" aria-label="{_safe(label)}"><table><thead><tr>{head}</tr></thead>'
+            f"<tbody>{body}</tbody></table></div>")
+
+
+def _safe(text: t.Any) -> str:
+    return html.escape(str(text))
+
+
+def _value(value: t.Any) -> str:
+    return "(absent)" if value is None else str(value)
+
+
+def _seconds(at: str) -> float:
+    return datetime.datetime.fromisoformat(at.replace("Z", "+00:00")).timestamp()
+
+
+def _clock(seconds: float) -> str:
+    return datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc).strftime("%H:%M:%S")

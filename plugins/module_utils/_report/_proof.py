@@ -1,0 +1,125 @@
+# Copyright (c) 2026, sre.runbooks contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whether a report is what its record says: evidence hashed again, every statement, number and time derived again.
+
+``python -m ansible_collections.sre.runbooks.plugins.module_utils._report._proof DIRECTORY`` does so without a cluster, from the record that
+was saved beside the report.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import pathlib
+import sys
+import typing as t
+
+from ansible_collections.sre.runbooks.plugins.module_utils._core._redact import redact
+from ansible_collections.sre.runbooks.plugins.module_utils._evidence._store import Item, file_sha256
+from ansible_collections.sre.runbooks.plugins.module_utils._incident._record import Incident
+from ansible_collections.sre.runbooks.plugins.module_utils._report import _markdown, _model, _page
+from ansible_collections.sre.runbooks.plugins.module_utils._report._model import Document, Json
+
+RECORD, REPORT, TEXT, PAGE = "record.json", "report.json", "report.md", "report.html"
+#: the kind of evidence that the record itself is
+RECORD_KIND = "record"
+
+
+def problems(directory: pathlib.Path, record: Incident | None = None) -> list[str]:
+    """Everything in a report that cannot be derived again, each named; empty where all of it can.
+
+    :param directory: of one incident on one cluster: report.json, report.md, report.html, manifest.json and evidence/.
+    :param record: of the cluster; the one that was saved beside the report where it is None.
+    """
+    try:
+        saved = json.loads((directory / REPORT).read_text())
+        record = record or saved_record(directory)
+        document = _model.build(record, saved["cluster"], saved["written_at"])
+    except (OSError, ValueError, KeyError) as error:
+        return [f"the report cannot be read: {type(error).__name__}: {error}"]
+    derived = json.loads(redact(json.dumps(document.to_json(), indent=1, ensure_ascii=False)))
+    return [*_evidence(directory, document), *_differences("", saved, derived), *_lines(directory / TEXT, _markdown.render(document)),
+            *_lines(directory / PAGE, _page.render(document))]
+
+
+def saved_record(directory: pathlib.Path) -> Incident:
+    """The record as it was when the report was written."""
+    data = json.loads((directory / "evidence" / RECORD).read_text())
+    return Incident(t.cast(t.Any, None), "", {"data": {**data, "incident": json.dumps({**json.loads(data["incident"]), "parts": 0})}})
+
+
+def _evidence(directory: pathlib.Path, document: Document) -> t.Iterator[str]:
+    """Files that are gone or changed, and what the manifest says otherwise than the record."""
+    try:
+        manifest = {entry["name"]: entry for entry in json.loads((directory / "manifest.json").read_text())}
+    except (OSError, ValueError) as error:
+        yield f"manifest.json cannot be read: {error}"
+        manifest = {}
+    kept = {item["name"]: item for item in document.evidence}
+    for name, entry in {**manifest, **kept}.items():
+        item = Item(**entry)
+        path = directory / "evidence" / name
+        if not path.is_file():
+            yield f"evidence/{name} is gone"
+        elif path.stat().st_size != item.bytes or file_sha256(path) != item.sha256:
+            yield f"evidence/{name} is not what was captured: its bytes have changed"
+        if name in kept and manifest and manifest.get(name, {}).get("sha256") != kept[name]["sha256"]:
+            yield f"manifest.json: {name} has another sha256 than the record"
+
+
+def _differences(path: str, saved: t.Any, derived: t.Any) -> t.Iterator[str]:
+    """Where two documents differ; statements by their id."""
+    if isinstance(saved, dict) and isinstance(derived, dict):
+        for key in sorted({*saved, *derived}):
+            yield from _differences(f"{path}.{key}".lstrip("."), saved.get(key), derived.get(key))
+    elif isinstance(saved, list) and isinstance(derived, list) and len(saved) == len(derived):
+        for number, (one, other) in enumerate(zip(saved, derived, strict=True)):
+            name = one["id"] if isinstance(one, dict) and "id" in one else number
+            yield from _differences(f"{path}[{name}]", one, other)
+    elif saved != derived:
+        yield f"{REPORT}: {path} says {_short(saved)}, and the record says {_short(derived)}"
+
+
+def _lines(path: pathlib.Path, derived: str) -> t.Iterator[str]:
+    try:
+        saved = path.read_text()
+    except OSError as error:
+        yield f"{path.name} cannot be read: {error.strerror}"
+        return
+    derived = redact(derived)
+    if saved == derived:
+        return
+    ours, theirs = saved.splitlines(), derived.splitlines()
+    for number in range(max(len(ours), len(theirs))):
+        one, other = (lines[number] if number < len(lines) else "(nothing)" for lines in (ours, theirs))
+        if one != other:
+            at = next((at for at, (left, right) in enumerate(zip(one, other, strict=False)) if left != right), min(len(one), len(other)))
+            yield (f"{path.name}, line {number + 1}: says {_short(one[max(0, at - 40):at + 60])}, "
+                   f"and the record says {_short(other[max(0, at - 40):at + 60])}")
+
+
+def _short(value: t.Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 160 else text[:157] + "…"
+
+
+def save(store: t.Any, record: Incident, document: Document) -> dict[str, pathlib.Path]:
+    """Write the report in its three forms, and the record that it comes from as evidence; returns their paths by name."""
+    store.save_json(RECORD, RECORD_KIND, f"record of {record.id}", record.to_json())
+    texts: Json = {REPORT: json.dumps(document.to_json(), indent=1, ensure_ascii=False) + "\n", TEXT: _markdown.render(document),
+                   PAGE: _page.render(document)}
+    return {name: store.write_document(name, text) for name, text in texts.items()}
+
+
+def main(arguments: t.Sequence[str]) -> int:
+    """Print what cannot be derived; the exit status is 1 where something cannot."""
+    parser = argparse.ArgumentParser(prog="_proof", description="Derive a report again from the record that was saved beside it.")
+    parser.add_argument("directory", type=pathlib.Path, help="of one incident on one cluster: it has report.json")
+    found = problems(parser.parse_args(arguments).directory)
+    sys.stdout.write("".join(f"{line}\n" for line in found) or "every statement was derived again\n")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,193 @@
+# Copyright (c) 2026, sre.runbooks contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A report comes from its record alone, says what was not measured, and names whatever was tampered with."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.util
+import json
+import pathlib
+import re
+
+import jsonschema
+import pytest
+from fake_api import serving
+
+from ansible_collections.sre.runbooks.plugins.module_utils._change._change import Change, Field
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster._workload import Target
+from ansible_collections.sre.runbooks.plugins.module_utils._evidence._store import EvidenceStore
+from ansible_collections.sre.runbooks.plugins.module_utils._incident._record import DONE, Incident
+from ansible_collections.sre.runbooks.plugins.module_utils._report import _markdown, _model, _page, _proof
+
+ROOT = pathlib.Path(__file__).resolve().parents[5]
+SCHEMA = json.loads((ROOT / "docs/schema/incident.json").read_text())
+TARGET = Target("shop", "Deployment", "api")
+LATER = "2999-01-01T00:00:00.000Z"
+MEMORY = {"name": "memory_use", "value": 0.97, "threshold": 0.9, "breached": True, "text": "memory in use 97% of the limit"}
+DIAGNOSIS = {
+    "cause": "leak", "fixes": ["bound the cache"],
+    "candidates": [
+        {"name": "leak", "title": "objects that are never released", "evidence_for": ["old objects grow by 3 MiB a minute"], "evidence_against": []},
+        {"name": "small", "title": "the limit is too small", "evidence_for": [], "evidence_against": ["<b>it was enough</b> for a week | ever"]}],
+    "tables": [{"title": "Growing classes", "header": ["class", "bytes"], "rows": [["byte[]", 300]]}]}
+
+
+@pytest.fixture
+def cluster():
+    with serving() as api:
+        yield api.cluster
+
+
+@pytest.fixture
+def incident(cluster):
+    """One that was detected, answered with one change, and measured until it was over."""
+    record = Incident.open(cluster, "INC-1", "memory_leak", TARGET, title="Memory grows", severity="P2")
+    record.note("open", "opened: Memory grows (P2) on shop/deployment/api")
+    record.measured("detect", [{"at": "2026-01-02T10:00:00.000Z", "signals": [MEMORY]}])
+    change = Change("restart", TARGET, "u1", (Field("spec.template.metadata.annotations.x", None, "INC-1"),), "restart api, pod by pod")
+    entry = record.intend(change)
+    record.mark(entry, DONE)
+    record.note("mitigate", f"changed: {change.summary}", change=entry.number)
+    fine = {**MEMORY, "value": 0.2, "breached": False, "text": "memory in use 20% of the limit"}
+    record.measured("verify", [{"at": f"2026-01-02T10:0{minute}:00.000Z", "signals": [fine]} for minute in (1, 2)])
+    record.note("report", "outcome: mitigated")
+    return record
+
+
+@pytest.fixture
+def written(incident, tmp_path):
+    """Its directory, with every form of the report and three pieces of evidence."""
+    store = EvidenceStore(str(tmp_path), "INC-1", "prod")
+    store.save_text("logs/api.log", "logs", "logs of api", "ERROR out of memory\n")
+    store.save_json("snapshot.json", "snapshot", "objects", {"pods": 3})
+    store.save_text("heap/api.histogram.txt", "histogram", "jcmd", "1: 3 byte[]\n")
+    items = [dataclasses.asdict(item) for item in store.items()]
+    incident.found({"outcome": "mitigated", "diagnosis": DIAGNOSIS, "next_steps": ["hand the dump to the owners"], "impact": [],
+                    "graph": [{"source": "gateway", "target": "api", "how": "its environment"}], "health_before": [], "health_after": []}, items)
+    _proof.save(store, incident, _model.build(incident, "prod", LATER))
+    return store.root
+
+
+def document(incident):
+    return _model.build(incident, "prod", LATER)
+
+
+def test_the_document_has_the_published_form(incident, written):
+    jsonschema.validate(json.loads((written / "report.json").read_text()), SCHEMA)
+
+
+def test_the_schema_is_that_of_the_types():
+    made = importlib.util.spec_from_file_location("schema", ROOT / "tests/tools/schema.py")
+    module = importlib.util.module_from_spec(made)
+    made.loader.exec_module(module)
+    assert (ROOT / "docs/schema/incident.json").read_text() == module.text(), "make schema writes it"
+
+
+def test_what_happened_why_and_what_was_done(incident, written):
+    found = document(incident)
+    assert [statement.id for statement in found.summary] == ["summary.happened", "summary.cause", "summary.done"]
+    assert "Cause: objects that are never released." in found.summary[1].text and "restart api, pod by pod" in found.summary[2].text
+    effect = next(statement for statement in found.remediation if statement.id == "effect.memory_use")
+    assert effect.text == "memory_use: memory in use 97% of the limit; at the end memory in use 20% of the limit"
+    assert ("customers affected", "not measured") in [(row.question, row.answer) for row in found.impact]
+    assert [row.action for row in found.follow_ups] == ["Take back or make permanent: restart api, pod by pod", "hand the dump to the owners",
+                                                        "bound the cache"]
+
+
+def test_every_statement_names_something_that_is_there(incident, written):
+    found = document(incident)
+    there = {"finding:diagnosis", "finding:outcome", *(f"change:{change.number}" for change in found.changes),
+             *(f"signal:{signal.name}@{signal.at}" for signal in found.signals), f"event:{found.opened_at}"}
+    assert {ref for statement in (*found.summary, *found.root_cause, *found.remediation) for ref in statement.refs} <= there
+
+
+def test_a_report_that_nobody_touched_is_proven_with_and_without_its_cluster(incident, written):
+    assert _proof.problems(written, incident) == [] and _proof.problems(written) == []
+
+
+def test_what_comes_later_does_not_make_an_earlier_report_wrong(incident, tmp_path):
+    store = EvidenceStore(str(tmp_path), "INC-1", "prod")
+    now = incident.timeline()[-1]["at"]
+    incident.found({"outcome": "mitigated", "diagnosis": DIAGNOSIS}, [])
+    _proof.save(store, incident, _model.build(incident, "prod", now))
+    incident.note("undo", "restored")
+    incident.mark(incident.ledger()[0], "undone")
+    incident.acknowledge("ada")
+    assert _proof.problems(store.root, incident) == []
+
+
+@pytest.mark.parametrize("name", ["logs/api.log", "snapshot.json", "heap/api.histogram.txt", "record.json"])
+def test_a_changed_byte_and_a_missing_file_of_evidence_are_named(incident, written, name):
+    path = written / "evidence" / name
+    content = bytearray(path.read_bytes())
+    content[-2] ^= 1
+    path.write_bytes(content)
+    assert any(f"evidence/{name} is not what was captured" in line for line in _proof.problems(written, incident))
+    path.unlink()
+    assert f"evidence/{name} is gone" in _proof.problems(written, incident)
+
+
+@pytest.mark.parametrize("old, new, named", [
+    ('"severity": "P2"', '"severity": "P1"', "severity"), ('"value": 0.97', '"value": 0.91', "signals[0].value"),
+    ('"value": 0.2,', '"value": 0.3,', "signals[1].value"), ("97% of the limit", "91% of the limit", "summary[summary.happened].text"),
+    ('"number": 1', '"number": 2', "changes[0].number"), ('"state": "done"', '"state": "undone"', "changes[0].state"),
+    ("3 MiB a minute", "4 MiB a minute", "root_cause[cause.for.1].text"), ('"bytes": 20', '"bytes": 21', "evidence[0].bytes"),
+    ('"threshold": 0.9', '"threshold": 0.8', "signals[0].threshold"), ("Reversible: 1 of 1", "Reversible: 2 of 2", "remediation[reversible].text"),
+    ('"answer": "not measured"', '"answer": "none"', "impact[0].answer"), ("byte[]", "char[]", "diagnosis.tables[0].rows[0][0]"),
+])
+def test_an_edited_number_is_named_where_it_stands(incident, written, old, new, named):
+    path = written / "report.json"
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1) if "MiB" not in old else text.replace(old, new))
+    assert any(line.startswith(f"report.json: {named} says ") for line in _proof.problems(written, incident)), _proof.problems(written, incident)
+
+
+@pytest.mark.parametrize("name", ["report.md", "report.html"])
+def test_an_edited_text_is_named_by_its_line(incident, written, name):
+    path = written / name
+    path.write_text(path.read_text().replace("97%", "57%", 1))
+    [line] = _proof.problems(written, incident)
+    assert line.startswith(f"{name}, line ") and "57%" in line and "97%" in line
+
+
+def test_a_report_that_is_gone_or_broken_is_named(incident, written):
+    (written / "report.md").unlink()
+    assert "report.md cannot be read: No such file or directory" in _proof.problems(written, incident)
+    (written / "report.json").write_text("{")
+    assert "the report cannot be read" in _proof.problems(written, incident)[0]
+
+
+def test_the_page_loads_nothing_and_takes_no_markup_from_outside(incident, written):
+    page = (written / "report.html").read_text()
+    assert "<b>it was enough" not in page and "&lt;b&gt;it was enough" in page
+    assert not re.search(r'(?:src|href)="(?!#|evidence/)', page) and "http" not in page.replace("http-equiv", "")
+    assert page.count("<svg") == 2, "a chart and the map of services"
+
+
+def test_a_cell_cannot_leave_its_table(incident, written):
+    assert "for a week | ever" in _markdown.render(document(incident)) and "\\| ever" not in _markdown.render(document(incident))
+    table = _markdown._table(("a",), [("x | y\nz",)])
+    assert table.splitlines()[-1] == "| x \\| y z |"
+
+
+def test_services_that_need_each_other_in_a_circle_are_drawn(incident, written):
+    edges = tuple(_model.Dependency(*pair, "x") for pair in (("a", "b"), ("b", "c"), ("c", "a")))
+    assert _page.render(dataclasses.replace(document(incident), dependencies=edges)).count('class="arrow"') == 3
+
+
+def test_nothing_of_a_long_incident_is_lost(cluster, incident):
+    events, changes = 5000, 200
+    for number in range(events):
+        incident.note("note", f"event {number} {'x' * 200}", at=f"2026-01-02T10:00:{number % 60:02}.{number:04}Z")
+    for number in range(changes):
+        incident.intend(Change("scale", TARGET, "u1", (Field("spec.replicas", number, number + 1),), f"scale {number}"))
+    again = Incident.load(cluster, "shop", "INC-1")
+    assert len(again.timeline()) == events + 3 and len(again.ledger()) == changes + 1
+    found = document(again)
+    assert len(found.timeline) == events + 3 and len(found.changes) == changes + 1
+    sizes = [len(json.dumps(item)) for item in cluster.list("ConfigMap", "shop")]
+    assert len(sizes) > 1 and max(sizes) < 1 << 20
+    assert [one.id for one in Incident.all(cluster, "shop")] == ["INC-1"]
