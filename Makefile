@@ -38,6 +38,17 @@ database: venv ## Consistency checks, dump and repair on a PostgreSQL of their o
 	@tests/tools/packages.sh pgbouncer redis-server
 	pytest -q tests/database
 
+history: venv ## Alert rules by promtool, and the history of a real Prometheus
+	@tests/tools/prometheus.sh
+	$(WITH_COLLECTION) pytest -q tests/history
+
+rulebook: venv ## A real ansible-rulebook, and whatever somebody may send to it (the first time installs it)
+	@tests/tools/rulebook.sh
+	$(WITH_COLLECTION) pytest -q tests/alerts
+
+awx: venv ## What AWX is set up with, by the modules of awx.awx against a server that keeps what it is given
+	$(WITH_COLLECTION) pytest -q tests/awx
+
 analysis: venv ## Heap dumps of real JVMs, judged by the JVM, by VisualVM's library and by a second implementation
 	@tests/tools/packages.sh default-jdk-headless maven
 	pytest -q tests/analysis
@@ -47,6 +58,7 @@ lint: venv ## ruff, the order of the packages, and ansible-lint (production prof
 	$(WITH_COLLECTION) lint-imports --no-cache --no-logo
 	$(WITH_COLLECTION) .venv/bin/python tests/tools/architecture.py
 	$(WITH_COLLECTION) .venv/bin/python tests/tools/causes.py
+	$(WITH_COLLECTION) .venv/bin/python tests/tools/alerts.py
 	ansible-lint --offline
 
 architecture: venv ## Draw the packages anew in docs/architecture.md
@@ -57,6 +69,9 @@ schema: venv ## Write docs/schema/incident.json anew from the types of the repor
 
 causes: venv ## Write docs/causes.md anew from the tables of causes
 	$(WITH_COLLECTION) .venv/bin/python tests/tools/causes.py --write
+
+alerts: venv ## Write the alert rules and the dashboard anew from the table of signals
+	$(WITH_COLLECTION) .venv/bin/python tests/tools/alerts.py --write
 
 sanity: venv ## ansible-test sanity, every test, no ignore file
 	tests/tools/sanity.sh
@@ -103,6 +118,9 @@ bench-gc: venv ## Garbage collection logs, speed; with GCFIXTURES=DIR also how m
 
 bench-heap: venv ## Reading heap dumps: ours, hprof-slurp, VisualVM, shark
 	.venv/bin/python tests/benchmarks/heap.py
+
+bench-history: venv ## Leaks found in seven days of memory, and false alarms, beside predict_linear
+	$(WITH_COLLECTION) .venv/bin/python tests/benchmarks/history.py
 
 bench-logs: venv ## Log patterns against drain3, speed; with LOGHUB=DIR also accuracy on LogHub's labelled sets in that folder
 	$(WITH_COLLECTION) .venv/bin/python tests/benchmarks/logs.py $(if $(LOGHUB),--sets $(LOGHUB))

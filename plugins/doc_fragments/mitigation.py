@@ -26,6 +26,17 @@ options:
   approval_expires:
     description: Refuse after this time (ISO 8601).
     type: str
+  approvers:
+    description:
+      - An C(allowed_signers) file as C(ssh-keygen) has it, or the host variable C(runbooks_approvers). With it a plan is made only if
+        O(approval) lists its changes and is signed by somebody in this file, who is noted in the incident's record.
+    type: path
+  approval:
+    description: The approval; its signature lies beside it as C(.sig). Or the host variable C(runbooks_approval).
+    type: path
+  approval_request:
+    description: In check mode, write here what is to be approved; or the host variable C(runbooks_approval_request).
+    type: path
   require_evidence:
     description:
       - Kinds of evidence, such as V(heap_dump), of which at least one verified item of this incident must exist

@@ -37,7 +37,7 @@ options:
     type: path
     default: incidents
   sessions:
-    description: Sessions as M(sre.runbooks.pool_diagnosis_info) names them, each with pid, backend_start, xact_start and client.
+    description: Sessions as M(sre.runbooks.pool_facts_info) names them, each with pid, backend_start, xact_start and client.
     type: list
     elements: dict
     required: true

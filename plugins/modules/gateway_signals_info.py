@@ -85,6 +85,7 @@ options:
     description:
       - C(facts) of the reading before a change, with C(usual_per_second) where that is known. Customers have to be served better than then,
         or well, or the signal V(served) is breached; what is refused on purpose is not served.
+      - With C(given_up), prefixes of routes that were shed for the others' sake, only the others are compared.
     type: dict
     default: {}
 """

@@ -35,6 +35,10 @@ HOST_VARIABLES = {
     "cluster_name": "inventory_hostname",
     "incidents_dir": "runbooks_incidents_dir",
     "respect_owners": "runbooks_respect_owners",
+    "prometheus": "runbooks_prometheus",
+    "approvers": "runbooks_approvers",
+    "approval": "runbooks_approval",
+    "approval_request": "runbooks_approval_request",
 }
 
 

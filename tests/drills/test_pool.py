@@ -1,4 +1,4 @@
-"""Slow queries are named and left alone, a restart that is not possible is refused, and what the connection log tells."""
+"""Slow queries and a role's limit are named and left alone, a restart that is not possible is refused, and what the connection log tells."""
 
 from __future__ import annotations
 
@@ -29,6 +29,21 @@ def test_slow_queries_are_named_and_left_alone(slow, runbook, incident_id, now):
     assert "| response_seconds | **over** 95 % of the requests answered in " in next(runbook.incidents.rglob("report.md")).read_text()
     assert not [key for key in record if key.startswith("change.")]
     assert not [write for write in slow.writes(now) if "deployments" in write]
+
+
+@pytest.fixture
+def limited(healed):
+    cause("role_limit")
+    return healed
+
+
+def test_the_limit_of_a_role_is_no_pool_that_is_too_small(limited, runbook, incident_id, now):
+    done = runbook.run(PLAYBOOK, incident_id=incident_id)
+    flat = " ".join(done.stdout.split())
+    assert done.returncode != 0
+    assert "established: the limit of the role or the database is used up" in flat and "role shop may have " in flat
+    assert limited.record(incident_id)["incident"]["cause"] == "role_limit"
+    assert not [write for write in limited.writes(now) if "deployments" in write], "no pool is raised"
 
 
 def test_only_the_session_that_was_seen_is_ended(healed, runbook, incident_id):

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A small API server on loopback for unit tests: objects by their paths, and what was asked of it.
 
-It writes quantities in the canonical form and leaves out empty values, as an API server does, selects by labels, and applies
-JSON and merge patches.
+It writes quantities in the canonical form and leaves out empty values, as an API server does, selects by labels, applies JSON
+and merge patches, and refuses a merge patch for another version of the object.
 """
 
 from __future__ import annotations
@@ -76,6 +76,7 @@ class FakeApi:
         if method == "POST":
             item = canonical(json.loads(body))
             item["metadata"].setdefault("uid", "new")
+            item["metadata"]["resourceVersion"] = "1"
             self.objects[f"{path}/{item['metadata']['name']}"] = item
             return _json(201, item)
         if method == "PATCH":
@@ -90,11 +91,15 @@ class FakeApi:
     def _patch(self, path: str, patch: t.Any) -> tuple[int, bytes, dict[str, str]]:
         if path not in self.objects:
             return _json(404, {"message": "not found"})
+        version = self.objects[path]["metadata"].get("resourceVersion", "0")
+        if isinstance(patch, dict) and patch.get("metadata", {}).get("resourceVersion", version) != version:
+            return _json(409, {"message": "the object has been modified"})
         try:
             new = jsonpatch.apply_patch(self.objects[path], patch) if isinstance(patch, list) else _merged(self.objects[path], patch)
         except jsonpatch.JsonPatchException as error:
             return _json(422, {"message": str(error)})
         self.objects[path] = canonical(new)
+        self.objects[path]["metadata"]["resourceVersion"] = str(int(version) + 1)
         return _json(200, self.objects[path])
 
 

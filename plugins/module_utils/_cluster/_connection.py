@@ -23,6 +23,7 @@ import urllib.parse
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster import _kubeconfig
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._clock import Clock
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._kubeconfig import Credential, Identity, Server
+from ansible_collections.sre.runbooks.plugins.module_utils._core._bounded import read_bounded
 from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import ClusterError, InvalidInput
 from ansible_collections.sre.runbooks.plugins.module_utils._core._optional import require
 from ansible_collections.sre.runbooks.plugins.module_utils._core._redact import redact
@@ -195,6 +196,14 @@ class Cluster:
         """Send one request and return the answer's bytes (logs, metrics through the pod proxy)."""
         return self._send(method, path, query, body, content_type, timeout).data
 
+    def bounded(self, path: str, *, query: t.Mapping[str, str], headers: t.Mapping[str, str], timeout: float, most: int) -> bytes:
+        """Read through the API server what somebody else made (a service behind its proxy): at most ``most`` bytes, in ``timeout`` seconds.
+
+        :raises TooMuch: there is more than that.
+        """
+        ends = time.monotonic() + timeout
+        return read_bounded(self._send("GET", path, query, None, "", timeout, headers=headers, whole=False), most, ends)
+
     def _path(self, kind: str, namespace: str = "", name: str = "", subresource: str = "") -> str:
         """As ``resource_path``; a kind that is not in KINDS is ``group/version/Kind`` and asked of the cluster."""
         if kind in KINDS:
@@ -210,8 +219,9 @@ class Cluster:
         return resource_path(kind, namespace, name, subresource, plural=self._plurals[kind])
 
     def _send(self, method: str, path: str, query: t.Mapping[str, str] | None, body: t.Any,
-              content_type: str, timeout: float | None, accept: str = "application/json, */*") -> t.Any:
-        headers = urllib3.HTTPHeaderDict({"Accept": accept, "User-Agent": FIELD_MANAGER})
+              content_type: str, timeout: float | None, accept: str = "application/json, */*",
+              headers: t.Mapping[str, str] | None = None, whole: bool = True) -> t.Any:
+        headers = urllib3.HTTPHeaderDict({"Accept": accept, "User-Agent": FIELD_MANAGER, **(headers or {})})
         for name, value in self.identity.headers():
             headers.add(name, value)
         payload = None
@@ -224,7 +234,7 @@ class Cluster:
         sent = time.time()
         try:
             response = self._pool.request(
-                method, url, body=payload, headers=headers, redirect=False,
+                method, url, body=payload, headers=headers, redirect=False, preload_content=whole,
                 timeout=urllib3.Timeout(connect=min(5.0, self.connection.timeout),
                                         read=timeout or self.connection.timeout),
                 retries=_retry_policy(self.connection.retries, method))

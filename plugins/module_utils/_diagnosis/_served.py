@@ -32,28 +32,28 @@ def served(requests: float, succeeded: float, seconds: float) -> Json:
 
 
 def served_signal(now: Json, before: Json, usual: float | None = None) -> tuple[Signal, ...]:
-    """Whether customers are served better than before, or well; none where one of both was not measured.
+    """Whether customers are served better than before, or well; none where that was not measured.
 
     Better is: more of them, or a larger share and no fewer; what windows of seconds differ by chance does not count.
 
     :param now: see :func:`served`.
-    :param before: the same from before the change.
+    :param before: the same from before the change; where it is empty nothing is compared, and the signal only tells.
     :param usual: requests a second that are ordinary, None where that is not known.
     """
-    if now.get("served_per_second") is None or before.get("served_per_second") is None:
+    if now.get("served_per_second") is None:
         return ()
-    rate, earlier, seconds = now["served_per_second"], before["served_per_second"], now["served_seconds"]
+    rate, seconds = now["served_per_second"], now["served_seconds"]
+    share = now["served_share"]
+    text = "no request comes" if share is None else f"{rate:.1f} requests a second are served ({share:.0%} of all)"
+    if before.get("served_per_second") is None:
+        return (Signal("served", rate, 0.0, False, text),)
+    earlier = before["served_per_second"]
     chance = math.sqrt(max(rate, earlier) * seconds) / seconds if seconds else 0.0
-    share = _share(now)
-    well = share >= FINE or share >= _share(before) + POINTS
+    share_before = before.get("served_share") or 0.0
+    well = share is None or share >= FINE or share >= share_before + POINTS
     fewer, more = rate < AS_MANY * earlier - 2 * chance, rate > MORE * earlier + chance
     come = rate / share if share else 0.0
     too_few = usual is not None and usual <= COMPARABLE * come and rate < LEAST * usual
     enough = usual is not None and rate >= ENOUGH * usual
-    text = (f"{rate:.1f} requests a second are served ({share:.0%} of all), {earlier:.1f} before the change ({_share(before):.0%})"
-            + (f", {usual:.1f} are usual" if usual is not None else ""))
+    text += f", {earlier:.1f} before the change ({share_before:.0%})" + (f", {usual:.1f} are usual" if usual is not None else "")
     return (Signal("served", rate, round(earlier, 1), not enough and (fewer or too_few or not (more or well)), text),)
-
-
-def _share(found: Json) -> float:
-    return found.get("served_share") or 0.0

@@ -97,7 +97,7 @@ def signals_result(task: Task, measure: t.Callable[[bool], Reading]) -> Result:
         reading = measured(False)
         outcome = "breached" if reading.breached else "healthy" if reading.complete else "unknown"
     return {"outcome": outcome, "at": reading.at, "signals": [signal.to_json() for signal in reading.signals],
-            "pods": list(reading.pods), "facts": reading.facts, "readings": _thinned(readings), "says": _says(reading, outcome)}
+            "pods": list(reading.pods), "facts": reading.facts, "readings": _thinned(readings), "says": says(reading, outcome)}
 
 
 def _kept(signal: Signal) -> Json:
@@ -147,7 +147,8 @@ def _with_pods(signal: Signal) -> str:
     return f"{signal.text}{also}{', '.join(others)}" if others else signal.text
 
 
-def _says(reading: Reading, outcome: str) -> list[str]:
+def says(reading: Reading, outcome: str) -> list[str]:
+    """A reading in lines for a person."""
     if reading.breached:
         return [_with_pods(signal) for signal in reading.breached]
     lines = [signal.text for signal in reading.signals]

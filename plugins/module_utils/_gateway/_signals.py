@@ -29,18 +29,18 @@ PRESETS: dict[str, dict[str, t.Any]] = {
     "shop": {
         "requests": "gateway_request_seconds_count", "status_label": "status", "route_label": "route",
         "intended": 'gateway_refused_total{reason=~"shed|circuit"}', "queue": "gateway_queue_length",
-        "duration": "gateway_request_seconds", "served": 'status=~"(?!429|50[234]).*"', "duration_scale": 1.0,
+        "duration": "gateway_request_seconds", "served": 'status!~"429|50[234]"', "duration_scale": 1.0,
         "cpu_seconds": "process_cpu_seconds_total"},
     "nginx": {
         "requests": "nginx_ingress_controller_requests", "status_label": "status", "route_label": "path",
         "intended": "", "queue": "", "duration": "nginx_ingress_controller_request_duration_seconds",
-        "served": 'status=~"(?!429|50[234]).*"', "duration_scale": 1.0,
+        "served": 'status!~"429|50[234]"', "duration_scale": 1.0,
         "cpu_seconds": "nginx_ingress_controller_nginx_process_cpu_seconds_total"},
     "istio": {
         "requests": "istio_requests_total", "status_label": "response_code", "route_label": "destination_service_name",
         "intended": 'istio_requests_total{response_code=~"503",response_flags=~".*(UO|RL).*"}',
         "queue": "envoy_cluster_upstream_rq_pending_active", "duration": "istio_request_duration_milliseconds",
-        "served": 'response_code=~"(?!429|50[234]).*"', "duration_scale": 0.001, "cpu_seconds": ""},
+        "served": 'response_code!~"429|50[234]"', "duration_scale": 0.001, "cpu_seconds": ""},
     "envoy": {
         "requests": "envoy_cluster_upstream_rq", "status_label": "envoy_response_code", "route_label": "envoy_cluster_name",
         "intended": "envoy_cluster_upstream_rq_pending_overflow", "queue": "envoy_cluster_upstream_rq_pending_active",
@@ -48,12 +48,12 @@ PRESETS: dict[str, dict[str, t.Any]] = {
     "traefik": {
         "requests": "traefik_service_requests_total", "status_label": "code", "route_label": "service",
         "intended": "", "queue": "", "duration": "traefik_service_request_duration_seconds",
-        "served": 'code=~"(?!429|50[234]).*"', "duration_scale": 1.0, "cpu_seconds": "process_cpu_seconds_total"},
+        "served": 'code!~"429|50[234]"', "duration_scale": 1.0, "cpu_seconds": "process_cpu_seconds_total"},
     # Without addServicesLabels Traefik counts by entry point only.
     "traefik_entrypoints": {
         "requests": "traefik_entrypoint_requests_total", "status_label": "code", "route_label": "entrypoint",
         "intended": "", "queue": "", "duration": "traefik_entrypoint_request_duration_seconds",
-        "served": 'code=~"(?!429|50[234]).*"', "duration_scale": 1.0, "cpu_seconds": "process_cpu_seconds_total"},
+        "served": 'code!~"429|50[234]"', "duration_scale": 1.0, "cpu_seconds": "process_cpu_seconds_total"},
     # HAProxy counts by class; its response times are averages of the last 1024 requests, of which no percentile can be had.
     "haproxy": {
         "requests": "haproxy_backend_http_responses_total", "status_label": "code", "route_label": "proxy",
@@ -65,7 +65,7 @@ PRESETS: dict[str, dict[str, t.Any]] = {
     "spring_cloud_gateway": {
         "requests": "spring_cloud_gateway_requests_seconds_count", "status_label": "httpStatusCode", "route_label": "routeId",
         "intended": "", "queue": "", "duration": "spring_cloud_gateway_requests_seconds",
-        "served": 'httpStatusCode=~"(?!429|50[234]).*"', "duration_scale": 1.0, "cpu_seconds": ""},
+        "served": 'httpStatusCode!~"429|50[234]"', "duration_scale": 1.0, "cpu_seconds": ""},
 }
 #: statuses of what was not served: failed, or refused on purpose
 NOT_SERVED = "429|5..|5xx"
@@ -115,7 +115,8 @@ class Source:
 def measure(cluster: Cluster, source: Source, thresholds: Thresholds, baseline: Json | None = None) -> Reading:
     """Measure the gateway's signals over one window.
 
-    :param baseline: facts of the reading before the change, with usual_per_second, that customers are to be served as well as then.
+    :param baseline: facts of the reading before the change, with usual_per_second, that customers are to be served better than; and
+        given_up, prefixes of the routes that were shed for the others' sake.
     """
     workload = _workload.read(cluster, source.target)
     pods = _workload.pods(cluster, workload)
@@ -130,8 +131,7 @@ def measure(cluster: Cluster, source: Source, thresholds: Thresholds, baseline: 
     rows = [_pod_facts(pod, container, windows, dialect, found["usage"], throttled(before, found["after"], pod, container))
             for pod in pods if _workload.running(pod)]
     facts = {**traffic(windows, dialect, source.bad_statuses), "preset": dialect["name"]}
-    compared = served_signal(facts, baseline or {}, (baseline or {}).get("usual_per_second"))
-    found_signals = (*signals(rows, facts, thresholds), *compared)
+    found_signals = (*signals(rows, facts, thresholds), *_served(facts, baseline or {}))
     answered = bool(windows) and all(window.measured for window in windows)
     named = source.series.get("requests")
     why = (f"the pods' metrics have no {named}: correct it in series" if named and answered else
@@ -179,14 +179,15 @@ def traffic(windows: t.Sequence[Window], names: t.Mapping[str, t.Any], bad_statu
 
     :returns: seconds, requests, errors (failed and not meant), intended (5xx that are meant), error_share, per_second,
         served_per_second and served_share (neither failed nor refused), p95_seconds,
-        and routes with requests, errors and error_share, those with most errors first.
+        and routes with requests, errors, error_share and served (how many), those with most errors first.
     """
     requests = Series.parse(names["requests"])
     bad = requests.also(names["status_label"], "=~", names.get("bad") or bad_statuses)
     unserved = requests.also(names["status_label"], "=~", NOT_SERVED)
     total, failed, lost = (_grown(windows, series, names["route_label"]) for series in (requests, bad, unserved))
     meant = _grown(windows, Series.parse(names["intended"]), names["route_label"]) if names["intended"] else {}
-    routes = [_shares(route, count, failed.get(route, 0.0), meant.get(route, 0.0)) for route, count in total.items() if count]
+    routes = [{**_shares(route, count, failed.get(route, 0.0), meant.get(route, 0.0)), "served": count - lost.get(route, 0.0)}
+              for route, count in total.items() if count]
     seconds = max((window.seconds for window in windows), default=0.0)
     summed = _shares("", sum(total.values()), sum(failed.values()), sum(meant.values()))
     p95 = quantile(windows, names["duration"], 0.95, names["served"]) if names["duration"] else None
@@ -202,6 +203,21 @@ def signals(pods: t.Sequence[Json], facts: Json, thresholds: Thresholds) -> tupl
             _highest("cpu_at_limit", "CPU", "of the limit", pods, "cpu_share", thresholds.cpu_share),
             _highest("cpu_throttled", "CPU throttled in", "of the periods", pods, "throttled_share", thresholds.throttled_share),
             _response(facts, thresholds.response_seconds))
+
+
+def _served(facts: Json, baseline: Json) -> tuple[Signal, ...]:
+    """How customers are served; of what was shed for the others' sake only the others."""
+    given_up = tuple(baseline.get("given_up") or ())
+    found = served_signal(without(facts, given_up), without(baseline, given_up), baseline.get("usual_per_second") if not given_up else None)
+    return tuple(dataclasses.replace(one, text=f"{one.text}, without what is shed ({', '.join(given_up)})") for one in found) if given_up else found
+
+
+def without(facts: Json, prefixes: tuple[str, ...]) -> Json:
+    """What is served of the routes that do not begin so."""
+    if not prefixes or "routes" not in facts:
+        return facts
+    kept = [row for row in facts["routes"] if not row["route"].startswith(prefixes)]
+    return served(sum(row["requests"] for row in kept), sum(row["served"] for row in kept), facts["seconds"])
 
 
 def throttled(before: Samples | None, after: Samples | None, pod: Json, container: str) -> float | None:

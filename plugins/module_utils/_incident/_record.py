@@ -87,6 +87,8 @@ class Incident:
         self._cluster = cluster
         self._namespace = namespace
         self._data: dict[str, str] = dict(config_map.get("data", {}))
+        #: as it was read; after a write of our own, others may have written before it, so a guarded one reads again
+        self._version: str = config_map.get("metadata", {}).get("resourceVersion", "")
         self.head: Json = json.loads(self._data["incident"])
         self.id: str = self.head["id"]
         self._part = self.head.get("parts", 0)
@@ -177,6 +179,40 @@ class Incident:
         moment = at or now()
         key = f"event.{re.sub('[^0-9TZ]', '', moment)}-{secrets.token_hex(3)}"
         self._store({key: json.dumps({"at": moment, "phase": phase, "text": text, "by": me(), **facts})})
+
+    def kept(self, prefix: str) -> dict[str, Json]:
+        """What was kept with ``keep`` under keys of that prefix, in the order of the keys."""
+        return {key: json.loads(value) for key, value in sorted(self._data.items()) if key.startswith(prefix)}
+
+    def keep(self, entries: t.Mapping[str, t.Any]) -> None:
+        """Keep JSON under keys of their own, beside events and changes."""
+        self._store({key: json.dumps(value) for key, value in entries.items()})
+
+    def keep_if_unchanged(self, entries: t.Mapping[str, t.Any]) -> bool:
+        """Keep it only if nobody has written to the record since it was read; says whether that was so."""
+        data = {key: json.dumps(value) for key, value in entries.items()}
+        try:
+            stored = self._cluster.patch("ConfigMap", self._namespace, _name(self.id), {"metadata": {"resourceVersion": self._version}, "data": data})
+        except ClusterError as error:
+            if error.status == 409:
+                return False
+            raise
+        self._data.update(data)
+        self._version = stored["metadata"].get("resourceVersion", "")
+        return True
+
+    def again(self) -> "Incident":
+        """The record as it is now."""
+        return self.load(self._cluster, self._namespace, self.id)
+
+    @property
+    def cluster_name(self) -> str:
+        """The cluster that it is in."""
+        return self._cluster.name
+
+    def clock(self) -> datetime.datetime:
+        """The time by the cluster's clock, which all controllers share."""
+        return self._cluster.now()
 
     def measured(self, phase: str, readings: t.Sequence[Json]) -> None:
         """Keep what was measured.

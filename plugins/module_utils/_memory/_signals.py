@@ -20,16 +20,17 @@ from ansible_collections.sre.runbooks.plugins.module_utils._diagnosis._signals i
 from ansible_collections.sre.runbooks.plugins.module_utils._evidence._store import now
 
 #: the pools that hold old objects: Serial, Parallel, CMS, G1, ZGC, Shenandoah, Epsilon, OpenJ9
-_OLD = "(?!.*Young).*([Oo]ld|[Tt]enured|ZHeap|Shenandoah|Epsilon Heap).*"
+_OLD = '{0}=~".*([Oo]ld|[Tt]enured|ZHeap|Shenandoah|Epsilon Heap).*",{0}!~".*Young.*"'
+_OLD_ID, _OLD_POOL, _OLD_OTEL = (_OLD.format(label) for label in ("id", "pool", "jvm_memory_pool_name"))
 #: what collectors count beside their pauses, while the application runs
 _CONCURRENT = ".*(Cycles|Concurrent GC).*"
 #: concept -> series to try in order: Micrometer, the Prometheus Java client and the JMX exporter (1.x, then 0.x), OpenTelemetry; then
 #: what Go, Node.js, .NET and Python say. docs/metrics.md shows an exposition of each.
 JVM_SERIES: dict[str, tuple[str, ...]] = {
-    "old_used": (f'jvm_memory_used_bytes{{area="heap",id=~"{_OLD}"}}', f'jvm_memory_pool_used_bytes{{pool=~"{_OLD}"}}',
-                 f'jvm_memory_pool_bytes_used{{pool=~"{_OLD}"}}', f'jvm_memory_used_bytes{{jvm_memory_pool_name=~"{_OLD}"}}'),
-    "old_max": (f'jvm_memory_max_bytes{{area="heap",id=~"{_OLD}"}}', f'jvm_memory_pool_max_bytes{{pool=~"{_OLD}"}}',
-                f'jvm_memory_pool_bytes_max{{pool=~"{_OLD}"}}', f'jvm_memory_limit_bytes{{jvm_memory_pool_name=~"{_OLD}"}}',
+    "old_used": (f'jvm_memory_used_bytes{{area="heap",{_OLD_ID}}}', f'jvm_memory_pool_used_bytes{{{_OLD_POOL}}}',
+                 f'jvm_memory_pool_bytes_used{{{_OLD_POOL}}}', f'jvm_memory_used_bytes{{{_OLD_OTEL}}}'),
+    "old_max": (f'jvm_memory_max_bytes{{area="heap",{_OLD_ID}}}', f'jvm_memory_pool_max_bytes{{{_OLD_POOL}}}',
+                f'jvm_memory_pool_bytes_max{{{_OLD_POOL}}}', f'jvm_memory_limit_bytes{{{_OLD_OTEL}}}',
                 "jvm_gc_max_data_size_bytes"),
     "heap_used": ('jvm_memory_used_bytes{area="heap"}', 'jvm_memory_bytes_used{area="heap"}', 'jvm_memory_used_bytes{jvm_memory_type="heap"}'),
     "heap_max": ('jvm_memory_max_bytes{area="heap"}', 'jvm_memory_bytes_max{area="heap"}', 'jvm_memory_limit_bytes{jvm_memory_type="heap"}'),

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.sre.runbooks.plugins.module_utils._cluster._connection import Json
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster._connection import Cluster, Json
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._workload import WORKLOAD_KINDS, Target
 from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import Refused
 from ansible_collections.sre.runbooks.plugins.module_utils._evidence._store import EvidenceStore
 from ansible_collections.sre.runbooks.plugins.module_utils._incident import _lock
 from ansible_collections.sre.runbooks.plugins.module_utils._incident._record import Incident, LedgerEntry, check_id
-from ansible_collections.sre.runbooks.plugins.module_utils._mitigation import _plan
+from ansible_collections.sre.runbooks.plugins.module_utils._mitigation import _approval, _plan
 from ansible_collections.sre.runbooks.plugins.module_utils._mitigation._guardrails import Limits
 from ansible_collections.sre.runbooks.plugins.module_utils._mitigation._plan import Plan
 from ansible_collections.sre.runbooks.plugins.module_utils._task._module import CONNECTION_SPEC, Result, Task
@@ -24,6 +24,9 @@ MITIGATION_SPEC: dict[str, dict[str, t.Any]] = {
     "incident_id": {"type": "str", "required": True},
     "plan_hash": {"type": "str"},
     "approval_expires": {"type": "str"},
+    "approvers": {"type": "path"},
+    "approval": {"type": "path"},
+    "approval_request": {"type": "path"},
     "require_evidence": {"type": "list", "elements": "str", "default": []},
     "incidents_dir": {"type": "path", "default": "incidents"},
     "cooldown": {"type": "float", "default": 1800.0},
@@ -62,7 +65,10 @@ def mitigate(task: Task, wanted: t.Sequence[Json]) -> Result:
     if repeated:
         return {**result, "diff": [], "outcome": "cooldown", "says": _cooldown_lines(repeated, p["cooldown"])}
     if task.check_mode or incident is None:
-        return {**result, "outcome": "planned", "changed": bool(plan.changes), "says": _plan_lines(plan) if wanted else []}
+        asked = _approval.write_request(p["approval_request"], plan, cluster.name, p["incident_id"], cluster.now()) if (
+            p["approval_request"] and plan.changes) else []
+        return {**result, "outcome": "planned", "changed": bool(plan.changes), "says": (_plan_lines(plan) if wanted else []) + asked}
+    _refuse_without_approval(task, cluster, incident, plan)
     _refuse_without_evidence(task, plan)
     made = _plan.execute(cluster, incident, plan)
     return {**result, "outcome": "changed" if made or settled else "unchanged", "changed": bool(made or settled),
@@ -79,6 +85,15 @@ def _limits(p: dict[str, t.Any]) -> Limits:
 def _workloads(plan: Plan) -> list[str]:
     """The workloads whose pods the plan replaces or adds, for whose rollout to wait."""
     return sorted({change.target.short for change in plan.changes if change.target.kind in WORKLOAD_KINDS.values()})
+
+
+def _refuse_without_approval(task: Task, cluster: Cluster, incident: Incident, plan: Plan) -> None:
+    """Where approvers are named, each plan needs a signature of one of them; who it was goes into the record before anything is changed."""
+    p = task.params
+    if not p["approvers"] or not plan.changes:
+        return
+    approved = _approval.verify(p["approval"] or "", p["approvers"], plan, cluster.name, incident.id, cluster.now())
+    incident.note("plan", f"plan {plan.hash} approved by {approved.by}, {approved.how}, until {approved.expires}", plan=plan.hash, approved_by=approved.by)
 
 
 def _refuse_without_evidence(task: Task, plan: Plan) -> None:

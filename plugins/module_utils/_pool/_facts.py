@@ -16,7 +16,7 @@ from ansible_collections.sre.runbooks.plugins.module_utils._pool import _dialect
 #: share of a pool's connections in use from which it is full
 FULL = 0.9
 #: sessions that a sentence names
-NAMED = 5
+NAMED = 3
 #: what in a revision's changes is about connections
 _ABOUT_CONNECTIONS = re.compile(r"pool|conn|max_?open|hikari", re.IGNORECASE)
 

@@ -14,7 +14,7 @@ from ansible_collections.sre.runbooks.plugins.module_utils._cluster import _psql
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._connection import Cluster, Json
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._psql import CannotAsk, DatabaseRefused, Way
 from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import ClusterError
-from ansible_collections.sre.runbooks.plugins.module_utils._core._redact import redact
+from ansible_collections.sre.runbooks.plugins.module_utils._diagnosis._facts import clean
 
 _SESSIONS = """
 SELECT pid, usename AS "user", datname AS database, coalesce(application_name, '') AS application, host(client_addr) AS address,
@@ -185,8 +185,8 @@ def _roots(pid: int, by_pid: t.Mapping[int, Json]) -> set[int]:
 
 def _named(session: Json, owners: t.Mapping[str, tuple[str, str]]) -> Json:
     pod, workload = owners.get(session["address"] or "", ("", ""))
-    return {**session, "query": redact(" ".join((session["query"] or "").split())), "pod": pod,
-            "client": workload or _stranger(session)}
+    told = {**session, "application": clean(session["application"]), "query": clean(" ".join((session["query"] or "").split()))}
+    return {**told, "pod": pod, "client": workload or _stranger(told)}
 
 
 def _stranger(session: Json) -> str:

@@ -16,11 +16,16 @@ from labkit.host import LAB, NAMESPACE, LabError, say
 
 Kubectl = t.Callable[..., str]
 
-#: gift notes a second, and how long they are: half a megabyte of cards each until pods are nearly full, then fewer, so that one of them
-#: is full before the others; as many as fill a pod in minutes; short ones that each pod still gets every second, but that fill nothing
-LEAK, LAST, GROWTH, TRICKLE = (80, 64), (15, 64), (8, 64), (6, 1)
-#: bytes of heap that are nearly what the limit of api-server allows
-NEARLY_FULL = 230 << 20
+#: gift notes a second, and how long they are: half a megabyte of cards each until pods are nearly full; as many as fill a pod in minutes;
+#: short ones that each pod still gets every second, but that fill nothing
+LEAK, GROWTH, TRICKLE = (80, 64), (8, 64), (6, 1)
+#: bytes of heap that leave a pod of api-server the room in which it can be looked into, and not much more
+NEARLY_FULL = 200 << 20
+#: notes for one pod alone, which it does not survive
+LAST_STRAW = """
+for n in $(seq 2000); do
+  curl -s -o /dev/null --fail --max-time 5 -H 'Content-Type: application/json' --data-binary "$1" "http://$2:8080/orders" || exit 0
+done"""
 #: A symptom that a busy machine is slow to show is waited for; a fault that nobody takes back ends some time.
 SYMPTOM_SECONDS, FAULT_SECONDS = 600, 3600
 USUAL_SECONDS = 30
@@ -40,16 +45,23 @@ ADDED = ("deployment/nightly-report", "configmap/auth-emergency", "configmap/tra
 
 
 def memory_leak(kubectl: Kubectl) -> None:
-    """Customers send gift notes, which api-server never forgets, until a pod is OOMKilled; then a trickle stays."""
+    """Customers send gift notes, which api-server never forgets, until all pods are nearly full and one is OOMKilled; then a trickle stays."""
     before = set(_oom_killed(kubectl))
     _gift_notes(kubectl, *LEAK)
     try:
         _until(lambda: max(_each(kubectl, "api-server", "jvm_memory_used_bytes", {"area": "heap"}), default=0) > NEARLY_FULL,
                SYMPTOM_SECONDS, "a heap of api-server is nearly full")
-        _gift_notes(kubectl, *LAST)
-        _until(lambda: set(_oom_killed(kubectl)) - before, SYMPTOM_SECONDS, "a pod of api-server is OOMKilled")
     finally:
         _gift_notes(kubectl, *TRICKLE)
+    _one_pod_too_many_notes(kubectl)
+    _until(lambda: set(_oom_killed(kubectl)) - before, SYMPTOM_SECONDS, "a pod of api-server is OOMKilled")
+
+
+def _one_pod_too_many_notes(kubectl: Kubectl) -> None:
+    """A shop assistant's terminal sticks to one pod."""
+    address = kubectl("-n", NAMESPACE, "get", "pods", "-l", "app=api-server", "-o", "jsonpath={.items[0].status.podIP}")
+    note = json.dumps({"customer": "alice", "items": [{"product": "pen", "quantity": 1, "price": 1.2}], "gift_note": "for you, with love" * 64})
+    kubectl("-n", NAMESPACE, "exec", "deployment/debug-pod", "--", "sh", "-c", LAST_STRAW, "sh", note, address, timeout=FAULT_SECONDS)
 
 
 def memory_growth(kubectl: Kubectl) -> None:
@@ -93,6 +105,15 @@ def db_pool_too_small(kubectl: Kubectl) -> None:
     _pools_exhausted(kubectl)
 
 
+def role_limit(kubectl: Kubectl) -> None:
+    """The database allows the shop's role no more connections than it has, while customers search: pools cannot grow, and are not full."""
+    kubectl("-n", NAMESPACE, "annotate", "deployment/postgres", f"{SPOILED}=true", "--overwrite")
+    kubectl("-n", NAMESPACE, "exec", "-i", "deployment/postgres", "--", "psql", "-h", "/tmp", "-U", "postgres", "-q", "-v", "ON_ERROR_STOP=1", "shop",
+            stdin="SELECT format('ALTER ROLE shop CONNECTION LIMIT %s', count(*)) FROM pg_stat_activity WHERE usename = 'shop' \\gexec\n")
+    _crowd(kubectl, SEARCHES_PER_SECOND=8, SEARCH_SECONDS=2)
+    _pools_exhausted(kubectl)
+
+
 def auth_bad_release(kubectl: Kubectl) -> None:
     """A release expects peppered passwords that nobody has migrated: good passwords are refused."""
     _set_env(kubectl, "auth-service", PASSWORD_PEPPER="v2")
@@ -122,6 +143,13 @@ def auth_rotated_secret(kubectl: Kubectl) -> None:
 def auth_redis_refusing(kubectl: Kubectl) -> None:
     """Redis has no pod: connections are refused and log-ins cannot be counted."""
     kubectl("-n", NAMESPACE, "scale", "deployment/redis", "--replicas=0")
+    _more(kubectl, "auth-service", "auth_login_attempts_total", {"result": "rate_limited"}, "log-ins are turned away")
+
+
+def auth_redis_noauth(kubectl: Kubectl) -> None:
+    """Redis wants a password from now on, and its clients do not know it: it answers, and log-ins cannot be counted."""
+    for command in ("config set requirepass changed", "--no-auth-warning -a changed client kill type normal"):
+        kubectl("-n", NAMESPACE, "exec", "deployment/redis", "--", "redis-cli", *command.split())
     _more(kubectl, "auth-service", "auth_login_attempts_total", {"result": "rate_limited"}, "log-ins are turned away")
 
 
@@ -226,8 +254,8 @@ def crash_strict_probe(kubectl: Kubectl) -> None:
 
 FAULTS: dict[str, t.Callable[[Kubectl], None]] = {fault.__name__: fault for fault in (
     memory_leak, memory_growth,
-    pool_leak, slow_query, idle_in_transaction, lock_held, db_pool_too_small,
-    auth_bad_release, auth_slow_release, auth_rotated_secret, auth_redis_refusing, auth_login_burst, auth_overload,
+    pool_leak, slow_query, idle_in_transaction, lock_held, db_pool_too_small, role_limit,
+    auth_bad_release, auth_slow_release, auth_rotated_secret, auth_redis_refusing, auth_redis_noauth, auth_login_burst, auth_overload,
     gateway_overload, gateway_undersized, gateway_slow_upstream, gateway_queue, gateway_retry_storm,
     data_corrupted,
     crash_bad_release, crash_missing_secret_key, crash_image_missing, crash_strict_probe,
@@ -265,6 +293,7 @@ def heal(kubectl: Kubectl, caused: t.Collection[str]) -> None:
     # auth-service reads its key when it starts, so a key that is put back needs new pods too
     stale = (["auth-service"] if caused else []) + (["api-server"] if set(caused) - SPARE_API_SERVER else [])
     stale += ["postgres"] if spoiled else []  # its data goes with its pod
+    stale += ["redis"] if "auth_redis_noauth" in caused else []  # so does the password
     if stale:
         kubectl("-n", NAMESPACE, "delete", "pods", "-l", f"app in ({', '.join(stale)})", "--wait=true", timeout=120)
     shop.wait(kubectl)

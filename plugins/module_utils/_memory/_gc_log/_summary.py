@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import typing as t
 
-from ansible_collections.sre.runbooks.plugins.module_utils._memory._gc_log import _trend
+from ansible_collections.sre.runbooks.plugins.module_utils._core import _trend
 from ansible_collections.sre.runbooks.plugins.module_utils._memory._gc_log._model import (
     CYCLE, FULL, MINOR_CYCLE, MIXED, NO_ROOM, PHASE, PINNED, YOUNG, Collection, GcLog, Stop)
 

@@ -19,4 +19,4 @@ from ansible_collections.sre.runbooks.plugins.module_utils._diagnosis._signals i
 ])
 def test_a_pod_is_named_once(text, pods, said):
     reading = Reading("now", (Signal("x", 1, 0, True, text, pods),), True)
-    assert _signals._says(reading, "breached") == [said]
+    assert _signals.says(reading, "breached") == [said]

@@ -12,6 +12,7 @@ from ansible_collections.sre.runbooks.plugins.module_utils._cluster._pod_metrics
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._windows import Window
 from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import InvalidInput
 from ansible_collections.sre.runbooks.plugins.module_utils._diagnosis import _facts, _rules, _served, _verdict
+from ansible_collections.sre.runbooks.plugins.module_utils._gateway import _signals
 from ansible_collections.sre.runbooks.plugins.module_utils._gateway._facts import Measured, pointless, rate_limit, tables
 from ansible_collections.sre.runbooks.plugins.module_utils._gateway._facts import facts as told
 from ansible_collections.sre.runbooks.plugins.module_utils._gateway._signals import (
@@ -228,6 +229,8 @@ def test_what_is_refused_on_purpose_is_not_served():
     ((5, 0.3), (3, 0.2), 100, False),      # the usual rate is of another time: so many do not come now
     ((30, 0.3), (60, 0.9), 40, False),     # the usual ones are served; what was too much is refused
     ((0, None), (10, 0.5), None, True),    # no request arrives any more
+    ((0, None), (0, None), None, False),   # and none did before: nobody asks at night
+    ((0, None), (0.2, 1.0), None, False),  # one did
 ])
 def test_customers_have_to_be_served(now, before, usual, breached):
     readings = [{"served_per_second": rate, "served_share": share, "served_seconds": 5.0} for rate, share in (now, before)]
@@ -235,8 +238,17 @@ def test_customers_have_to_be_served(now, before, usual, breached):
     assert signal.breached is breached
 
 
+def test_what_is_shed_for_the_others_sake_is_not_what_customers_are_measured_by():
+    routes = {"seconds": 5.0, "routes": [{"route": "/api/search", "requests": 240.0, "served": 40.0},
+                                         {"route": "/api/orders", "requests": 30.0, "served": 9.0}]}
+    assert _signals.without(routes, ("/api/search",)) == {"served_per_second": 1.8, "served_share": 0.3, "served_seconds": 5.0}
+    assert _signals.without(routes, ()) is routes
+
+
 def test_without_a_reading_from_before_nothing_is_compared():
-    assert _served.served_signal({"served_per_second": 3.0, "served_share": 1.0}, {}) == ()
+    (signal,) = _served.served_signal({"served_per_second": 3.0, "served_share": 0.1, "served_seconds": 5.0}, {})
+    assert not signal.breached and signal.text == "3.0 requests a second are served (10% of all)"
+    assert _served.served_signal({}, {}) == ()
 
 
 EXPOSITIONS = {

@@ -312,6 +312,12 @@ def test_a_session_is_named_so_that_it_can_be_found():
     assert words == "pid 7 of report (pod report-1, user report, idle in transaction for 42 s): `LOCK TABLE orders`"
 
 
+def test_what_a_client_writes_reaches_nobody_with_control_characters_or_secrets():
+    said = "SET password = 'hunter22'\x1b]0;x\x07"
+    row = _sessions._named({"pid": 1, "user": "shop", "application": "psql\x1b[31m", "address": "10.0.0.8", "query": said}, {})
+    assert row["client"] == "psql (shop at 10.0.0.8)" and "\x1b" not in row["query"] and "hunter22" not in row["query"]
+
+
 def test_two_clients_of_one_program_are_two():
     rows = [_sessions._named({"pid": n, "user": "shop", "application": "psql", "address": address, "query": ""}, {"10.0.0.7": ("api-1", "api")})
             for n, address in enumerate(["10.0.0.7", "10.0.0.8", "10.0.0.9", None])]

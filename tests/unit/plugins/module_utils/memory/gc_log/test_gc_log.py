@@ -11,7 +11,7 @@ import pathlib
 
 import pytest
 from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import InvalidInput
-from ansible_collections.sre.runbooks.plugins.module_utils._memory._gc_log import _analysis, _read, _summary, _trend
+from ansible_collections.sre.runbooks.plugins.module_utils._memory._gc_log import _analysis, _read, _summary
 from ansible_collections.sre.runbooks.plugins.module_utils._memory._gc_log import _command as command_line
 
 SAMPLES = pathlib.Path(__file__).parent / "samples"
@@ -202,11 +202,3 @@ def test_files_on_disk_are_analysed_from_the_command_line(monkeypatch, capsys, t
     monkeypatch.setattr("sys.argv", ["x", str(tmp_path / "absent")])
     assert command_line.main() == 1
     assert "Name a file that this user may read." in capsys.readouterr().err
-
-
-def test_the_trend_does_not_follow_outliers():
-    points = [(float(x), 2.0 * x) for x in range(20)]
-    points[3], points[11] = (3.0, 900.0), (11.0, -700.0)
-    trend = _trend.fit(points)
-    assert trend.slope == pytest.approx(2.0)
-    assert trend.low <= 2.0 <= trend.high
