@@ -56,6 +56,7 @@ class CallbackModule(DefaultCallback):
         super().__init__()
         self._started = time.monotonic()
         self._hosts: dict[str, HostRun] = {}
+        self._told: dict[str, t.Sequence[str]] = {}
         self._begun: dict[tuple[str, str], tuple[str, float]] = {}
         self._phase = ""
         self._names = 0
@@ -219,7 +220,12 @@ class CallbackModule(DefaultCallback):
         if not lines and self._display.verbosity and "page" not in facts:
             lines = [Line(f"· {console.title_of(task.get_name())}{item}")]
             lines += [Line(f"  {text}") for text in console.shortened(self._as_text(facts), LONGEST_RESULT)]
-        self._show_all(host, result, lines)
+        self._show_all(host, result, self._news(host, lines))
+
+    def _news(self, host: HostRun, lines: t.Sequence[Line]) -> list[Line]:
+        """Without what the task before has told: one that adds to a reading passes the rest of it on."""
+        told, self._told[host.name] = self._told.get(host.name, ()), [line.text for line in lines] or self._told.get(host.name, ())
+        return [line for line in lines if line.text not in told]
 
     def _tell_failed(self, result: t.Any, item: str = "", ignored: bool = False) -> None:
         task, facts, host = result._task, result._result, self._host(result)

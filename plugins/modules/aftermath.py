@@ -16,23 +16,12 @@ author: sre.runbooks contributors (@sre-runbooks)
 extends_documentation_fragment:
   - sre.runbooks.attributes
   - sre.runbooks.cluster
+  - sre.runbooks.incident
 attributes:
   diff_mode:
     description: The documents are not a change to the application.
     support: none
 options:
-  incident_id:
-    description: The incident.
-    type: str
-    required: true
-  incidents_dir:
-    description: Where evidence and documents lie, or the host variable C(runbooks_incidents_dir).
-    type: path
-    default: incidents
-  namespace:
-    description: Namespace of the incident's record.
-    type: str
-    required: true
   step:
     description:
       - V(stability) takes what was O(measured); it is done where all of it was clear.
@@ -151,13 +140,11 @@ from ansible_collections.sre.runbooks.plugins.module_utils._communication import
 from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import InvalidInput
 from ansible_collections.sre.runbooks.plugins.module_utils._evidence._store import EvidenceStore
 from ansible_collections.sre.runbooks.plugins.module_utils._incident._record import Incident, me
-from ansible_collections.sre.runbooks.plugins.module_utils._task._module import CONNECTION_SPEC, Result, Task, run_module
+from ansible_collections.sre.runbooks.plugins.module_utils._task._module import CONNECTION_SPEC, INCIDENT_SPEC, Result, Task, run_module
 
 ARGUMENT_SPEC = {
     **CONNECTION_SPEC,
-    "incident_id": {"type": "str", "required": True},
-    "incidents_dir": {"type": "path", "default": "incidents"},
-    "namespace": {"type": "str", "required": True},
+    **INCIDENT_SPEC,
     "step": {"type": "str", "choices": list(_steps.STEPS), "required": True},
     "by": {"type": "str", "default": ""},
     "measured": {"type": "list", "elements": "dict", "default": []},

@@ -16,23 +16,12 @@ author: sre.runbooks contributors (@sre-runbooks)
 extends_documentation_fragment:
   - sre.runbooks.attributes
   - sre.runbooks.cluster
+  - sre.runbooks.incident
 attributes:
   diff_mode:
     description: The archive is not a change to the application.
     support: none
 options:
-  incident_id:
-    description: The incident.
-    type: str
-    required: true
-  incidents_dir:
-    description: Where evidence and documents lie, or the host variable C(runbooks_incidents_dir).
-    type: path
-    default: incidents
-  namespace:
-    description: Namespace of the incident's record.
-    type: str
-    required: true
   to:
     description: A directory, or C(s3://bucket/prefix), which needs the Python package C(minio).
     type: str
@@ -69,17 +58,14 @@ says:
 import json
 
 from ansible_collections.sre.runbooks.plugins.module_utils._archive import _archive, _places
-from ansible_collections.sre.runbooks.plugins.module_utils._core._redact import redact_object
 from ansible_collections.sre.runbooks.plugins.module_utils._core._wording import size
 from ansible_collections.sre.runbooks.plugins.module_utils._evidence._store import EvidenceStore
 from ansible_collections.sre.runbooks.plugins.module_utils._incident._record import Incident
-from ansible_collections.sre.runbooks.plugins.module_utils._task._module import CONNECTION_SPEC, Result, Task, run_module
+from ansible_collections.sre.runbooks.plugins.module_utils._task._module import CONNECTION_SPEC, INCIDENT_SPEC, Result, Task, run_module
 
 ARGUMENT_SPEC = {
     **CONNECTION_SPEC,
-    "incident_id": {"type": "str", "required": True},
-    "incidents_dir": {"type": "path", "default": "incidents"},
-    "namespace": {"type": "str", "required": True},
+    **INCIDENT_SPEC,
     "to": {"type": "str", "required": True},
     "s3": {"type": "dict", "default": {}, "no_log": True},
 }
@@ -93,7 +79,7 @@ def run(task: Task) -> Result:
     found = _archive.files(EvidenceStore(p["incidents_dir"], incident.id, p["cluster_name"]).root)
     if task.check_mode:
         return {"says": [f"check mode: would archive {len(found)} files and the record to {p['to']}"]}
-    record = json.dumps(redact_object(incident.kept("")), indent=1, sort_keys=True) + "\n"
+    record = json.dumps(incident.without_secrets(), indent=1, sort_keys=True) + "\n"
     files = _archive.archive(place, f"{incident.id}/{p['cluster_name']}", found, record)
     sent = [one for one in files if one["sent"]]
     says = f"{len(files)} files in {p['to']}, {len(sent)} of them new ({size(sum(one['bytes'] for one in sent))}), all read back and the same"

@@ -108,7 +108,7 @@ import datetime
 from ansible_collections.sre.runbooks.plugins.module_utils._auth._facts import Measured, facts, read_workloads, tables, tell_readers
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster import _quantity
 from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import ClusterError
-from ansible_collections.sre.runbooks.plugins.module_utils._diagnosis._facts import FactSheet
+from ansible_collections.sre.runbooks.plugins.module_utils._diagnosis._facts import FactSheet, facts_result
 from ansible_collections.sre.runbooks.plugins.module_utils._task._module import CONNECTION_SPEC, Result, Task, run_module
 
 ARGUMENT_SPEC = {
@@ -138,9 +138,7 @@ def run(task: Task) -> Result:
     sheet.known("in_namespace", p["namespace"])
     sheet.known("workload", p["workload"])
     _readers(task, sheet, found)
-    known = sheet.to_json()
-    return {"facts": known, "tables": [table.to_json() for table in tables(found) if table.rows],
-            "says": [f"{sum(fact['known'] for fact in known)} of {len(known)} facts known"]}
+    return facts_result(sheet, tables(found))
 
 
 def _readers(task: Task, sheet: FactSheet, found: Measured) -> None:

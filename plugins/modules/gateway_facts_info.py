@@ -107,6 +107,7 @@ says:
   returned: success
 """
 
+from ansible_collections.sre.runbooks.plugins.module_utils._diagnosis._facts import facts_result
 from ansible_collections.sre.runbooks.plugins.module_utils._gateway._facts import Measured, facts, pointless, rate_limit, tables
 from ansible_collections.sre.runbooks.plugins.module_utils._task._module import Result, Task, run_module
 
@@ -133,10 +134,8 @@ def run(task: Task) -> Result:
     sheet = facts(found)
     sheet.known("in_namespace", p["namespace"])
     sheet.known("workload", p["workload"])
-    known = sheet.to_json()
-    return {"facts": known, "pointless": pointless(found, p["replicas"], p["rate_limit_per_pod"], p["shed_routes"]),
-            "rate_limit": rate_limit(usual) or 0.0, "tables": [table.to_json() for table in tables(p["traffic"]) if table.rows],
-            "says": [f"{sum(fact['known'] for fact in known)} of {len(known)} facts known"]}
+    return {**facts_result(sheet, tables(p["traffic"])), "pointless": pointless(found, p["replicas"], p["rate_limit_per_pod"], p["shed_routes"]),
+            "rate_limit": rate_limit(usual) or 0.0}
 
 
 def main() -> None:

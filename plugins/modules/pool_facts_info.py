@@ -112,6 +112,7 @@ says:
   returned: success
 """
 
+from ansible_collections.sre.runbooks.plugins.module_utils._diagnosis._facts import facts_result
 from ansible_collections.sre.runbooks.plugins.module_utils._pool import _sessions
 from ansible_collections.sre.runbooks.plugins.module_utils._pool._facts import Limits, Measured, facts, larger_pool, tables, to_end
 from ansible_collections.sre.runbooks.plugins.module_utils._task._module import Result, Task, run_module
@@ -141,11 +142,8 @@ def run(task: Task) -> Result:
     limits = Limits(p["slow_seconds"], p["idle_seconds"], p["size"], p["overflow"], p["headroom"])
     sheet, sessions = facts(found, limits), to_end(found, limits)
     sheet.known("in_namespace", p["namespace"])
-    known = sheet.to_json()
-    return {"facts": known, "pool": larger_pool(found, limits), "sessions": sessions,
-            "named": {action: [_sessions.in_words(session) for session in ones] for action, ones in sessions.items()},
-            "tables": [table.to_json() for table in tables(found) if table.rows],
-            "says": [f"{sum(fact['known'] for fact in known)} of {len(known)} facts known"]}
+    return {**facts_result(sheet, tables(found)), "pool": larger_pool(found, limits), "sessions": sessions,
+            "named": {action: [_sessions.in_words(session) for session in ones] for action, ones in sessions.items()}}
 
 
 def main() -> None:

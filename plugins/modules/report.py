@@ -18,23 +18,12 @@ author: sre.runbooks contributors (@sre-runbooks)
 extends_documentation_fragment:
   - sre.runbooks.attributes
   - sre.runbooks.cluster
+  - sre.runbooks.incident
 attributes:
   diff_mode:
     description: The report is not a change to the application.
     support: none
 options:
-  incident_id:
-    description: Id of the incident.
-    type: str
-    required: true
-  incidents_dir:
-    description: Where evidence and reports lie, or the host variable C(runbooks_incidents_dir).
-    type: path
-    default: incidents
-  namespace:
-    description: Namespace of the incident's record.
-    type: str
-    required: true
   outcome:
     description: What came of it; without it the report is written again as the record says.
     type: str
@@ -128,16 +117,14 @@ from ansible_collections.sre.runbooks.plugins.module_utils._evidence._store impo
 from ansible_collections.sre.runbooks.plugins.module_utils._incident._outcomes import OUTCOMES, RECORDED
 from ansible_collections.sre.runbooks.plugins.module_utils._incident._record import Incident
 from ansible_collections.sre.runbooks.plugins.module_utils._report import _model, _proof
-from ansible_collections.sre.runbooks.plugins.module_utils._task._module import CONNECTION_SPEC, Result, Task, run_module
+from ansible_collections.sre.runbooks.plugins.module_utils._task._module import CONNECTION_SPEC, INCIDENT_SPEC, Result, Task, run_module
 
 #: what the record keeps of a run's findings
 FINDINGS = ("outcome", "diagnosis", "next_steps", "impact", "graph", "health_before", "health_after")
 
 ARGUMENT_SPEC = {
     **CONNECTION_SPEC,
-    "incident_id": {"type": "str", "required": True},
-    "incidents_dir": {"type": "path", "default": "incidents"},
-    "namespace": {"type": "str", "required": True},
+    **INCIDENT_SPEC,
     "outcome": {"type": "str", "choices": RECORDED},
     "diagnosis": {"type": "dict", "default": {}},
     "next_steps": {"type": "list", "elements": "str", "default": []},

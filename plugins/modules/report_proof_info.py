@@ -16,19 +16,7 @@ author: sre.runbooks contributors (@sre-runbooks)
 extends_documentation_fragment:
   - sre.runbooks.attributes.info
   - sre.runbooks.cluster
-options:
-  incident_id:
-    description: Id of the incident.
-    type: str
-    required: true
-  incidents_dir:
-    description: Where evidence and reports lie, or the host variable C(runbooks_incidents_dir).
-    type: path
-    default: incidents
-  namespace:
-    description: Namespace of the incident's record.
-    type: str
-    required: true
+  - sre.runbooks.incident
 """
 
 EXAMPLES = r"""
@@ -54,13 +42,11 @@ says:
 from ansible_collections.sre.runbooks.plugins.module_utils._evidence._store import EvidenceStore
 from ansible_collections.sre.runbooks.plugins.module_utils._incident._record import Incident
 from ansible_collections.sre.runbooks.plugins.module_utils._report import _proof
-from ansible_collections.sre.runbooks.plugins.module_utils._task._module import CONNECTION_SPEC, Result, Task, run_module
+from ansible_collections.sre.runbooks.plugins.module_utils._task._module import CONNECTION_SPEC, INCIDENT_SPEC, Result, Task, run_module
 
 ARGUMENT_SPEC = {
     **CONNECTION_SPEC,
-    "incident_id": {"type": "str", "required": True},
-    "incidents_dir": {"type": "path", "default": "incidents"},
-    "namespace": {"type": "str", "required": True},
+    **INCIDENT_SPEC,
 }
 
 

@@ -59,7 +59,8 @@ def test_the_last_migration_is_that_of_the_tools_own_table(postgres, table, colu
 
 
 def test_a_refusal_costs_one_fact(postgres):
-    with contextlib.closing(postgres.connect("postgres")) as connection, connection, connection.cursor() as cursor:
-        cursor.execute("CREATE TABLE flyway_schema_history (installed_on timestamptz)")
+    with contextlib.closing(postgres.connect("postgres")) as connection:
+        connection.autocommit = True
+        connection.cursor().execute("CREATE TABLE flyway_schema_history (installed_on timestamptz)")
     facts = gathered(postgres, [TOTALS])
     assert "denies a permission" in facts["last_migration"] and facts["rows_sampled"] == 6

@@ -98,6 +98,8 @@ class FakeApi:
             new = jsonpatch.apply_patch(self.objects[path], patch) if isinstance(patch, list) else _merged(self.objects[path], patch)
         except jsonpatch.JsonPatchException as error:
             return _json(422, {"message": str(error)})
+        if new.get("kind") == "ConfigMap" and sum(len(key) + len(value.encode()) for key, value in new.get("data", {}).items()) > 1 << 20:
+            return _json(422, {"message": "Too long: must have at most 1048576 bytes"})
         self.objects[path] = canonical(new)
         self.objects[path]["metadata"]["resourceVersion"] = str(int(version) + 1)
         return _json(200, self.objects[path])

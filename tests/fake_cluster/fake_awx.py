@@ -85,8 +85,8 @@ class FakeAwx:
         collections = ("job_templates", "workflow_job_templates", "projects") if collection == "unified_job_templates" else (collection,)
         wanted = {re.sub("^or__", "", key).removesuffix("__exact"): value for key, value in query.items() if "__" not in key.removeprefix("or__")}
         found = [one for name in collections for one in self.objects.get(name, {}).values()]
-        return [one for one in found if all(str(one.get(key)) == value for key, value in wanted.items() if key in ("name", "identifier", "organization", "id",
-                                                                                                              "inventory", "workflow_job_template"))]
+        fields = ("name", "identifier", "organization", "id", "inventory", "workflow_job_template")
+        return [one for one in found if all(str(one.get(key)) == value for key, value in wanted.items() if key in fields)]
 
 
 def _page(items: list[Json]) -> Json:

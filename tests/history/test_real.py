@@ -31,7 +31,7 @@ SHOP = {
 
 def exposition(shop: t.Mapping[str, Service]) -> t.Iterator[str]:
     """OpenMetrics, as promtool takes it: a metric after the other."""
-    moved = time.time() // services.STEP * services.STEP - next(iter(shop.values())).points[-1][0]
+    moved = time.time() // services.STEP * services.STEP - list(shop.values())[0].points[-1][0]
     yield "# TYPE container_memory_working_set_bytes gauge\n"
     for name, one in shop.items():
         for at, value in one.points:
@@ -86,7 +86,7 @@ def prometheus_fixture(tmp_path_factory):
 
 def ask(prometheus: str, workload: str, incident_type: str = "memory_leak") -> dict:
     params = {name: option.get("default") for name, option in signal_history_info.ARGUMENT_SPEC.items()}
-    params |= {"prometheus": prometheus, "incident_type": incident_type, "namespace": "shop", "workload": workload, "host": "http://127.0.0.1:1"}
+    params |= {"prometheus": {"url": prometheus, "timeout": 60}, "incident_type": incident_type, "namespace": "shop", "workload": workload, "host": "http://127.0.0.1:1"}
     return attempt(signal_history_info.ARGUMENT_SPEC, signal_history_info.run, Task(params), 0)
 
 

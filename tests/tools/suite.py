@@ -27,7 +27,7 @@ import typing as t
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 LAB = ROOT / "tests" / "lab" / "lab"
 
-STATIC = ("unit", "lint", "docs", "sanity", "package", "database", "analysis", "history")
+STATIC = ("unit", "lint", "docs", "sanity", "package", "database", "analysis")
 #: needs a cluster that nothing has changed yet, so a lane begins with it
 ON_A_NEW_CLUSTER = "drills-correlation"
 #: what takes minutes begins first, so that the lanes end at about the same time; the others come in any order

@@ -88,9 +88,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Is a post-mortem complete?")
     parser.add_argument("file", type=pathlib.Path, help="Markdown with the sections of our draft")
     said = findings(parser.parse_args().file.read_text())
-    print("\n".join(said) or "complete")
+    sys.stdout.write("\n".join(said or ["complete"]) + "\n")
     return 1 if said else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())

@@ -42,10 +42,15 @@ class Field:
         """Path, before and after for a person: of a document only what differs, and no secret, which the ledger needs for undo."""
         if isinstance(self.before, dict) and isinstance(self.after, dict):
             return [(f"{self.path}.{row['path']}", row["before"], row["after"]) for row in _history.differences(self.before, self.after)]
+        plain = self.without_secrets()
+        return [(self.path, plain.before, plain.after)]
+
+    def without_secrets(self) -> "Field":
+        """Both values without what the name at the end of the path says is secret."""
         last = _fields.parse(self.path)[-1]
         name = last if isinstance(last, str) else last.value
         before, after = (redact_object({"name": name, "value": value})["value"] for value in (self.before, self.after))
-        return [(self.path, before, after)]
+        return Field(self.path, before, after)
 
 
 @dataclasses.dataclass(frozen=True)

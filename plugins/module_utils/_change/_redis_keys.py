@@ -76,8 +76,9 @@ class RedisKeys:
     @contextlib.contextmanager
     def _asked(self, namespace: str, doing: str) -> t.Iterator[t.Any]:
         given = {key: value for key, value in self._way.items() if key != "expires"}
-        with _redis.opened(self._cluster, namespace, given) as server, _redis.asked(server, doing) as client:
-            yield client
+        with contextlib.ExitStack() as stack:
+            server = stack.enter_context(_redis.opened(self._cluster, namespace, given))
+            yield stack.enter_context(_redis.asked(server, doing))
 
 
 def described(name: str, keys: t.Mapping[str, Json]) -> Json:

@@ -10,7 +10,7 @@ import dataclasses
 import typing as t
 import urllib.parse
 
-from ansible_collections.sre.runbooks.plugins.module_utils._cluster import _environment, _forward, _service
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster import _environment, _service
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._connection import Cluster
 from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import ClusterError
 from ansible_collections.sre.runbooks.plugins.module_utils._core._optional import require
@@ -37,7 +37,7 @@ REDIS_CONNECTION_SPEC: dict[str, t.Any] = {
         "database": {"type": "int"},
         "tls": {"type": "bool"},
         "ca_file": {"type": "path", "default": ""},
-        "route": {"type": "str", "default": "auto", "choices": ["auto", "direct", "port_forward"]},
+        "route": _service.ROUTE_SPEC,
     }}
 #: variables of a container, and what each of them holds; the first that is set counts
 VARIABLES: dict[str, tuple[str, ...]] = {
@@ -57,7 +57,7 @@ class Server:
 
     :param user: of its access control list; empty for the default one.
     :param ca_file: of the authority that signed its certificate, where ``tls`` is used; empty for those of this machine.
-    :param forwarded: whether the address is a loopback port that leads to a pod of it.
+    :param forwarded_to: the name of the server where the address is a loopback port that leads to a pod of it.
     """
 
     host: str
@@ -67,7 +67,12 @@ class Server:
     database: int = 0
     tls: bool = False
     ca_file: str = ""
-    forwarded: bool = False
+    forwarded_to: str = ""
+
+    @property
+    def name(self) -> str:
+        """Names it for people and records, however it is reached: ``redis:6379/0``."""
+        return self.forwarded_to or f"{self.host}:{self.port}/{self.database}"
 
     def connect(self, timeout: float = 5.0) -> t.Any:
         """A client of the package ``redis``, which connects when it is first asked. Close it.
@@ -76,7 +81,7 @@ class Server:
         """
         require("redis")
         # Through a forwarded port the server's name is not that of the address.
-        encrypted = {"ssl": True, "ssl_ca_certs": self.ca_file or None, "ssl_check_hostname": not self.forwarded} if self.tls else {}
+        encrypted = {"ssl": True, "ssl_ca_certs": self.ca_file or None, "ssl_check_hostname": not self.forwarded_to} if self.tls else {}
         # The protocol that every version and every service understands.
         return redis.Redis(self.host, self.port, self.database, username=self.user or None, password=self.password or None,
                            socket_timeout=timeout, socket_connect_timeout=timeout, retry=None, protocol=2, **encrypted)
@@ -119,20 +124,12 @@ def opened(cluster: Cluster, namespace: str, given: t.Mapping[str, t.Any]) -> t.
 
     :raises ClusterError: the environment cannot be read, or no pod of the Service is ready.
     """
-    server = resolve(cluster, namespace, given)
-    route = given.get("route") or "auto"
-    pod = None if route == "direct" else _service.pod_behind(cluster, namespace, server.host, server.port, "Redis")
-    if pod is None:
-        if route == "port_forward":
-            raise ClusterError(f"Cluster {cluster.name}: {server.host} is no Service with a ready pod in {namespace}, so no port can be "
-                               "forwarded to it.", "Set route: direct, or host to a Service's name.")
-        yield server
-        return
-    with _forward.forwarded(cluster, *pod) as forwarder:
-        yield dataclasses.replace(server, host="127.0.0.1", port=forwarder.port, forwarded=True)
+    server = _resolve(cluster, namespace, given)
+    with _service.reached(cluster, namespace, server.host, server.port, given.get("route") or "auto", "Redis") as forwarder:
+        yield dataclasses.replace(server, host="127.0.0.1", port=forwarder.port, forwarded_to=server.name) if forwarder else server
 
 
-def resolve(cluster: Cluster, namespace: str, given: t.Mapping[str, t.Any]) -> Server:
+def _resolve(cluster: Cluster, namespace: str, given: t.Mapping[str, t.Any]) -> Server:
     """What is given, the rest as the environment of a running pod of ``given['workload']`` says, and ``redis`` where nothing names a host."""
     said: dict[str, str] = {}
     if given.get("workload"):

@@ -1,18 +1,43 @@
 # Copyright (c) 2026, sre.runbooks contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The pod behind a Service, for what is reached through the API server by a port-forward."""
+"""What a Service of the cluster names, reached directly or through the API server by a port-forward to a pod behind it."""
 
 from __future__ import annotations
 
+import contextlib
 import re
+import typing as t
 
-from ansible_collections.sre.runbooks.plugins.module_utils._cluster import _workload
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster import _forward, _workload
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._connection import Cluster, Json
 from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import ClusterError
 
 
-def pod_behind(cluster: Cluster, namespace: str, host: str, port: int, what: str) -> tuple[str, str, int] | None:
+#: option of every module that reaches something so
+ROUTE_SPEC: dict[str, t.Any] = {"type": "str", "default": "auto", "choices": ["auto", "direct", "port_forward"]}
+
+
+@contextlib.contextmanager
+def reached(cluster: Cluster, namespace: str, host: str, port: int, route: str, what: str) -> t.Iterator[_forward.Forwarder | None]:
+    """While the context lasts, a forwarder whose port on 127.0.0.1 leads there; None where the host itself is to be connected to.
+
+    :param route: ``auto`` forwards a port where the host is a Service of the cluster, and connects directly otherwise.
+    :param what: is there, for messages: ``database``.
+    :raises ClusterError: a port is to be forwarded and the host is no Service, or none of its pods is ready.
+    """
+    pod = None if route == "direct" else _pod_behind(cluster, namespace, host, port, what)
+    if pod is None and route == "port_forward":
+        raise ClusterError(f"Cluster {cluster.name}: {host} is no Service with a ready pod in {namespace}, so no port can be forwarded to it.",
+                           "Set route: direct, or host to a Service's name.")
+    if pod is None:
+        yield None
+        return
+    with _forward.forwarded(cluster, *pod) as forwarder:
+        yield forwarder
+
+
+def _pod_behind(cluster: Cluster, namespace: str, host: str, port: int, what: str) -> tuple[str, str, int] | None:
     """Namespace, ready pod and its port, where the host names a Service: ``postgres`` or ``postgres.shop.svc.cluster.local``.
 
     :param what: is behind it, for messages: ``database``.

@@ -43,10 +43,8 @@ def start(task: Task, incident_ids: t.Sequence[str], channels: t.Sequence[Channe
     process = subprocess.Popen(  # it outlives this one on purpose
         [sys.executable, "-m", __name__], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
         env={**os.environ, "PYTHONPATH": os.pathsep.join([str(here.parents[6]), *filter(None, sys.path)])})
-    assert process.stdin is not None
-    with contextlib.suppress(BrokenPipeError):
-        process.stdin.write(json.dumps(order).encode())
-        process.stdin.close()
+    with contextlib.suppress(BrokenPipeError), t.cast(t.IO[bytes], process.stdin) as order_of_work:
+        order_of_work.write(json.dumps(order).encode())
     with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(wait)
 

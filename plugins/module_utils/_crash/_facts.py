@@ -252,7 +252,7 @@ def _tell_ends_of_pods(sheet: FactSheet, seen: Seen) -> None:
                or _pods.condition(pod, "DisruptionTarget").get("status") == "True"]
     sheet.known("evicted", [pod["metadata"]["name"] for pod in evicted], STATUS)
     sheet.known_or("eviction_reason", next((_pods.condition(pod, "DisruptionTarget").get("reason") or pod["status"].get("reason") for pod in evicted), None),
-              STATUS, "no pod was evicted")
+                   STATUS, "no pod was evicted")
     messages = [pod["status"].get("message") or _pods.condition(pod, "DisruptionTarget").get("message") for pod in evicted]
     sheet.known_or("eviction_message", next(filter(None, messages), None), STATUS, "no pod was evicted")
 

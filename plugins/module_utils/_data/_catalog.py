@@ -11,7 +11,7 @@ import typing as t
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._connection import Json
 from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import ClusterError
 from ansible_collections.sre.runbooks.plugins.module_utils._data._consistency._rules import Rule
-from ansible_collections.sre.runbooks.plugins.module_utils._data._consistency._sql import quoted, table
+from ansible_collections.sre.runbooks.plugins.module_utils._data._consistency._sql import quoted, rows_of
 from ansible_collections.sre.runbooks.plugins.module_utils._data._database._database import Database
 from ansible_collections.sre.runbooks.plugins.module_utils._diagnosis._facts import FactSheet
 
@@ -129,10 +129,8 @@ def _writers(asked: _Asked, rules: t.Sequence[Rule], findings: t.Sequence[Json])
         keys = [key for key in keys if None not in key]
         if not keys:
             continue
-        columns = ", ".join(f"{quoted(name)}::text" for name in rule.key)
-        query = f"SELECT count(DISTINCT xmin::text), count(*) FROM {table(rule.values['table'])} WHERE ({columns}) IN (".replace("%", "%%")
         try:
-            [(different, rows)] = asked.rows(f"{query}{', '.join(['%s'] * len(keys))})", keys)
+            [(different, rows)] = asked.rows(rows_of(rule, "count(DISTINCT xmin::text), count(*)", len(keys)), keys)
         except ClusterError as error:
             refused = error.message
             continue

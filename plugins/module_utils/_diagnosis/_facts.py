@@ -11,6 +11,7 @@ import typing as t
 
 from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import InvalidInput
 from ansible_collections.sre.runbooks.plugins.module_utils._core._redact import redact
+from ansible_collections.sre.runbooks.plugins.module_utils._diagnosis._candidates import Table
 
 Json = t.Dict[str, t.Any]
 
@@ -68,6 +69,16 @@ class FactSheet:
     def to_json(self) -> list[Json]:
         """All of them, in the order in which they came."""
         return [fact.to_json() for fact in self._facts.values()]
+
+
+def facts_result(sheet: FactSheet, tables: t.Iterable[Table] = ()) -> Json:
+    """What a module that makes facts of what was captured returns.
+
+    :param tables: figures behind them, for the report; those without rows are left out.
+    """
+    facts = sheet.to_json()
+    return {"facts": facts, "tables": [table.to_json() for table in tables if table.rows],
+            "says": [f"{sum(fact['known'] for fact in facts)} of {len(facts)} facts known"]}
 
 
 def parse(facts: t.Sequence[Json]) -> dict[str, Fact]:

@@ -9,6 +9,7 @@ merge patch of a new key, so writers never overwrite each other.
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import datetime
 import getpass
@@ -18,17 +19,20 @@ import secrets
 import socket
 import typing as t
 
-from ansible_collections.sre.runbooks.plugins.module_utils._change._change import Change
+from ansible_collections.sre.runbooks.plugins.module_utils._change._change import Change, Field
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._connection import Cluster, Json
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._workload import Target
 from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import ClusterError, InvalidInput
+from ansible_collections.sre.runbooks.plugins.module_utils._core._redact import redact_object
 from ansible_collections.sre.runbooks.plugins.module_utils._evidence._store import now
 
 LABEL = "runbooks.sre/incident"
 #: of the further ConfigMaps of a record that one cannot hold
 PART_LABEL = "runbooks.sre/incident-part"
-#: characters in one ConfigMap, of the 1 MiB that the API server takes
-MOST_CHARACTERS = 800_000
+#: bytes in one ConfigMap from which on a further one is begun: the API server takes 1 MiB, and the first also holds the findings
+MOST_BYTES = 600_000
+#: keys that there are more and more of
+GROWING = ("event.", "signal.", "change.")
 TYPE_LABEL = "runbooks.sre/type"
 _ID = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,50}[A-Za-z0-9])?")
 
@@ -92,11 +96,14 @@ class Incident:
         self.head: Json = json.loads(self._data["incident"])
         self.id: str = self.head["id"]
         self._part = self.head.get("parts", 0)
-        self._characters = _characters(self._data)
+        self._bytes = _bytes(self._data)
+        #: in which part a key lies; 0 for those that are not here
+        self._where: dict[str, int] = {}
         for number in range(1, self._part + 1):
             data = (cluster.find("ConfigMap", namespace, _name(self.id, number)) or {}).get("data", {})
-            self._characters = _characters(data)
+            self._bytes = _bytes(data)
             self._data.update(data)
+            self._where |= dict.fromkeys(data, number)
 
     @classmethod
     def find(cls, cluster: Cluster, namespace: str, incident_id: str) -> "Incident | None":
@@ -249,9 +256,14 @@ class Incident:
         """The manifest of the evidence as it was at the last report."""
         return json.loads(self._data.get("evidence", "[]"))
 
-    def to_json(self) -> dict[str, str]:
-        """The record as it is stored: keys to JSON texts."""
-        return dict(self._data)
+    def without_secrets(self) -> dict[str, t.Any]:
+        """The whole record, key to entry, for what leaves the cluster. What a change's field holds is judged by its path."""
+        plain: dict[str, t.Any] = {key: redact_object(json.loads(value)) for key, value in self._data.items()}
+        for key, entry in plain.items():
+            if key.startswith("change."):
+                fields = [dataclasses.asdict(Field(**field).without_secrets()) for field in entry["change"]["fields"]]
+                plain[key] = {**entry, "change": {**entry["change"], "fields": fields}}
+        return plain
 
     def timeline(self) -> list[Json]:
         """The events in order of time."""
@@ -282,19 +294,22 @@ class Incident:
         self._store({f"change.{entry.number:04d}": json.dumps(entry.to_json())})
 
     def _store(self, data: dict[str, str]) -> None:
-        """Write keys: events and measurements where there is room, everything else into the first ConfigMap."""
-        grows = {key: value for key, value in data.items() if key.startswith(("event.", "signal."))}
-        if grows and self._characters + _characters(grows) > MOST_CHARACTERS:
+        """Write keys: what grows with the incident where there is room, or where it lies, and everything else into the first ConfigMap."""
+        new = {key: value for key, value in data.items() if key.startswith(GROWING) and key not in self._data}
+        if new and self._bytes + _bytes(new) > MOST_BYTES:
             self._begin_part()
-        for part, keys in ((self._part if grows else 0, grows), (0, {key: value for key, value in data.items() if key not in grows})):
-            if keys:
-                self._cluster.patch("ConfigMap", self._namespace, _name(self.id, part), {"data": keys})
-        self._characters += _characters(grows)
+        self._where |= dict.fromkeys(new, self._part)
+        parts: dict[int, dict[str, str]] = collections.defaultdict(dict)
+        for key, value in data.items():
+            parts[self._where.get(key, 0)][key] = value
+        for part, keys in sorted(parts.items()):
+            self._cluster.patch("ConfigMap", self._namespace, _name(self.id, part), {"data": keys})
+        self._bytes += _bytes(new)
         self._data.update(data)
 
     def _begin_part(self) -> None:
         """Go on in a further ConfigMap, which another controller may have begun already."""
-        self._part, self._characters = self._part + 1, 0
+        self._part, self._bytes = self._part + 1, 0
         body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": _name(self.id, self._part), "namespace": self._namespace, "labels": {
             PART_LABEL: self.id, "app.kubernetes.io/managed-by": "sre.runbooks"}}}
         try:
@@ -309,5 +324,5 @@ def _name(incident_id: str, part: int = 0) -> str:
     return "incident-" + incident_id.lower().replace("_", "-") + (f".part-{part}" if part else "")
 
 
-def _characters(data: t.Mapping[str, str]) -> int:
-    return sum(len(key) + len(value) for key, value in data.items())
+def _bytes(data: t.Mapping[str, str]) -> int:
+    return sum(len(key) + len(value.encode()) for key, value in data.items())

@@ -215,9 +215,7 @@ def cache_drop(request: Request) -> t.Iterator[Planned]:
     with _redis.opened(request.cluster, request.namespace, given) as server, _redis.asked(server, "read keys") as client:
         found = _redis_keys.read(client, stale)
         keys = {key: value for key, value in found.items() if _redis_keys.digest(value) == stale[key]}
-        expires = _redis_keys.expiries(client, keys)
-    address = _redis.resolve(request.cluster, request.namespace, given)
-    name = f"{address.host}:{address.port}/{address.database}"
+        expires, name = _redis_keys.expiries(client, keys), server.name
     way = {**{key: value for key, value in given.items() if key != "password" and value}, "expires": expires}
     yield Planned(Change.plan(
         "cache_drop", Target(request.namespace, _redis_keys.KIND, name), _redis_keys.described(name, keys),

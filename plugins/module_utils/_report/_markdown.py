@@ -65,12 +65,7 @@ def _others(document: Document) -> str:
 
 
 def _signals(document: Document) -> str:
-    first: dict[str, Measurement] = {}
-    last: dict[str, Measurement] = {}
-    for signal in document.signals:
-        first.setdefault(signal.name, signal)
-        if signal.phase != "detect":
-            last[signal.name] = signal
+    first, last = document.first_and_last()
     rows = [(name, _mark(signal), _mark(last.get(name))) for name, signal in first.items()]
     return _table(("signal", "detected", "at the end"), rows) if rows else ""
 

@@ -161,6 +161,13 @@ class Document:
     health: Json
     evidence: tuple[Json, ...]
 
+    def first_and_last(self) -> tuple[dict[str, Measurement], dict[str, Measurement]]:
+        """By signal the first measurement, and the last that was made after the detection."""
+        first: dict[str, Measurement] = {}
+        for signal in self.signals:
+            first.setdefault(signal.name, signal)
+        return first, {signal.name: signal for signal in self.signals if signal.phase != "detect"}
+
     def to_json(self) -> Json:
         """By docs/schema/incident.json."""
         return dataclasses.asdict(self)
@@ -189,7 +196,7 @@ def build(incident: Incident, cluster: str, written_at: str) -> Document:
 
 def duration(begin: str, end: str) -> str:
     """The time between two moments, for a person."""
-    seconds = (_time(end) - _time(begin)).total_seconds()
+    seconds = (moment(end) - moment(begin)).total_seconds()
     return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
@@ -219,7 +226,11 @@ def _change(entry: LedgerEntry, state: str, at: str) -> Change:
 
 
 def _dependencies(findings: Json) -> tuple[Dependency, ...]:
-    return tuple(Dependency(str(edge["source"]), str(edge["target"]), str(edge.get("how", ""))) for edge in findings.get("graph", ()))
+    return tuple(Dependency(str(edge["source"]), str(edge["target"]), _words(edge.get("how", ""))) for edge in findings.get("graph", ()))
+
+
+def _words(how: t.Any) -> str:
+    return "; ".join(map(str, how)) if isinstance(how, (list, tuple)) else str(how)
 
 
 def _summary(document: Document) -> tuple[Statement, ...]:
@@ -259,7 +270,7 @@ def _remediation(document: Document) -> tuple[Statement, ...]:
              for change in document.changes]
     lines += [Statement(f"ended.{number}", f"{event.at}: {event.text}, which cannot be taken back", (f"event:{event.at}",))
               for number, event in enumerate(document.ended_sessions, 1)]
-    first, last = _first_and_last(document)
+    first, last = document.first_and_last()
     for name, before in first.items():
         if before.breached:
             after = last.get(name)
@@ -273,14 +284,6 @@ def _remediation(document: Document) -> tuple[Statement, ...]:
     return tuple(lines)
 
 
-def _first_and_last(document: Document) -> tuple[dict[str, Measurement], dict[str, Measurement]]:
-    """The first measurement of each signal, and the last that was made after the detection."""
-    first: dict[str, Measurement] = {}
-    for signal in document.signals:
-        first.setdefault(signal.name, signal)
-    return first, {signal.name: signal for signal in document.signals if signal.phase != "detect"}
-
-
 #: signals that tell of customers, and the question that they answer
 _CUSTOMERS = {"error_share": "requests that failed", "login_success": "log-ins that succeeded", "response_seconds": "how long customers waited",
               "data_mismatch": "records that are wrong", "oom_killed": "processes that were killed while they served"}
@@ -288,7 +291,7 @@ _CUSTOMERS = {"error_share": "requests that failed", "login_success": "log-ins t
 
 def _impact(document: Document, given: t.Iterable[Json]) -> tuple[Impact, ...]:
     answers = [Impact(str(row["question"]), str(row["answer"]), str(row.get("how", ""))) for row in given]
-    first, _last = _first_and_last(document)
+    first, _last = document.first_and_last()
     answers += [Impact(question, first[name].text, f"signal {name} at {first[name].at}") for name, question in _CUSTOMERS.items()
                 if name in first and first[name].value is not None and question not in {answer.question for answer in answers}]
     asked = {answer.question for answer in answers}
@@ -310,9 +313,10 @@ def _signal_refs(signals: t.Sequence[Measurement]) -> tuple[str, ...]:
     return tuple(f"signal:{signal.name}@{signal.at}" for signal in signals)
 
 
-def _time(text: str) -> datetime.datetime:
-    return datetime.datetime.fromisoformat(text.replace("Z", "+00:00"))
+def moment(text: str) -> datetime.datetime:
+    """A time of the document."""
+    return datetime.datetime.fromisoformat(text)
 
 
-def _after(moment: str, days: int) -> str:
-    return (_time(moment) + datetime.timedelta(days=days)).date().isoformat()
+def _after(at: str, days: int) -> str:
+    return (moment(at) + datetime.timedelta(days=days)).date().isoformat()

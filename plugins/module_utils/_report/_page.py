@@ -13,7 +13,7 @@ import typing as t
 from ansible_collections.sre.runbooks.plugins.module_utils._core._page_style import STYLE
 from ansible_collections.sre.runbooks.plugins.module_utils._core._wording import size
 from ansible_collections.sre.runbooks.plugins.module_utils._incident._outcomes import OUTCOMES
-from ansible_collections.sre.runbooks.plugins.module_utils._report._model import Document, Measurement, Statement, duration
+from ansible_collections.sre.runbooks.plugins.module_utils._report._model import Document, Measurement, Statement, duration, moment
 
 #: nothing may be loaded, whatever a log line says
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
@@ -100,7 +100,8 @@ def _charts(document: Document) -> t.Iterator[str]:
 def _chart(name: str, signals: t.Sequence[Measurement], made: t.Sequence[tuple[str, str]]) -> str:
     """A line, its threshold, and our changes as upright lines."""
     moments = [_seconds(signal.at) for signal in signals] + [_seconds(at) for at, _summary in made]
-    begin, end = min(moments), max(max(moments), min(moments) + 1)
+    begin = min(moments)
+    end = max(begin + 1, *moments)
     values = [t.cast(float, signal.value) for signal in signals] + [signal.threshold for signal in signals if signal.threshold is not None]
     low, high = min(0.0, *values), max(values) or 1.0
 
@@ -131,7 +132,7 @@ def _map(document: Document) -> str:
     edges = [(edge.source, edge.target) for edge in document.dependencies]
     columns = _columns(edges)
     places = {name: (20 + 230 * column, 20 + 56 * row) for column, names in enumerate(columns) for row, name in enumerate(names)}
-    boxes = "".join(_box(name, *place, document.target.endswith(name.rpartition("/")[2])) for name, place in places.items())
+    boxes = "".join(_box(name, *place, document.target.rpartition("/")[2] == name.rpartition("/")[2]) for name, place in places.items())
     arrows = "".join(f'<path class="arrow" d="M{places[source][0] + 180} {places[source][1] + 18} L{places[target][0]} {places[target][1] + 18}"/>'
                      for source, target in edges)
     wide, high = 230 * len(columns) + 20, 20 + 56 * max(map(len, columns))
@@ -161,7 +162,7 @@ def _evidence(document: Document) -> str:
     rows = "".join(f'<tr><td><a href="evidence/{_safe(item["name"])}">{_safe(item["name"])}</a></td><td>{_safe(item["kind"])}</td>'
                    f'<td class="n">{_safe(size(item["bytes"]))}</td><td class="mono">{_safe(item["sha256"])}</td><td>{_safe(item["source"])}</td></tr>'
                    for item in document.evidence)
-    return _framed("Evidence", ("file", "kind", "size", "sha256", "source"), rows) if rows else ""
+    return _framed("Files of the evidence", ("file", "kind", "size", "sha256", "source"), rows) if rows else ""
 
 
 def _table(header: t.Sequence[str], rows: t.Sequence[t.Sequence[t.Any]]) -> str:
@@ -188,7 +189,7 @@ def _value(value: t.Any) -> str:
 
 
 def _seconds(at: str) -> float:
-    return datetime.datetime.fromisoformat(at.replace("Z", "+00:00")).timestamp()
+    return moment(at).timestamp()
 
 
 def _clock(seconds: float) -> str:

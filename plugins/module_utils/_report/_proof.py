@@ -12,16 +12,18 @@ from __future__ import annotations
 import argparse
 import json
 import pathlib
+import re
 import sys
 import typing as t
 
-from ansible_collections.sre.runbooks.plugins.module_utils._core._redact import redact
-from ansible_collections.sre.runbooks.plugins.module_utils._evidence._store import Item, file_sha256
+from ansible_collections.sre.runbooks.plugins.module_utils._core._redact import redact, redact_object
+from ansible_collections.sre.runbooks.plugins.module_utils._evidence._store import Item, file_sha256, write_private
 from ansible_collections.sre.runbooks.plugins.module_utils._incident._record import Incident
 from ansible_collections.sre.runbooks.plugins.module_utils._report import _markdown, _model, _page
-from ansible_collections.sre.runbooks.plugins.module_utils._report._model import Document, Json
+from ansible_collections.sre.runbooks.plugins.module_utils._report._model import Document
 
 RECORD, REPORT, TEXT, PAGE = "record.json", "report.json", "report.md", "report.html"
+_STYLE = re.compile(r"<style>.*?</style>", re.DOTALL)
 #: the kind of evidence that the record itself is
 RECORD_KIND = "record"
 
@@ -29,31 +31,34 @@ RECORD_KIND = "record"
 def problems(directory: pathlib.Path, record: Incident | None = None) -> list[str]:
     """Everything in a report that cannot be derived again, each named; empty where all of it can.
 
-    :param directory: of one incident on one cluster: report.json, report.md, report.html, manifest.json and evidence/.
+    :param directory: of one incident on one cluster, named like the cluster: report.json, report.md, report.html, manifest.json and evidence/.
     :param record: of the cluster; the one that was saved beside the report where it is None.
     """
     try:
         saved = json.loads((directory / REPORT).read_text())
         record = record or saved_record(directory)
-        document = _model.build(record, saved["cluster"], saved["written_at"])
-    except (OSError, ValueError, KeyError) as error:
+        document = _model.build(record, directory.resolve().name, saved["written_at"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         return [f"the report cannot be read: {type(error).__name__}: {error}"]
-    derived = json.loads(redact(json.dumps(document.to_json(), indent=1, ensure_ascii=False)))
+    derived = json.loads(_as_json(document))
     return [*_evidence(directory, document), *_differences("", saved, derived), *_lines(directory / TEXT, _markdown.render(document)),
             *_lines(directory / PAGE, _page.render(document))]
 
 
 def saved_record(directory: pathlib.Path) -> Incident:
     """The record as it was when the report was written."""
-    data = json.loads((directory / "evidence" / RECORD).read_text())
-    return Incident(t.cast(t.Any, None), "", {"data": {**data, "incident": json.dumps({**json.loads(data["incident"]), "parts": 0})}})
+    entries = json.loads((directory / "evidence" / RECORD).read_text())
+    entries["incident"]["parts"] = 0
+    return Incident(t.cast(t.Any, None), "", {"data": {key: json.dumps(entry) for key, entry in entries.items()}})
 
 
 def _evidence(directory: pathlib.Path, document: Document) -> t.Iterator[str]:
     """Files that are gone or changed, and what the manifest says otherwise than the record."""
     try:
         manifest = {entry["name"]: entry for entry in json.loads((directory / "manifest.json").read_text())}
-    except (OSError, ValueError) as error:
+        if not any(entry["kind"] == RECORD_KIND for entry in manifest.values()):
+            yield "manifest.json names no record"
+    except (OSError, ValueError, KeyError, TypeError) as error:
         yield f"manifest.json cannot be read: {error}"
         manifest = {}
     kept = {item["name"]: item for item in document.evidence}
@@ -64,8 +69,11 @@ def _evidence(directory: pathlib.Path, document: Document) -> t.Iterator[str]:
             yield f"evidence/{name} is gone"
         elif path.stat().st_size != item.bytes or file_sha256(path) != item.sha256:
             yield f"evidence/{name} is not what was captured: its bytes have changed"
-        if name in kept and manifest and manifest.get(name, {}).get("sha256") != kept[name]["sha256"]:
-            yield f"manifest.json: {name} has another sha256 than the record"
+        if name in kept and name not in manifest:
+            yield f"manifest.json: {name} is missing, and the record has it"
+        elif name in kept:
+            yield from (f"manifest.json: the {key} of {name} is {_short(manifest[name].get(key))}, and the record says {_short(value)}"
+                        for key, value in kept[name].items() if manifest[name].get(key) != value)
 
 
 def _differences(path: str, saved: t.Any, derived: t.Any) -> t.Iterator[str]:
@@ -84,10 +92,12 @@ def _differences(path: str, saved: t.Any, derived: t.Any) -> t.Iterator[str]:
 def _lines(path: pathlib.Path, derived: str) -> t.Iterator[str]:
     try:
         saved = path.read_text()
-    except OSError as error:
-        yield f"{path.name} cannot be read: {error.strerror}"
+    except (OSError, UnicodeDecodeError) as error:
+        yield f"{path.name} cannot be read: {getattr(error, 'strerror', None) or error}"
         return
     derived = redact(derived)
+    # How it looks may change with a newer version; what it says may not.
+    saved, derived = (_STYLE.sub("", text) for text in (saved, derived))
     if saved == derived:
         return
     ours, theirs = saved.splitlines(), derived.splitlines()
@@ -106,10 +116,14 @@ def _short(value: t.Any) -> str:
 
 def save(store: t.Any, record: Incident, document: Document) -> dict[str, pathlib.Path]:
     """Write the report in its three forms, and the record that it comes from as evidence; returns their paths by name."""
-    store.save_json(RECORD, RECORD_KIND, f"record of {record.id}", record.to_json())
-    texts: Json = {REPORT: json.dumps(document.to_json(), indent=1, ensure_ascii=False) + "\n", TEXT: _markdown.render(document),
-                   PAGE: _page.render(document)}
-    return {name: store.write_document(name, text) for name, text in texts.items()}
+    store.save_json(RECORD, RECORD_KIND, f"record of {record.id}", record.without_secrets())
+    texts = {TEXT: _markdown.render(document), PAGE: _page.render(document)}
+    return {REPORT: write_private(store.root / REPORT, _as_json(document)), **{name: store.write_document(name, text) for name, text in texts.items()}}
+
+
+def _as_json(document: Document) -> str:
+    """Redacted as an object: in its text a signal called tokens_rejected and its value look like a name and its secret."""
+    return json.dumps(redact_object(document.to_json()), indent=1, ensure_ascii=False) + "\n"
 
 
 def main(arguments: t.Sequence[str]) -> int:
@@ -122,4 +136,4 @@ def main(arguments: t.Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    raise SystemExit(main(sys.argv[1:]))

@@ -52,6 +52,14 @@ EVIDENCE_SPEC: dict[str, dict[str, t.Any]] = {
 }
 
 
+#: options of every module that reads one incident's record and writes beside its evidence
+INCIDENT_SPEC: dict[str, dict[str, t.Any]] = {
+    "incident_id": {"type": "str", "required": True},
+    "incidents_dir": {"type": "path", "default": "incidents"},
+    "namespace": {"type": "str", "required": True},
+}
+
+
 @dataclasses.dataclass
 class Task:
     """What a module's ``run`` gets.

@@ -20,7 +20,7 @@ from ansible_collections.sre.runbooks.plugins.module_utils._cluster._connection 
 from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import ClusterError
 from ansible_collections.sre.runbooks.plugins.module_utils._core._redact import redact_object
 from ansible_collections.sre.runbooks.plugins.module_utils._data._consistency._rules import PLACES, Rule
-from ansible_collections.sre.runbooks.plugins.module_utils._data._consistency._sql import quoted, table
+from ansible_collections.sre.runbooks.plugins.module_utils._data._consistency._sql import quoted, rows_of
 from ansible_collections.sre.runbooks.plugins.module_utils._data._database._database import Database
 
 #: of a value that is no object: itself
@@ -141,12 +141,10 @@ def _rows(rule: Rule, database: Database, connection: t.Any, keys: t.Sequence[t.
     wanted = [tuple(key) for key in keys if key]
     if not wanted:
         return {}
-    key_columns = ", ".join(f"{quoted(name)}::text" for name in rule.key)
     columns = list(rule.values["values"].items())
-    query = (f"SELECT {key_columns}, {', '.join(f'{quoted(column)}::text' for _name, column in columns)} FROM {table(rule.values['table'])} "
-             f"WHERE ({key_columns}) IN (").replace("%", "%%")
+    texts = ", ".join(f"{quoted(column)}::text" for column in (*rule.key, *(column for _name, column in columns)))
     with database.errors(f"read the rows of rule {rule.name}"), connection, connection.cursor() as cursor:
-        cursor.execute(f"{query}{', '.join(['%s'] * len(wanted))})", wanted)
+        cursor.execute(rows_of(rule, texts, len(wanted)), wanted)
         size = len(rule.key)
         return {row[:size]: {name: value for (name, _column), value in zip(columns, row[size:], strict=True)} for row in cursor.fetchall()}
 

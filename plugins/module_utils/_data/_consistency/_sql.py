@@ -50,6 +50,16 @@ def statement(rule: Rule, keys: Slice = EVERYTHING) -> str:
     return f"SELECT {', '.join(columns)}\nFROM ({inner}) AS affected"
 
 
+def rows_of(rule: Rule, columns: str, keys: int) -> str:
+    """The SELECT of columns of the rule's table, for psycopg2: of the rows with so many keys, each a tuple of texts.
+
+    :param columns: SQL, quoted.
+    """
+    key = ", ".join(f"{quoted(name)}::text" for name in rule.key)
+    select = f"SELECT {columns} FROM {table(rule.values['table'])} WHERE ({key}) IN (".replace("%", "%%")
+    return f"{select}{', '.join(['%s'] * keys)})"
+
+
 def aggregate(of: Values, keys: Slice = EVERYTHING) -> str:
     """The sum for each key of the table that a total is derived from."""
     columns = [quoted(name) for name in of.get("column") or of["by"]]

@@ -45,7 +45,7 @@ DATABASE_CONNECTION_SPEC: dict[str, dict[str, t.Any]] = {
             "password": {"type": "str", "default": "", "no_log": True},
             "ssl_mode": {"type": "str", "default": "prefer",
                          "choices": ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"]},
-            "route": {"type": "str", "default": "auto", "choices": ["auto", "direct", "port_forward"]},
+            "route": _service.ROUTE_SPEC,
             "connect_timeout": {"type": "int", "default": 10},
         }},
 }
@@ -161,17 +161,9 @@ def opened(cluster: Cluster, namespace: str, given: t.Mapping[str, t.Any]) -> t.
     ``route`` ``auto`` forwards a port where the host is a Service of the cluster, and connects directly otherwise.
     """
     credentials = _credentials.resolve(cluster, namespace, given)
-    pod = None
-    if given["route"] != "direct":
-        pod = _service.pod_behind(cluster, namespace, credentials.host, credentials.port, "database")
-        if pod is None and given["route"] == "port_forward":
-            raise ClusterError(f"Cluster {cluster.name}: {credentials.host} is no Service with a ready pod in {namespace}, "
-                               "so no port can be forwarded to it.", "Set route: direct, or host to a Service's name.")
-    if pod is None:
-        yield Database(cluster.name, credentials, credentials.host, credentials.port, given["connect_timeout"])
-        return
-    with _forward.forwarded(cluster, *pod) as forwarder:
-        yield Database(cluster.name, credentials, "127.0.0.1", forwarder.port, given["connect_timeout"], forwarder)
+    with _service.reached(cluster, namespace, credentials.host, credentials.port, given["route"], "database") as forwarder:
+        address, port = ("127.0.0.1", forwarder.port) if forwarder else (credentials.host, credentials.port)
+        yield Database(cluster.name, credentials, address, port, given["connect_timeout"], forwarder)
 
 
 @functools.cache

@@ -61,6 +61,7 @@ def test_a_run_is_told_in_phases_and_ends_with_its_outcome(start):
     tasks = [
         {"name": "Remember", "ansible.builtin.set_fact": {"x": 1}},
         answer("detect | Measure", says=["heap full"], outcome="breached", incident_id="INC-1"),
+        answer("detect | What the history knows", says=["no history", "heap full"], outcome="breached", incident_id="INC-1"),
         {**answer("capture | Save logs", says=["log of {{ item }}"]), "loop": ["a", "b"]},
         {**answer("plan | Not here", says=["never"]), "when": False},
         answer("mitigate | Change", changed=True, outcome="changed", says=["restarted"],
@@ -76,6 +77,7 @@ def test_a_run_is_told_in_phases_and_ends_with_its_outcome(start):
              "    ✓ restarted", "    by the way", "    ! Try: cannot do that (ignored)", "── lab1: changed · incident INC-1",
              "   changed       restart it"]
     assert [index(lines, text) for text in order] == sorted(index(lines, text) for text in order), output
+    assert output.count("heap full") == 1, "what a task passes on is told once"
     assert "Remember" not in output and "never" not in output and "plan" not in output and "{" not in output
     assert "hidden" not in output and "cannot reach it" not in output
 

@@ -86,7 +86,7 @@ def forty(seed: int = 7) -> list[Service]:
             {"sawtooth": draw(0.1, 0.4), "period_hours": draw(0.2, 3)}, {"sawtooth": draw(0.1, 0.4), "period_hours": draw(4, 30)},
             {"warm_up": draw(0.1, 0.4), "warm_hours": draw(1, 24), "deploys": (draw(1, 3), draw(4, 6))},
             {"daily": draw(0.1, 0.45), "weekend": draw(0.4, 1)}, {"job": draw(0.1, 0.5), "daily": draw(0, 0.05)},
-            {"daily": draw(0.05, 0.3), "deploys": tuple(sorted(draw(0.2, 6.8) for _ in range(4)))},
+            {"daily": draw(0.05, 0.3), "deploys": tuple(sorted(draw(0.2, 6.8) for _time in range(4)))},
             {"daily": draw(0.05, 0.3), "gaps": ((draw(1, 2), draw(2.5, 3.5)),)},
             {"daily": draw(0.05, 0.2), "sawtooth": draw(0.05, 0.15), "period_hours": draw(0.3, 8), "warm_up": draw(0.05, 0.1),
              "warm_hours": draw(1, 8), "job": draw(0, 0.1), "deploys": (draw(2, 5),), "weekend": draw(0.5, 1)})[kind]))

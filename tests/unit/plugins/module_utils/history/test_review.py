@@ -24,9 +24,9 @@ BLIND = {**HEALTHY, "outcome": "unknown", "says": ["memory in use: not measured"
     {**HEALTHY["signals"][0], "value": None, "text": "memory in use: not measured"}]}
 
 
-def run(prometheus: object, tmp_path, incident_type: str = "memory_leak", direct: dict = HEALTHY, check_mode: bool = False, **more: object) -> dict:
+def run(prometheus: object, tmp_path, incident_type: str = "memory_leak", direct: dict | None = None, check_mode: bool = False, **more: object) -> dict:
     params = {name: option.get("default") for name, option in signal_history_info.ARGUMENT_SPEC.items()}
-    params |= {"prometheus": prometheus, "incident_type": incident_type, "namespace": "ai-development", "workload": "api-server", "direct": direct,
+    params |= {"prometheus": prometheus, "incident_type": incident_type, "namespace": "ai-development", "workload": "api-server", "direct": direct or HEALTHY,
                "host": "http://127.0.0.1:1", "incident_id": "INC-1", "incidents_dir": str(tmp_path), **more}
     return attempt(signal_history_info.ARGUMENT_SPEC, signal_history_info.run, Task(params, check_mode), 0)
 

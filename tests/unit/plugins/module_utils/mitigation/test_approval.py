@@ -41,11 +41,11 @@ def api_fixture():
         yield api
 
 
-def run(api, tmp_path, wanted=WANTED, check_mode=False, **more):
+def run(api, tmp_path, wanted=None, check_mode=False, **more):
     params = {name: option.get("default") for name, option in MITIGATION_SPEC.items()}
     params |= {"namespace": "shop", "incident_id": "INC-1", "host": api.url, "api_token": "t", "retries": 0, "cluster_name": "prod",
                "incidents_dir": str(tmp_path), **more}
-    return mitigate(Task(params, check_mode), wanted)
+    return mitigate(Task(params, check_mode), WANTED if wanted is None else wanted)
 
 
 def asked(api, tmp_path, **more):

@@ -30,7 +30,8 @@ DIAGNOSIS = {
     "cause": "leak", "fixes": ["bound the cache"],
     "candidates": [
         {"name": "leak", "title": "objects that are never released", "evidence_for": ["old objects grow by 3 MiB a minute"], "evidence_against": []},
-        {"name": "small", "title": "the limit is too small", "evidence_for": [], "evidence_against": ["<b>it was enough</b> for a week | ever"]}],
+        {"name": "small", "title": "key password of Secret shop-db is not there", "cause_title": "key password of Secret shop-db is not there",
+         "evidence_for": [], "evidence_against": ["<b>it was enough</b> for a week | ever"]}],
     "tables": [{"title": "Growing classes", "header": ["class", "bytes"], "rows": [["byte[]", 300]]}]}
 
 
@@ -45,7 +46,8 @@ def incident(cluster):
     """One that was detected, answered with one change, and measured until it was over."""
     record = Incident.open(cluster, "INC-1", "memory_leak", TARGET, title="Memory grows", severity="P2")
     record.note("open", "opened: Memory grows (P2) on shop/deployment/api")
-    record.measured("detect", [{"at": "2026-01-02T10:00:00.000Z", "signals": [MEMORY]}])
+    tokens = {"name": "tokens_rejected", "value": 0.4, "threshold": 0.05, "breached": True, "text": "40 % of the tokens are rejected"}
+    record.measured("detect", [{"at": "2026-01-02T10:00:00.000Z", "signals": [MEMORY, tokens]}])
     change = Change("restart", TARGET, "u1", (Field("spec.template.metadata.annotations.x", None, "INC-1"),), "restart api, pod by pod")
     entry = record.intend(change)
     record.mark(entry, DONE)
@@ -107,6 +109,16 @@ def test_a_report_that_nobody_touched_is_proven_with_and_without_its_cluster(inc
     assert _proof.problems(written, incident) == [] and _proof.problems(written) == []
 
 
+def test_no_secret_of_a_change_reaches_the_saved_record(incident, tmp_path):
+    fields = (Field('data["DB_PASSWORD"]', "hunter2-old", "hunter2-new"), Field("spec.env[name=TOKEN]", None, {"name": "TOKEN", "value": "hunter2-env"}))
+    incident.intend(Change("config", TARGET, "u1", fields, "set them"))
+    store = EvidenceStore(str(tmp_path), "INC-1", "prod")
+    incident.found({"outcome": "mitigated", "diagnosis": DIAGNOSIS}, [])
+    _proof.save(store, incident, document(incident))
+    assert "hunter2" not in "".join(path.read_text() for path in store.root.rglob("*") if path.is_file())
+    assert _proof.problems(store.root) == []
+
+
 def test_what_comes_later_does_not_make_an_earlier_report_wrong(incident, tmp_path):
     store = EvidenceStore(str(tmp_path), "INC-1", "prod")
     now = incident.timeline()[-1]["at"]
@@ -131,7 +143,7 @@ def test_a_changed_byte_and_a_missing_file_of_evidence_are_named(incident, writt
 
 @pytest.mark.parametrize("old, new, named", [
     ('"severity": "P2"', '"severity": "P1"', "severity"), ('"value": 0.97', '"value": 0.91', "signals[0].value"),
-    ('"value": 0.2,', '"value": 0.3,', "signals[1].value"), ("97% of the limit", "91% of the limit", "summary[summary.happened].text"),
+    ('"value": 0.2,', '"value": 0.3,', "signals[2].value"), ("97% of the limit", "91% of the limit", "summary[summary.happened].text"),
     ('"number": 1', '"number": 2', "changes[0].number"), ('"state": "done"', '"state": "undone"', "changes[0].state"),
     ("3 MiB a minute", "4 MiB a minute", "root_cause[cause.for.1].text"), ('"bytes": 20', '"bytes": 21', "evidence[0].bytes"),
     ('"threshold": 0.9', '"threshold": 0.8', "signals[0].threshold"), ("Reversible: 1 of 1", "Reversible: 2 of 2", "remediation[reversible].text"),
@@ -143,6 +155,38 @@ def test_an_edited_number_is_named_where_it_stands(incident, written, old, new, 
     assert old in text
     path.write_text(text.replace(old, new, 1) if "MiB" not in old else text.replace(old, new))
     assert any(line.startswith(f"report.json: {named} says ") for line in _proof.problems(written, incident)), _proof.problems(written, incident)
+
+
+def test_a_cluster_that_is_renamed_in_every_form_is_named(incident, written):
+    for name in ("report.json", "report.md", "report.html"):
+        path = written / name
+        path.write_text(path.read_text().replace("cluster prod", "cluster test").replace('"cluster": "prod"', '"cluster": "test"'))
+    assert any(line.startswith("report.json: cluster says") for line in _proof.problems(written, incident))
+
+
+@pytest.mark.parametrize("edit, named", [
+    (lambda entries: [], "manifest.json: snapshot.json is missing"), (lambda entries: {}, "manifest.json"),
+    (lambda entries: [entry for entry in entries if entry["kind"] != "record"], "manifest.json names no record"),
+    (lambda entries: [{**entry, "captured_at": "2020-01-01T00:00:00Z"} for entry in entries], "the captured_at of snapshot.json"),
+    (lambda entries: [{**entry, "source": "elsewhere"} for entry in entries], "the source of snapshot.json"),
+])
+def test_an_edited_manifest_is_named(incident, written, edit, named):
+    path = written / "manifest.json"
+    path.write_text(json.dumps(edit(json.loads(path.read_text()))))
+    assert named in " ".join(_proof.problems(written, incident))
+
+
+def test_another_look_of_the_page_is_no_tampering(incident, written):
+    path = written / "report.html"
+    path.write_text(path.read_text().replace("color-scheme: light dark", "color-scheme: dark"))
+    assert _proof.problems(written, incident) == []
+
+
+@pytest.mark.parametrize("content", [b"[]", b"null", b"\xff\xfe"])
+def test_files_that_are_something_else_are_named(incident, written, content):
+    for name in ("report.json", "report.md", "manifest.json"):
+        (written / name).write_bytes(content)
+        assert _proof.problems(written, incident)
 
 
 @pytest.mark.parametrize("name", ["report.md", "report.html"])
@@ -179,11 +223,13 @@ def test_services_that_need_each_other_in_a_circle_are_drawn(incident, written):
 
 
 def test_nothing_of_a_long_incident_is_lost(cluster, incident):
-    events, changes = 5000, 200
+    events, changes = 500, 60
     for number in range(events):
-        incident.note("note", f"event {number} {'x' * 200}", at=f"2026-01-02T10:00:{number % 60:02}.{number:04}Z")
+        incident.note("note", f"event {number} {'x' * 1500}", at=f"2026-01-02T10:00:{number % 60:02}.{number:04}Z")
     for number in range(changes):
-        incident.intend(Change("scale", TARGET, "u1", (Field("spec.replicas", number, number + 1),), f"scale {number}"))
+        entry = incident.intend(Change("env", TARGET, "u1", (Field("spec.x", "ö" * 1000, "y" * 1000),), f"set {number}"))
+        incident.mark(entry, DONE)
+    incident.found({"outcome": "mitigated", "diagnosis": {"tables": [{"title": "x", "header": ["a"], "rows": [["z" * 150_000]]}]}}, [])
     again = Incident.load(cluster, "shop", "INC-1")
     assert len(again.timeline()) == events + 3 and len(again.ledger()) == changes + 1
     found = document(again)
