@@ -68,7 +68,9 @@ EXAMPLES = r"""
 
 RETURN = r"""
 histograms:
-  description: For each pod its name (pod), when its container started (started_at) and the time (at), bytes, and classes (name, instances, bytes).
+  description:
+    - For each pod its name (pod), when its container started (started_at) and the time (at), bytes, classes (name, instances, bytes), and what
+      its memory is made of (memory - anon, file, shmem, heap_used, heap_committed and metaspace in bytes, where known).
   type: list
   elements: dict
   returned: success
@@ -176,7 +178,7 @@ def _save(task: Task, histogram: Histogram) -> str:
 
 def _to_json(candidate: Candidate, histogram: Histogram, top: int) -> Result:
     return {"pod": histogram.pod, "started_at": candidate.started_at, "at": histogram.at, "bytes": histogram.bytes,
-            "classes": [dataclasses.asdict(row) for row in histogram.classes[:top]]}
+            "memory": dict(candidate.memory), "classes": [dataclasses.asdict(row) for row in histogram.classes[:top]]}
 
 
 def _says(histogram: Histogram) -> str:

@@ -19,7 +19,9 @@ def rendered(name, cause, recommendation, **variables):
     known = {}
     for file in ("defaults/main.yml", "vars/main.yml"):
         known |= loader.load_from_file(str(ROLE / file), trusted_as_template=True)
-    known |= {"__memory_leak_diagnosis": {"cause": cause, "recommendation": recommendation}, "runbook_outcome": "not_mitigated",
+    diagnosis = {"cause": cause, "recommendation": recommendation, "mitigation": {"values": {"limit": "512Mi"} if cause == "limit_lowered" else {}},
+                 "advice": [], "hand_over": [], "missing": {}, "no_mitigation": []}
+    known |= {"__memory_leak_diagnosis": diagnosis, "runbook_outcome": "not_mitigated",
               "runbook_acts": False, **variables}
     return Templar(loader=loader, variables=known).template(known[name])
 
@@ -32,12 +34,21 @@ def rendered(name, cause, recommendation, **variables):
     ("native_memory", "restart", {}, ["restart"]),
     ("limit_too_small", "resources", {}, ["resources"]),
     ("limit_too_small", "resources", {"memory_leak_adjust_memory": "never"}, []),
+    ("limit_lowered", "resources", {}, ["resources"]),
+    ("gc_storm", "", {}, []),
 ])
 def test_what_is_changed(cause, recommendation, variables, actions):
     changes = rendered("__memory_leak_changes", cause, recommendation, **variables)
     assert [change["action"] for change in changes] == actions
     steps = rendered("__memory_leak_next_steps", cause, recommendation, **variables)
     assert ("a person must decide" in " ".join(steps)) == (not actions)
+
+
+@pytest.mark.parametrize("cause, limits, requests", [
+    ("limit_lowered", {"memory": "512Mi"}, {}), ("limit_too_small", {"memory": "1Gi"}, {"memory": "512Mi"})])
+def test_a_limit_that_was_lowered_is_put_back_and_requests_are_left_as_they_are(cause, limits, requests):
+    change = rendered("__memory_leak_changes", cause, "resources")[0]
+    assert (change["limits"], change["requests"]) == (limits, requests)
 
 
 def test_nothing_that_was_not_made_is_said_not_to_have_held():

@@ -24,6 +24,8 @@ class Candidate:
 
     :param heap_used: bytes, garbage included.
     :param started_at: when its container started, ISO 8601.
+    :param memory: what the container's memory is made of, in bytes: anon, file and shmem by its cgroup, heap_used, heap_committed and
+        metaspace by the JVM; what is not known is not there.
     :param tight: whether there is so little memory left, or nobody knows how much, that one thing is done at a time.
     """
 
@@ -33,6 +35,7 @@ class Candidate:
     problem: str = ""
     started_at: str | None = None
     tight: bool = False
+    memory: t.Mapping[str, int] = dataclasses.field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -66,7 +69,10 @@ def rank(cluster: Cluster, target: Target, container: str | None, debug_image: s
         pod = pods[entry.pod]
         try:
             jvm = _jvm.find(cluster, pod, name, debug_image, entry)
-            return Candidate(pod, jvm, _jvm.heap_used(cluster, jvm), started_at=_started_at(pod, name), tight=entry.alone)
+            info = _jvm.heap_info(cluster, jvm)
+            said = {"heap_used": info.used, "heap_committed": info.committed, "metaspace": info.metaspace}
+            return Candidate(pod, jvm, info.used, started_at=_started_at(pod, name), tight=entry.alone,
+                             memory={**jvm.memory, **{name: amount for name, amount in said.items() if amount}})
         except RunbookError as error:
             return Candidate(pod, None, 0, str(error))
 

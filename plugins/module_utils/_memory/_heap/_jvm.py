@@ -31,9 +31,11 @@ _UNLIMITED = 1 << 60
 #: One look at a container: the room, then the JVMs, the tools, and where there is room. ROOT is "" or /proc/PID/root.
 _PROBE = r"""
 cd /sys/fs/cgroup 2>/dev/null && {
-  [ -r memory.max ] && echo "room $(cat memory.max) $(cat memory.current) $(grep ^inactive_file memory.stat)"
+  [ -r memory.max ] && echo "room $(cat memory.max) $(cat memory.current) $(grep ^inactive_file memory.stat)" &&
+    sed -nE 's/^(anon|file|shmem) /kept \1 /p' memory.stat
   cd memory 2>/dev/null && [ -r memory.limit_in_bytes ] &&
-    echo "room $(cat memory.limit_in_bytes) $(cat memory.usage_in_bytes) $(grep ^total_inactive_file memory.stat)"
+    echo "room $(cat memory.limit_in_bytes) $(cat memory.usage_in_bytes) $(grep ^total_inactive_file memory.stat)" &&
+    sed -nE 's/^total_rss /kept anon /p; s/^total_cache /kept file /p; s/^total_shmem /kept shmem /p' memory.stat
 }
 for p in /proc/[0-9]*; do
   [ "$(cat $p/comm 2>/dev/null)" = java ] && echo "jvm ${p#/proc/} $(readlink $p/exe)"
@@ -79,6 +81,7 @@ class Jvm:
 
     :param pid: as seen from that container.
     :param root: prefix of the JVM's files as seen from that container.
+    :param memory: what that container's memory is made of, by its cgroup: anon, file, shmem, in bytes; empty where it does not say.
     """
 
     via: Container
@@ -86,6 +89,7 @@ class Jvm:
     tools: t.Mapping[str, str]
     directories: tuple[Directory, ...]
     root: str = ""
+    memory: t.Mapping[str, int] = dataclasses.field(default_factory=dict)
 
     def command(self, *words: str) -> list[str]:
         """The arguments of a diagnostic command; they want an environment without ``UNSET``."""
@@ -158,21 +162,36 @@ def _refuse_without_room(cluster: Cluster, home: Container, seen: Seen, entry: E
         raise RunbookError(f"Cluster {cluster.name}: {_room.refusal(home.pod, seen.left, seen.limit, seen.left >= _room.NEEDED)} with jcmd.", _WITHOUT)
 
 
-def heap_used(cluster: Cluster, jvm: Jvm) -> int:
-    """Bytes of heap in use now, garbage included, without a collection."""
+@dataclasses.dataclass(frozen=True)
+class HeapInfo:
+    """What a JVM says of its heap, in bytes.
+
+    :param used: garbage included.
+    :param committed: what it has taken of the system, 0 where it does not say.
+    :param metaspace: in use, likewise.
+    """
+
+    used: int
+    committed: int
+    metaspace: int
+
+
+def heap_info(cluster: Cluster, jvm: Jvm) -> HeapInfo:
+    """What the heap takes now, without a collection."""
     return parse_heap_info(jvm.jcmd(cluster, "GC.heap_info"))
 
 
-def parse_heap_info(text: str) -> int:
-    """Sum of the generations' use in the output of ``GC.heap_info`` (Serial, Parallel, G1, Shenandoah, ZGC)."""
-    total = 0
-    for line in text.splitlines():
-        if re.match(r"\s*(Metaspace|class space)", line):
-            continue
-        match = re.search(r"used (\d+)([KMG])", line)
-        if match:
-            total += int(match[1]) << {"K": 10, "M": 20, "G": 30}[match[2]]
-    return total
+def parse_heap_info(text: str) -> HeapInfo:
+    """The output of ``GC.heap_info`` (Serial, Parallel, G1, Shenandoah, ZGC), generations together."""
+    heap = [line for line in text.splitlines() if not re.match(r"\s*(Metaspace|class space)", line)]
+    metaspace = [line for line in text.splitlines() if re.match(r"\s*Metaspace", line)]
+    return HeapInfo(_amounts(r"used (\d+)([KMG])", heap), _amounts(r"(?:total|(?<!max )capacity) (\d+)([KMG])", heap),
+                    _amounts(r"used (\d+)([KMG])", metaspace))
+
+
+def _amounts(pattern: str, lines: t.Sequence[str]) -> int:
+    """The sum of an amount over lines."""
+    return sum(int(match[1]) << {"K": 10, "M": 20, "G": 30}[match[2]] for line in lines if (match := re.search(pattern, line)))
 
 
 def _probe(cluster: Cluster, via: Container, root: str, directories: t.Sequence[str]) -> Seen | None:
@@ -198,7 +217,8 @@ def parse_probe(via: Container, text: str, root: str) -> Seen:
     tools = {row[1]: row[2] for row in reversed(rows) if row[0] == "tool"}
     found = {row[3]: Directory(row[3], int(row[1]) << 10, row[2] in ("tmpfs", "ramfs")) for row in rows
              if row[0] == "dir" and row[1].isdigit()}
-    jvm = Jvm(via, pids[0], tools, tuple(found.values()), f"/proc/{pids[0]}/root" if root == "auto" else root)
+    jvm = Jvm(via, pids[0], tools, tuple(found.values()), f"/proc/{pids[0]}/root" if root == "auto" else root,
+              {row[1]: int(row[2]) for row in rows if row[:1] == ["kept"] and root != "auto"})
     return Seen(jvm, limit, left)
 
 

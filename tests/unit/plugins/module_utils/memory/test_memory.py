@@ -1,7 +1,7 @@
 # Copyright (c) 2026, sre.runbooks contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Memory signals and the diagnosis, from readings of pods."""
+"""Memory signals, from readings of pods."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from ansible_collections.sre.runbooks.plugins.module_utils._cluster._pod_metrics
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._workload import Target
 from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import InvalidInput
 from ansible_collections.sre.runbooks.plugins.module_utils._memory import _signals
-from ansible_collections.sre.runbooks.plugins.module_utils._memory._diagnosis import Growth, diagnose, growth_between
 
 MIB = 1 << 20
 
@@ -71,97 +70,6 @@ def test_samples_take_the_first_series_with_a_value():
     assert samples.sum(Series.parse('jvm_memory_used_bytes{area="heap"}')) == 12
     assert samples.first([Series.parse("absent"), Series.parse('jvm_memory_used_bytes{id=~".*(Old|Tenured).*"}')]) == 5
     assert samples.first([Series.parse("absent")]) is None
-
-
-def test_growth_between_histograms():
-    first = {"shop.Note": {"instances": 10, "bytes": 1000}, "java.lang.String": {"instances": 5, "bytes": 100}}
-    second = {"shop.Note": {"instances": 30, "bytes": 3000}, "java.lang.String": {"instances": 4, "bytes": 120}}
-    rows = growth_between(first, second, 4.0)
-    assert [(row["name"], row["grown_instances"], row["per_second"]) for row in rows] == [("shop.Note", 20, 500.0)]
-
-
-def growth(pod="a", mib=10.0, name="shop.Note", age=3600.0, live=200.0, seconds=5.0, objects=500):
-    row = {"name": name, "grown_bytes": mib * MIB, "grown_instances": objects, "bytes": live * MIB, "per_second": mib * MIB / seconds}
-    return Growth(pod, seconds, age, mib * MIB, live * MIB, [row] if mib > 0 else [])
-
-
-LEAKING = growth()
-LATER = "2026-11-23T03:20:00Z"
-STANDS = "2026-11-23T05:00:00Z"  # when the pods were read: all have run for long
-
-
-def cause_of(pods, growths, at=STANDS):
-    best = diagnose(pods, growths, at=at).candidates[0]
-    return best.name if best.score > 0 else "undetermined"
-
-
-@pytest.mark.parametrize("pods, growths, cause", [
-    ([pod()], [LEAKING], "leak"),
-    ([pod(heap_max=640 * MIB)], [LEAKING], "leak"),
-    ([pod(heap_max=None)], [LEAKING], "leak"),
-    ([pod(old_used=330 * MIB, heap_max=640 * MIB),
-      pod("b", old_used=320 * MIB, heap_max=640 * MIB, started_at=LATER)], [], "limit_too_small"),
-    ([pod(usage=450 * MIB, heap_used=60 * MIB, old_used=40 * MIB)], [], "native_memory"),
-    # What leaks was not asked for while the histograms were taken.
-    ([pod(old_used=300 * MIB, heap_max=640 * MIB, usage=450 * MIB, heap_used=400 * MIB),
-      pod("b", old_used=10 * MIB, heap_max=640 * MIB, started_at=LATER)], [growth(mib=0.05)], "leak"),
-    # Noise: objects and bytes of everyday work, in a small heap and in a large one.
-    ([pod()], [growth(mib=0.044, objects=19)], "undetermined"),
-    ([pod(heap_max=32 << 30)], [growth(mib=20)], "undetermined"),
-    ([pod(old_used=3 * MIB), pod("b", old_used=1 * MIB, started_at=LATER)], [], "undetermined"),
-    # Direct buffers: the heap is flat, but for some classes of the JDK.
-    ([pod(usage=480 * MIB, heap_used=60 * MIB, old_used=40 * MIB)], [growth(mib=0.002, name="java.util.HashMap$Node", objects=23)], "native_memory"),
-    # A cache that fills while the application starts.
-    ([pod()], [growth(age=5.0)], "undetermined"),
-    # One pod's histogram is missing or says nothing: another's counts.
-    ([pod(), pod("b")], [growth("b")], "leak"),
-    ([pod(), pod("b")], [growth("a", age=5.0, mib=50), growth("b")], "leak"),
-    # A storm of collections without growth.
-    ([pod(gc_seconds=900.0, old_used=100 * MIB)], [growth(mib=0.0)], "undetermined"),
-    ([pod(old_used=None, heap_used=None, heap_max=None, usage=None, limit=None)], [], "undetermined"),
-    ([], [], "undetermined"),
-])
-def test_diagnosis_names_the_right_cause_first(pods, growths, cause):
-    assert cause_of(pods, growths) == cause
-
-
-@pytest.mark.parametrize("growths", [[], [growth(mib=0.044)], [growth(mib=-5)], [growth(age=5.0)]])
-def test_what_is_not_known_and_what_is_noise_count_neither_for_nor_against_a_leak(growths):
-    leak = next(one for one in diagnose([pod(old_used=None)], growths).candidates if one.name == "leak")
-    assert (leak.evidence_for, leak.evidence_against) == ([], [])
-
-
-def test_what_counts_for_nothing_is_said():
-    notes = diagnose([pod()], [growth("a", age=5.0), growth("b", mib=0.044)]).notes
-    assert "a had started 5 s before" in notes[0] and "noise" in notes[1] and "of b grew" in notes[1]
-
-
-@pytest.mark.parametrize("at, score", [(STANDS, 2), ("2026-11-23T03:20:10Z", 1), (None, 2)])
-def test_a_container_that_has_only_started_says_less_of_what_the_others_hold(at, score):
-    aged = [pod(old_used=300 * MIB), pod("b", old_used=20 * MIB, started_at=LATER)]
-    assert diagnose(aged, [], at=at).candidates[0].score == score
-
-
-def test_after_a_kill_the_old_pods_beside_the_fresh_one_show_the_leak_although_the_heap_may_outgrow_the_limit():
-    facts = {"limit": 384 * MIB, "heap_max": 433 * MIB, "usage": 330 * MIB, "old_used": 220 * MIB, "heap_used": 230 * MIB}
-    fresh = {**facts, "usage": 150 * MIB, "old_used": 25 * MIB, "heap_used": 30 * MIB, "ooms": [LATER], "restarts": 1, "started_at": LATER}
-    pods = [pod("a", **facts), pod("b", **facts), pod("c", **fresh)]
-    assert cause_of(pods, [growth("a", mib=0.02)], at="2026-11-23T03:20:08Z") == "leak"
-
-
-def test_the_limit_that_is_quoted_is_that_of_the_pod_that_it_is_about():
-    calm = pod("calm", heap_max=900 * MIB, limit=1024 * MIB, usage=100 * MIB)
-    killed_one = pod("killed", heap_max=640 * MIB, limit=512 * MIB, usage=500 * MIB, heap_used=450 * MIB, old_used=None)
-    small = next(one for one in diagnose([calm, killed_one], []).candidates if one.name == "limit_too_small")
-    assert "killed" in small.evidence_for[0] and "640.0 MiB under a limit of 512.0 MiB" in small.evidence_for[0]
-
-
-def test_a_heap_that_may_outgrow_its_limit_is_no_cause_while_nothing_presses():
-    assert diagnose([pod(heap_max=640 * MIB)], []).candidates[0].score <= 0
-
-
-def test_a_leak_is_never_answered_with_more_memory():
-    assert diagnose([pod(heap_max=640 * MIB)], [LEAKING]).candidates[0].recommendation == "restart"
 
 
 @pytest.mark.parametrize(("status", "expected"), [
