@@ -104,8 +104,8 @@ class Source:
 def read_pods(cluster: Cluster, source: Source) -> list[Json]:
     """What every pod of the workload says of its memory now.
 
-    Each item: pod, container, started_at, restarts, ooms (times of its OOM kills), other_ooms (container and time of those of the
-    pod's other containers), waiting (why its container does not run, empty where it does), evicted_at, evicted_because, limit, usage, runtime,
+    Each item: pod, leaving (whether it is being deleted), container, started_at, restarts, ooms (times of its OOM kills), other_ooms
+    (container and time of those of the pod's other containers), waiting (why its container does not run, empty where it does), evicted_at, evicted_because, limit, usage, runtime,
     what each concept of the series says (bytes, seconds, or a count), read_at (seconds, monotonic), why_not (why there are no metrics);
     None where unknown.
     """
@@ -175,7 +175,12 @@ def measure(cluster: Cluster, source: Source, thresholds: Thresholds, since: str
         signals = instant_signals(latest, thresholds, since) + trend_signals(first, latest, thresholds)
     alive = [pod for pod in latest if pod["evicted_at"] is None]
     blind = [pod for pod in alive if not _tells(pod)]
-    return Reading(now(), signals, bool(alive) and not blind, tuple(latest), incomplete_because=_why_blind(blind))
+    return Reading(now(), signals, bool(alive) and not blind, tuple(latest), incomplete_because=_why_blind(blind), for_good=_ended(latest, since))
+
+
+def _ended(pods: t.Sequence[Json], since: str) -> bool:
+    """Whether a pod that stays was killed or evicted since then: that does not become untrue by waiting."""
+    return any(not pod["leaving"] and ((pod["evicted_at"] or "") >= since or any(at >= since for at in pod["ooms"])) for pod in pods)
 
 
 def _tells(pod: Json) -> bool:
@@ -230,7 +235,8 @@ def _facts(pod: Json, container: str) -> Json:
     status, limit = _workload.container_status(pod, container), _own_limit(pod, container)
     kills = _workload.kills(pod)
     return {
-        "pod": pod["metadata"]["name"], "container": container, "ready": _workload.ready(pod), "restarts": status.get("restartCount", 0),
+        "pod": pod["metadata"]["name"], "leaving": bool(pod["metadata"].get("deletionTimestamp")), "container": container,
+        "ready": _workload.ready(pod), "restarts": status.get("restartCount", 0),
         "started_at": ((status.get("state") or {}).get("running") or {}).get("startedAt"),
         "ooms": [at for name, at in kills if name == container], "other_ooms": [kill for kill in kills if kill[0] != container],
         "waiting": ((status.get("state") or {}).get("waiting") or {}).get("reason", ""), "evicted_at": evicted_at(pod),

@@ -110,6 +110,8 @@ def _make(cluster: Cluster, jvm: Jvm, inside: str, live: bool, tell: Tell) -> fl
             tell(f"dumping the heap of {jvm.via.pod}: {time.monotonic() - started:.0f} s (the JVM stands still)")
         done = dump.result()
     if done.code:
+        if done.code == _transfer.KILLED:
+            raise ClusterError(f"Cluster {cluster.name}: {jvm.via} was killed while its heap was dumped")
         raise RunbookError(f"Cluster {cluster.name}: {jvm.via} made no heap dump: {first_sentence(done.stderr)}.",
                            "Look for room and permissions in that directory; the class histogram is saved.", output=done.stderr)
     if done.text.strip() == "there":

@@ -134,11 +134,12 @@ def find(cluster: Cluster, pod: Json, container: str, debug_image: str, entry: E
         raise RunbookError(f"Cluster {cluster.name}: {entry.why_not}.", _WITHOUT)
     if entry.way == _room.INSIDE:
         seen = _probe(cluster, home, "", directories)
-        if seen:
-            _refuse_without_room(cluster, home, seen, entry)
         if seen and seen.jvm is None:
             raise RunbookError(f"Cluster {cluster.name}: {home} runs no JVM (no process called java), so there is no Java heap to read.", _WITHOUT)
-        if seen and seen.jvm and "jcmd" in seen.jvm.tools:
+        tight = seen is not None and seen.left is not None and seen.left < entry.floor
+        if seen and tight:
+            _refuse_without_room_beside(cluster, home, seen, entry)
+        if seen and seen.jvm and "jcmd" in seen.jvm.tools and not tight:
             return seen.jvm
         if not debug_image:
             raise RunbookError(
@@ -156,9 +157,12 @@ def find(cluster: Cluster, pod: Json, container: str, debug_image: str, entry: E
                        "Use an image with a JDK, such as eclipse-temurin:21-jdk.")
 
 
-def _refuse_without_room(cluster: Cluster, home: Container, seen: Seen, entry: Entry) -> None:
-    """The metrics API is some seconds behind; the container itself is not, and is asked before a JVM is started in it."""
-    if seen.left is not None and seen.left < entry.floor:
+def _refuse_without_room_beside(cluster: Cluster, home: Container, seen: Seen, entry: Entry) -> None:
+    """The metrics API is some seconds behind; the container itself is not, and is asked before a JVM is started in it.
+
+    An ephemeral container has what the container has, and what the pod has besides.
+    """
+    if seen.left is not None and seen.left + entry.spare < entry.floor:
         raise RunbookError(f"Cluster {cluster.name}: {_room.refusal(home.pod, seen.left, seen.limit, seen.left >= _room.NEEDED)} with jcmd.", _WITHOUT)
 
 

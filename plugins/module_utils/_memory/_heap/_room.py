@@ -51,6 +51,7 @@ class Entry:
     :param way: ``INSIDE`` the container, ``BESIDE`` it in an ephemeral one, or empty where it is not entered.
     :param alone: whether no other pod is looked into meanwhile.
     :param floor: bytes that must be left when the container itself says how full it is.
+    :param spare: bytes that the pod has left besides what its container has: what an ephemeral container has more.
     :param why_not: why it is not entered.
     """
 
@@ -58,6 +59,7 @@ class Entry:
     way: str
     alone: bool = False
     floor: float = NEEDED
+    spare: float = 0.0
     why_not: str = ""
 
 
@@ -76,10 +78,17 @@ def _entry(room: Room, last: bool, debug_image: str) -> Entry:
     if inside is not None and inside < TIGHT and debug_image and beside is not None and beside >= TIGHT:
         return Entry(room.pod, BESIDE)
     if inside is None or inside >= floor:
-        return Entry(room.pod, INSIDE, alone=inside is None or inside < TIGHT, floor=floor)
+        return Entry(room.pod, INSIDE, alone=inside is None or inside < TIGHT, floor=floor, spare=_spare(room) if debug_image else 0.0)
     if debug_image and beside is not None and beside >= floor:
         return Entry(room.pod, BESIDE, alone=True)
     return Entry(room.pod, "", why_not=_why_not(room, inside, last, debug_image))
+
+
+def _spare(room: Room) -> float:
+    """What is not known is none."""
+    if room.left is None or room.pod_left is None or math.isinf(room.left):
+        return 0.0
+    return max(0.0, room.pod_left - room.left)
 
 
 def refusal(pod: str, left: float, limit: float, last: bool = False) -> str:

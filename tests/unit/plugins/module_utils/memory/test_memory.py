@@ -20,7 +20,7 @@ MIB = 1 << 20
 
 
 def pod(name="a", **facts):
-    return {"pod": name, "ready": True, "restarts": 0, "started_at": "2026-11-23T03:00:00Z", "ooms": [],
+    return {"pod": name, "leaving": False, "ready": True, "restarts": 0, "started_at": "2026-11-23T03:00:00Z", "ooms": [],
             "evicted_at": None, "limit": 512 * MIB, "usage": 200 * MIB, "old_used": 100 * MIB,
             "heap_used": 150 * MIB, "heap_max": 400 * MIB, "gc_seconds": 1.0, "read_at": 0.0, **facts}
 
@@ -70,6 +70,13 @@ def test_samples_take_the_first_series_with_a_value():
     assert samples.sum(Series.parse('jvm_memory_used_bytes{area="heap"}')) == 12
     assert samples.first([Series.parse("absent"), Series.parse('jvm_memory_used_bytes{id=~".*(Old|Tenured).*"}')]) == 5
     assert samples.first([Series.parse("absent")]) is None
+
+
+@pytest.mark.parametrize("facts, ended", [
+    ({}, False), ({"ooms": ["2026-11-23T03:30:00Z"]}, True), ({"ooms": ["2026-11-23T02:30:00Z"]}, False), ({"usage": 500 * MIB}, False),
+    ({"evicted_at": "2026-11-23T03:30:00Z"}, True), ({"ooms": ["2026-11-23T03:30:00Z"], "leaving": True}, False)])
+def test_a_kill_since_the_change_does_not_become_untrue_by_waiting(facts, ended):
+    assert _signals._ended([pod("b"), pod(**facts)], "2026-11-23T03:00:00Z") is ended
 
 
 @pytest.mark.parametrize(("status", "expected"), [

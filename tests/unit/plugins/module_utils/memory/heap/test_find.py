@@ -88,3 +88,17 @@ def test_the_last_ready_pod_wants_more_room(monkeypatch):
     assert found().pid == 1
     with pytest.raises(RunbookError, match="no other pod is ready"):
         found(entry=Entry("a", INSIDE, floor=TIGHT))
+
+
+@pytest.mark.parametrize("left, spare, floor, image, entered", [
+    (20, 0, 24, "jdk", ["app"]), (20, 200, 24, "jdk", ["app", "debug"]), (20, 3, 24, "jdk", ["app"]), (20, 4, 24, "jdk", ["app", "debug"]),
+    (40, 200, 64, "jdk", ["app", "debug"]), (300, 200, 24, "jdk", ["app"])])
+def test_a_container_that_says_itself_that_it_is_tight_is_looked_into_from_beside_where_the_pod_has_room(monkeypatch, left, spare, floor, image, entered):
+    containers = Containers(monkeypatch, app=room(left) + JVM + JCMD, debug=JVM + JCMD)
+    entry = Entry("a", INSIDE, floor=floor * MIB, spare=spare * MIB)
+    if left + spare >= floor:
+        assert found(image, entry).via.name == entered[-1]
+    else:
+        with pytest.raises(RunbookError, match="not entered with jcmd"):
+            found(image, entry)
+    assert containers.entered == entered

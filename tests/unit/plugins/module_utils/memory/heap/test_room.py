@@ -53,6 +53,13 @@ def test_how_a_pod_is_entered(left, pod_left, image, way, alone):
     assert bool(entry.why_not) == (not way)
 
 
+@pytest.mark.parametrize("left, pod_left, image, spare", [
+    (300, 500, "jdk", 200), (300, FREE, "jdk", FREE), (300, -1, "jdk", 0), (300, 500, "", 0), (UNKNOWN, 500, "jdk", 0), (FREE, FREE, "jdk", 0),
+    (300, 280, "jdk", 0)])
+def test_what_an_ephemeral_container_has_more_than_the_container(left, pod_left, image, spare):
+    assert _room.entries([room("a", left, pod_left), room("b")], image)[0].spare == spare * MIB
+
+
 @pytest.mark.parametrize("others, left, way", [
     ([room("b")], 40, INSIDE), ([], 40, ""), ([room("b", ready=False)], 40, ""), ([], 300, INSIDE), ([], UNKNOWN, INSIDE)])
 def test_the_last_ready_pod_is_not_entered_when_it_is_tight(others, left, way):
