@@ -105,9 +105,9 @@ def read_pods(cluster: Cluster, source: Source) -> list[Json]:
     """What every pod of the workload says of its memory now.
 
     Each item: pod, leaving (whether it is being deleted), container, started_at, restarts, ooms (times of its OOM kills), other_ooms
-    (container and time of those of the pod's other containers), waiting (why its container does not run, empty where it does), evicted_at, evicted_because, limit, usage, runtime,
-    what each concept of the series says (bytes, seconds, or a count), read_at (seconds, monotonic), why_not (why there are no metrics);
-    None where unknown.
+    (container and time of those of the pod's other containers), waiting (why its container does not run, empty where it does), evicted_at,
+    evicted_because, limit, usage, runtime, what each concept of the series says (bytes, seconds, or a count), read_at (seconds, monotonic),
+    why_not (why there are no metrics); None where unknown.
     """
     workload = _workload.read(cluster, source.target)
     label_selector = _workload.selector(workload)
