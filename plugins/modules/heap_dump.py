@@ -10,11 +10,15 @@ module: heap_dump
 short_description: Save a verified heap dump of the pod with the fullest heap
 version_added: 0.1.0
 description:
-  - Chooses the pod with the fullest heap, checks the room in the pod and on the controller, saves a class histogram
+  - Chooses the pod with the fullest heap among those that can bear it, checks the room in the pod and on the controller, saves a class histogram
     first, dumps, brings the dump here compressed on the way and in ranges that are repeated when a stream breaks,
     compares size and sha256 at both ends, checks that it is a whole HPROF file, and removes it from the pod.
   - The JVM stands still while it dumps; the other pods go on serving. One pod at a time, and the next one when the
     first dies meanwhile.
+  - Whatever runs inside a container counts against its memory limit. A pod that has less than 24 MiB left is not entered; pods with less
+    than 64 MiB, or whose usage is not known, are entered one at a time, and the last ready one not when it is known to be that tight.
+    With O(debug_image) an ephemeral container is used where the pod as a whole has more room; it counts against the pod's limit,
+    which is the sum of its containers' limits where every container has one.
   - An incident that has a verified dump of the workload already keeps it. A run that was interrupted continues.
 author: sre.runbooks contributors (@sre-runbooks)
 extends_documentation_fragment:
@@ -46,7 +50,7 @@ options:
     type: str
     default: ""
   debug_image:
-    description: Image (with a shell and a JDK) of an ephemeral debug container, for containers without JDK tools.
+    description: Image (with a shell and a JDK) of an ephemeral debug container, for containers without JDK tools, or without room for them.
     type: str
     default: ""
   max_attempts:
@@ -166,6 +170,11 @@ def _first_that_works(task: Task, cluster: Cluster, store: EvidenceStore, ranked
         try:
             _save_histogram(cluster, store, candidate)
             place = _dump.choose_directory(cluster, candidate, p["directory"])
+        except RunbookError as error:
+            lost.append(f"{candidate.name} was not dumped ({error})")
+            task.progress(lost[-1])
+            continue
+        try:
             item, seconds = _dump.capture(cluster, store, p["incident_id"], candidate, place, p["live"], target,
                                           task.progress)
             return item, seconds, lost

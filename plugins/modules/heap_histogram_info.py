@@ -12,6 +12,10 @@ version_added: 0.1.0
 description:
   - Takes class histograms of the pods with the fullest heaps, one pod after the other because each stops its JVM for a
     moment, and saves them as evidence when O(incident_id) is set. Two of them, some seconds apart, show what grows.
+  - Whatever runs inside a container counts against its memory limit. A pod that has less than 24 MiB left is not entered; pods with less
+    than 64 MiB, or whose usage is not known, are entered one at a time, and the last ready one not when it is known to be that tight.
+    With O(debug_image) an ephemeral container is used where the pod as a whole has more room; it counts against the pod's limit,
+    which is the sum of its containers' limits where every container has one.
 author: sre.runbooks contributors (@sre-runbooks)
 extends_documentation_fragment:
   - sre.runbooks.attributes.info
@@ -44,7 +48,7 @@ options:
     type: float
     default: 5.0
   debug_image:
-    description: Image of an ephemeral debug container for containers without JDK tools.
+    description: Image of an ephemeral debug container for containers without JDK tools, or without room for them.
     type: str
     default: ""
   top:
@@ -64,7 +68,14 @@ EXAMPLES = r"""
 
 RETURN = r"""
 histograms:
-  description: For each pod its name (pod), the time (at), bytes, and classes (name, instances, bytes).
+  description:
+    - For each pod its name (pod), when its container started (started_at) and the time (at), bytes, classes (name, instances, bytes), and what
+      its memory is made of (memory - anon, file, shmem, heap_used, heap_committed and metaspace in bytes, where known).
+  type: list
+  elements: dict
+  returned: success
+missing:
+  description: For each running pod that was asked and has no histogram its name (pod) and why (why).
   type: list
   elements: dict
   returned: success
@@ -87,11 +98,15 @@ says:
 import dataclasses
 import datetime
 import time
+import typing as t
 
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._workload import Target
+from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import RunbookError
 from ansible_collections.sre.runbooks.plugins.module_utils._core._wording import size
 from ansible_collections.sre.runbooks.plugins.module_utils._memory._heap import _candidates, _histogram
+from ansible_collections.sre.runbooks.plugins.module_utils._memory._heap._candidates import Candidate
 from ansible_collections.sre.runbooks.plugins.module_utils._memory._heap._histogram import Histogram
+from ansible_collections.sre.runbooks.plugins.module_utils._memory._heap._jvm import Jvm
 from ansible_collections.sre.runbooks.plugins.module_utils._task._module import (
     CONNECTION_SPEC,
     EVIDENCE_SPEC,
@@ -121,15 +136,30 @@ def run(task: Task) -> Result:
     p = task.params
     target = Target.parse(p["namespace"], p["workload"])
     if task.check_mode:
-        return {"histograms": [], "evidence": [], "says": [f"check mode: no histogram of {target} (it stops the JVM)"]}
+        return {"histograms": [], "missing": [], "evidence": [], "says": [f"check mode: no histogram of {target} (it stops the JVM)"]}
     cluster = task.cluster()
     _wait(p["not_before"], p["interval"])
     ranked = _candidates.rank(cluster, target, p["container"], p["debug_image"], p["pods"])
-    reachable = [candidate for candidate in ranked if candidate.jvm][:p["max_pods"]]
-    taken = [_histogram.take(cluster, candidate.jvm, p["live"]) for candidate in reachable]
-    evidence = [_save(task, histogram) for histogram in taken] if p["incident_id"] else []
-    return {"histograms": [_to_json(histogram, p["top"]) for histogram in taken], "at": taken[0].at,
-            "evidence": evidence, "says": [_says(histogram) for histogram in taken]}
+    taken, missing = take_each(ranked, p["max_pods"], lambda jvm: _histogram.take(cluster, jvm, p["live"]))
+    if not taken:
+        raise RunbookError(" ".join(dict.fromkeys(row["why"] for row in missing)))
+    evidence = [_save(task, histogram) for _candidate, histogram in taken] if p["incident_id"] else []
+    return {"histograms": [_to_json(candidate, histogram, p["top"]) for candidate, histogram in taken], "missing": missing,
+            "at": taken[0][1].at, "evidence": evidence,
+            "says": [_says(histogram) for _candidate, histogram in taken] + [f"no histogram of {row['pod']}: {row['why']}" for row in missing]}
+
+
+def take_each(ranked: t.Sequence[Candidate], most: int, take: t.Callable[[Jvm], Histogram]) -> tuple[list[tuple[Candidate, Histogram]], list[Result]]:
+    """The histograms of the first pods that give one, one pod after the other, and why the others that were asked give none."""
+    taken: list[tuple[Candidate, Histogram]] = []
+    missing = [{"pod": candidate.name, "why": candidate.problem} for candidate in ranked if not candidate.jvm]
+    for candidate in ranked:
+        if candidate.jvm and len(taken) < most:
+            try:
+                taken.append((candidate, take(candidate.jvm)))
+            except RunbookError as error:
+                missing.append({"pod": candidate.name, "why": str(error)})
+    return taken, missing
 
 
 def _wait(not_before: str | None, interval: float) -> None:
@@ -146,9 +176,9 @@ def _save(task: Task, histogram: Histogram) -> str:
     return str(store.path(name))
 
 
-def _to_json(histogram: Histogram, top: int) -> Result:
-    return {"pod": histogram.pod, "at": histogram.at, "bytes": histogram.bytes,
-            "classes": [dataclasses.asdict(row) for row in histogram.classes[:top]]}
+def _to_json(candidate: Candidate, histogram: Histogram, top: int) -> Result:
+    return {"pod": histogram.pod, "started_at": candidate.started_at, "at": histogram.at, "bytes": histogram.bytes,
+            "memory": dict(candidate.memory), "classes": [dataclasses.asdict(row) for row in histogram.classes[:top]]}
 
 
 def _says(histogram: Histogram) -> str:

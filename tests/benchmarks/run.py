@@ -164,7 +164,7 @@ def _compare_retrieval(rows: list[dict[str, float]]) -> None:
 
 def _fullest(cluster: Cluster) -> str:
     pods = cluster.kubectl("-n", host.NAMESPACE, "get", "pods", "-l", "app=api-server", "-o", "name").split()
-    used = {pod: _jvm.parse_heap_info(cluster.kubectl("-n", host.NAMESPACE, "exec", pod, "--", "jcmd", "1", "GC.heap_info"))
+    used = {pod: _jvm.parse_heap_info(cluster.kubectl("-n", host.NAMESPACE, "exec", pod, "--", "jcmd", "1", "GC.heap_info")).used
             for pod in pods}
     return max(used, key=used.__getitem__).removeprefix("pod/")
 

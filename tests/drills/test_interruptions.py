@@ -58,12 +58,12 @@ def test_killed_right_after_the_ledger_write(healed, runbook, incident_id, stuck
 
 
 def test_interrupted_between_capture_and_mitigation(healed, runbook, incident_id, stuck_writes):
-    run = runbook.start("incident/memory_leak.yml", incident_id=incident_id, runbooks_force=True)
+    run = runbook.start("incident/memory_leak.yml", incident_id=incident_id, runbooks_force=True, memory_leak_fallback="restart")
     until(lambda: any(item["kind"] == "heap_dump" for item in runbook.manifest(incident_id)), timeout=120)
     assert f"incident_id={incident_id}" in interrupted(run)
     stuck_writes()
 
-    done = runbook.memory_leak(incident_id=incident_id, runbooks_force=True)
+    done = runbook.memory_leak(incident_id=incident_id, runbooks_force=True, memory_leak_fallback="restart")
     assert done.returncode == 0
     assert "has a verified heap dump already" in done.stdout
     assert [change["state"] for key, change in healed.record(incident_id).items() if key.startswith("change.")] == ["done"]

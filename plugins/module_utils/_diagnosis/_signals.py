@@ -58,6 +58,7 @@ class Reading:
     :param pods: what was read of each pod.
     :param facts: what else was read.
     :param incomplete_because: what could not be measured, when not complete.
+    :param for_good: whether what is breached cannot clear any more, however long it is measured.
     """
 
     at: str
@@ -66,6 +67,7 @@ class Reading:
     pods: tuple[Json, ...] = ()
     facts: Json = dataclasses.field(default_factory=dict)
     incomplete_because: str = "not every pod could be measured (no metrics port, no metrics API, or not running yet)"
+    for_good: bool = False
 
     @property
     def breached(self) -> tuple[Signal, ...]:
@@ -113,7 +115,7 @@ def _thinned(readings: list[Json]) -> list[Json]:
 
 def until_clear(measure: t.Callable[[], Reading], sustained: float, timeout: float, interval: float,
                 tell: t.Callable[[str], None]) -> tuple[str, Reading]:
-    """Measure until the signals have been clear for a sustained window, or the time is up.
+    """Measure until the signals have been clear for a sustained window, cannot clear any more, or the time is up.
 
     :param sustained: seconds without a breach that count as mitigated.
     :param timeout: seconds after which the last reading decides.
@@ -126,7 +128,7 @@ def until_clear(measure: t.Callable[[], Reading], sustained: float, timeout: flo
         clear_since = (clear_since or moment) if reading.clear else None
         if clear_since is not None and moment - clear_since >= sustained:
             return MITIGATED, reading
-        if moment - started >= timeout:
+        if moment - started >= timeout or (reading.breached and reading.for_good):
             return (NOT_MITIGATED if reading.breached else UNKNOWN), reading
         tell(_standing(reading, clear_since and moment - clear_since, sustained))
         time.sleep(interval)

@@ -22,6 +22,20 @@ from ansible_collections.sre.runbooks.plugins.module_utils._evidence._store impo
 #: the pools that hold old objects: Serial, Parallel, CMS, G1, ZGC, Shenandoah, Epsilon, OpenJ9
 _OLD = '{0}=~".*([Oo]ld|[Tt]enured|ZHeap|Shenandoah|Epsilon Heap).*",{0}!~".*Young.*"'
 _OLD_ID, _OLD_POOL, _OLD_OTEL = (_OLD.format(label) for label in ("id", "pool", "jvm_memory_pool_name"))
+
+
+def _pools(name: str) -> tuple[str, ...]:
+    """Series of what a memory pool outside the heap holds."""
+    return (f'jvm_memory_used_bytes{{area="nonheap",id=~"{name}"}}', f'jvm_memory_pool_used_bytes{{pool=~"{name}"}}',
+            f'jvm_memory_pool_bytes_used{{pool=~"{name}"}}', f'jvm_memory_used_bytes{{jvm_memory_pool_name=~"{name}"}}')
+
+
+def _buffers(name: str) -> tuple[str, ...]:
+    """Series of what NIO buffers hold."""
+    return (f'jvm_buffer_memory_used_bytes{{id=~"{name}"}}', f'jvm_buffer_pool_used_bytes{{pool=~"{name}"}}',
+            f'jvm_buffer_memory_used_bytes{{jvm_buffer_pool_name=~"{name}"}}')
+
+
 #: what collectors count beside their pauses, while the application runs
 _CONCURRENT = ".*(Cycles|Concurrent GC).*"
 #: concept -> series to try in order: Micrometer, the Prometheus Java client and the JMX exporter (1.x, then 0.x), OpenTelemetry; then
@@ -34,6 +48,15 @@ JVM_SERIES: dict[str, tuple[str, ...]] = {
                 "jvm_gc_max_data_size_bytes"),
     "heap_used": ('jvm_memory_used_bytes{area="heap"}', 'jvm_memory_bytes_used{area="heap"}', 'jvm_memory_used_bytes{jvm_memory_type="heap"}'),
     "heap_max": ('jvm_memory_max_bytes{area="heap"}', 'jvm_memory_bytes_max{area="heap"}', 'jvm_memory_limit_bytes{jvm_memory_type="heap"}'),
+    "heap_committed": ('jvm_memory_committed_bytes{area="heap"}', 'jvm_memory_bytes_committed{area="heap"}',
+                       'jvm_memory_committed_bytes{jvm_memory_type="heap"}'),
+    "metaspace": _pools("Metaspace"),
+    "code_cache": _pools("Code ?(Heap|Cache).*"),
+    "classes": ("jvm_classes_loaded_classes", "jvm_classes_currently_loaded", "jvm_classes_loaded", "jvm_class_count"),
+    "direct": _buffers("direct"),
+    "mapped": _buffers("mapped.*"),
+    "threads": ("jvm_threads_live_threads", "jvm_threads_current", "jvm_thread_count", "go_goroutines", "dotnet_thread_pool_thread_count"),
+    "requests": ("http_server_requests_seconds_count", "http_server_request_duration_seconds_count", "http_requests_total"),
     "gc_seconds": ("jvm_gc_pause_seconds_sum", f'jvm_gc_collection_seconds_sum{{gc!~"{_CONCURRENT}"}}',
                    f'jvm_gc_duration_seconds_sum{{jvm_gc_name!~"{_CONCURRENT}"}}', "go_gc_duration_seconds_sum",
                    "nodejs_gc_duration_seconds_sum", "v8js_gc_duration_seconds_sum", "dotnet_gc_pause_time_seconds_total"),
@@ -81,9 +104,10 @@ class Source:
 def read_pods(cluster: Cluster, source: Source) -> list[Json]:
     """What every pod of the workload says of its memory now.
 
-    Each item: pod, container, started_at, restarts, ooms (times of its OOM kills), other_ooms (container and time of those of the
-    pod's other containers), evicted_at, limit, usage, old_used, old_max, heap_used, heap_max, rss (bytes), runtime, gc_seconds,
-    read_at (seconds, monotonic), why_not (why there are no metrics); None where unknown.
+    Each item: pod, leaving (whether it is being deleted), container, started_at, restarts, ooms (times of its OOM kills), other_ooms
+    (container and time of those of the pod's other containers), waiting (why its container does not run, empty where it does), evicted_at,
+    evicted_because, limit, usage, runtime, what each concept of the series says (bytes, seconds, or a count), read_at (seconds, monotonic),
+    why_not (why there are no metrics); None where unknown.
     """
     workload = _workload.read(cluster, source.target)
     label_selector = _workload.selector(workload)
@@ -151,7 +175,12 @@ def measure(cluster: Cluster, source: Source, thresholds: Thresholds, since: str
         signals = instant_signals(latest, thresholds, since) + trend_signals(first, latest, thresholds)
     alive = [pod for pod in latest if pod["evicted_at"] is None]
     blind = [pod for pod in alive if not _tells(pod)]
-    return Reading(now(), signals, bool(alive) and not blind, tuple(latest), incomplete_because=_why_blind(blind))
+    return Reading(now(), signals, bool(alive) and not blind, tuple(latest), incomplete_because=_why_blind(blind), for_good=_ended(latest, since))
+
+
+def _ended(pods: t.Sequence[Json], since: str) -> bool:
+    """Whether a pod that stays was killed or evicted since then: that does not become untrue by waiting."""
+    return any(not pod["leaving"] and ((pod["evicted_at"] or "") >= since or any(at >= since for at in pod["ooms"])) for pod in pods)
 
 
 def _tells(pod: Json) -> bool:
@@ -206,10 +235,12 @@ def _facts(pod: Json, container: str) -> Json:
     status, limit = _workload.container_status(pod, container), _own_limit(pod, container)
     kills = _workload.kills(pod)
     return {
-        "pod": pod["metadata"]["name"], "container": container, "ready": _workload.ready(pod), "restarts": status.get("restartCount", 0),
+        "pod": pod["metadata"]["name"], "leaving": bool(pod["metadata"].get("deletionTimestamp")), "container": container,
+        "ready": _workload.ready(pod), "restarts": status.get("restartCount", 0),
         "started_at": ((status.get("state") or {}).get("running") or {}).get("startedAt"),
         "ooms": [at for name, at in kills if name == container], "other_ooms": [kill for kill in kills if kill[0] != container],
-        "evicted_at": evicted_at(pod), "limit": _pod_limit(pod) if limit is None else limit,
+        "waiting": ((status.get("state") or {}).get("waiting") or {}).get("reason", ""), "evicted_at": evicted_at(pod),
+        "evicted_because": pod["status"].get("message", "") if evicted_at(pod) else "", "limit": _pod_limit(pod) if limit is None else limit,
     }
 
 

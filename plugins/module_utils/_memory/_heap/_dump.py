@@ -17,7 +17,7 @@ from ansible_collections.sre.runbooks.plugins.module_utils._core._wording import
 from ansible_collections.sre.runbooks.plugins.module_utils._evidence._store import EvidenceStore, Item
 from ansible_collections.sre.runbooks.plugins.module_utils._memory._heap import _transfer
 from ansible_collections.sre.runbooks.plugins.module_utils._memory._heap._candidates import Candidate
-from ansible_collections.sre.runbooks.plugins.module_utils._memory._heap._jvm import Directory, Jvm
+from ansible_collections.sre.runbooks.plugins.module_utils._memory._heap._jvm import UNSET, Directory, Jvm
 
 try:
     from kubernetes.utils.quantity import parse_quantity
@@ -75,7 +75,8 @@ def capture(cluster: Cluster, store: EvidenceStore, incident_id: str, candidate:
     name = f"heap/{candidate.name}.hprof{compression.suffix}"
     try:
         dump_seconds = _make(cluster, jvm, inside, live, tell)
-        pulled = _transfer.pull(cluster, jvm.via, jvm.root + inside, compression, store.path(name), tell)
+        pulled = _transfer.pull(cluster, jvm.via, jvm.root + inside, compression, store.path(name), tell,
+                                streams=1 if candidate.tight else _transfer.STREAMS)
     finally:
         _remove(cluster, jvm, inside)
     item = store.add(name, "heap_dump", f"jcmd {jvm.pid} GC.heap_dump{'' if live else ' -all'} in {jvm.via}",
@@ -86,7 +87,8 @@ def capture(cluster: Cluster, store: EvidenceStore, incident_id: str, candidate:
 
 
 #: Makes the dump under a temporary name, so that a file of the final name is always a whole one; one trip for all of it.
-_MAKE = """
+_MAKE = f"""
+{UNSET}""" + """
 partial=$1$2.partial
 [ -e "$1$2" ] && { echo there; exit 0; }
 rm -f "$partial"
@@ -100,7 +102,7 @@ mv "$partial" "${partial%.partial}"
 def _make(cluster: Cluster, jvm: Jvm, inside: str, live: bool, tell: Tell) -> float:
     """Make the dump, or find the one that an interrupted run of this incident has made; returns the seconds."""
     started = time.monotonic()
-    jcmd = [jvm.tools["jcmd"], str(jvm.pid), "GC.heap_dump", *(() if live else ("-all",)), f"{inside}.partial"]
+    jcmd = jvm.command("GC.heap_dump", *(() if live else ("-all",)), f"{inside}.partial")
     with concurrent.futures.ThreadPoolExecutor(max_workers=1) as pool:
         dump = pool.submit(lambda: _exec.run(
             cluster, jvm.via, ["sh", "-c", _MAKE, "make", jvm.root, inside, *jcmd], DUMP_SECONDS))
@@ -108,6 +110,8 @@ def _make(cluster: Cluster, jvm: Jvm, inside: str, live: bool, tell: Tell) -> fl
             tell(f"dumping the heap of {jvm.via.pod}: {time.monotonic() - started:.0f} s (the JVM stands still)")
         done = dump.result()
     if done.code:
+        if done.code == _transfer.KILLED:
+            raise ClusterError(f"Cluster {cluster.name}: {jvm.via} was killed while its heap was dumped")
         raise RunbookError(f"Cluster {cluster.name}: {jvm.via} made no heap dump: {first_sentence(done.stderr)}.",
                            "Look for room and permissions in that directory; the class histogram is saved.", output=done.stderr)
     if done.text.strip() == "there":

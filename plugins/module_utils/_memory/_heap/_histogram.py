@@ -9,6 +9,8 @@ import dataclasses
 import re
 
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._connection import Cluster
+from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import RunbookError
+from ansible_collections.sre.runbooks.plugins.module_utils._core._wording import first_sentence
 from ansible_collections.sre.runbooks.plugins.module_utils._evidence._store import now
 from ansible_collections.sre.runbooks.plugins.module_utils._memory._heap._jvm import Jvm
 
@@ -45,9 +47,13 @@ def take(cluster: Cluster, jvm: Jvm, live: bool) -> Histogram:
     """Take a histogram.
 
     :param live: only reachable objects, after a full collection; else with garbage, and faster.
+    :raises RunbookError: the JVM gave none.
     """
     text = jvm.jcmd(cluster, "GC.class_histogram", *(() if live else ("-all",)))
-    return Histogram(jvm.via.pod, now(), text, parse(text))
+    rows = parse(text)
+    if not rows:
+        raise RunbookError(f"Cluster {cluster.name}: jcmd GC.class_histogram in {jvm.via} printed no class: {first_sentence(text) or 'nothing'}.")
+    return Histogram(jvm.via.pod, now(), text, rows)
 
 
 def parse(text: str) -> tuple[ClassRow, ...]:

@@ -32,9 +32,12 @@ try:
 except Exception:
     pass
 
+T = t.TypeVar("T")
 RANGE_BYTES = 32 << 20
 STREAMS = 2
 ATTEMPTS = 4
+#: the exit status of what was killed: for want of memory, or together with its container
+KILLED = 137
 BLOCK = 1 << 20
 STALL_SECONDS = 60.0
 #: openssl, where it is there, hashes several times faster than coreutils
@@ -79,9 +82,10 @@ def choose(tools: t.Mapping[str, str]) -> Compression:
 
 
 def pull(cluster: Cluster, via: Container, remote: str, compression: Compression, target: pathlib.Path,
-         tell: t.Callable[[str], None]) -> Pulled:
+         tell: t.Callable[[str], None], streams: int = STREAMS) -> Pulled:
     """Bring a file here, compare its size and sha256 at both ends, and check that it is a whole HPROF file.
 
+    :param streams: ranges at once; with one, nothing else runs in the pod meanwhile.
     :param target: where the compressed file goes; ranges wait in a directory beside it until all are there.
     """
     started = time.monotonic()
@@ -90,7 +94,7 @@ def pull(cluster: Cluster, via: Container, remote: str, compression: Compression
     parts.mkdir(exist_ok=True, mode=0o700)
     ranges = range((size + RANGE_BYTES - 1) // RANGE_BYTES)
     reader = _Reader(compression, target, size, tell)
-    with concurrent.futures.ThreadPoolExecutor(max_workers=STREAMS + 1) as pool:
+    with concurrent.futures.ThreadPoolExecutor(max_workers=streams + 1 if streams > 1 else 1) as pool:
         digest = pool.submit(lambda: _shell(cluster, via, _SHA256, remote, timeout=600).split()[0])
         pulls = [pool.submit(_pull_range, cluster, via, remote, compression, number, parts) for number in ranges]
         try:
@@ -161,21 +165,29 @@ def _pull_range(cluster: Cluster, via: Container, remote: str, compression: Comp
     count = RANGE_BYTES // BLOCK
     script = f'dd if="$1" bs={BLOCK} skip={number * count} count={count} 2>/dev/null | {compression.command}'
     partial = done.with_suffix(".partial")
-    for attempt in range(ATTEMPTS):
+
+    def read() -> pathlib.Path:
         try:
             with open(partial, "wb") as file:
                 code, stderr = _exec.stream(cluster, via, ["sh", "-c", script, "pull", remote], file.write, STALL_SECONDS)
-            if code == 0:
-                partial.rename(done)
-                return done
-            failure = ClusterError(f"Cluster {cluster.name}: reading {remote} in {via} failed ({code}): {stderr[:200]}")
-        except ClusterError as error:
-            failure = error
         except OSError as error:
             raise _disk_full(partial, error) from error
+        if code:
+            raise ClusterError(f"Cluster {cluster.name}: reading {remote} in {via} failed ({code}): {stderr[:200]}")
+        return partial.rename(done)
+
+    return _patiently(read, f"range {number}")
+
+
+def _patiently(do: t.Callable[[], T], what: str) -> T:
+    """Do what may fail for a moment: a stream that breaks, a container that is killed and starts again with the file still there."""
+    for attempt in range(ATTEMPTS):
+        try:
+            return do()
+        except ClusterError as error:
+            failure = error
         time.sleep(0.5 * 2 ** attempt)
-    raise RunbookError(f"{failure.message} {ATTEMPTS} attempts at range {number}.",
-                       "What has arrived is kept: run again with the same incident_id to continue.")
+    raise RunbookError(f"{failure.message} {ATTEMPTS} attempts at {what}.", "What has arrived is kept: run again with the same incident_id to continue.")
 
 
 def _unpack(data: bytes, suffix: str) -> t.Iterator[bytes]:
@@ -195,7 +207,11 @@ def _disk_full(path: pathlib.Path, error: OSError) -> RunbookError:
 
 
 def _shell(cluster: Cluster, via: Container, script: str, *words: str, timeout: float = 60.0) -> str:
-    done = _exec.run(cluster, via, ["sh", "-c", script, "sh", *words], timeout)
-    if done.code:
-        raise RunbookError(f"Cluster {cluster.name}: {script!r} failed in {via} ({done.code}): {done.stderr[:200]}.")
-    return done.text.strip()
+    def ask() -> str:
+        done = _exec.run(cluster, via, ["sh", "-c", script, "sh", *words], timeout)
+        if done.code:
+            failure = ClusterError if done.code == KILLED else RunbookError
+            raise failure(f"Cluster {cluster.name}: {script!r} failed in {via} ({done.code}): {done.stderr[:200]}.")
+        return done.text.strip()
+
+    return _patiently(ask, "it")

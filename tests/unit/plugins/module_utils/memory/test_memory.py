@@ -1,7 +1,7 @@
 # Copyright (c) 2026, sre.runbooks contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Memory signals and the diagnosis, from readings of pods."""
+"""Memory signals, from readings of pods."""
 
 from __future__ import annotations
 
@@ -15,13 +15,12 @@ from ansible_collections.sre.runbooks.plugins.module_utils._cluster._pod_metrics
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._workload import Target
 from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import InvalidInput
 from ansible_collections.sre.runbooks.plugins.module_utils._memory import _signals
-from ansible_collections.sre.runbooks.plugins.module_utils._memory._diagnosis import diagnose, growth_between
 
 MIB = 1 << 20
 
 
 def pod(name="a", **facts):
-    return {"pod": name, "ready": True, "restarts": 0, "started_at": "2026-11-23T03:00:00Z", "ooms": [],
+    return {"pod": name, "leaving": False, "ready": True, "restarts": 0, "started_at": "2026-11-23T03:00:00Z", "ooms": [],
             "evicted_at": None, "limit": 512 * MIB, "usage": 200 * MIB, "old_used": 100 * MIB,
             "heap_used": 150 * MIB, "heap_max": 400 * MIB, "gc_seconds": 1.0, "read_at": 0.0, **facts}
 
@@ -73,38 +72,11 @@ def test_samples_take_the_first_series_with_a_value():
     assert samples.first([Series.parse("absent")]) is None
 
 
-def test_growth_between_histograms():
-    first = {"shop.Note": {"instances": 10, "bytes": 1000}, "java.lang.String": {"instances": 5, "bytes": 100}}
-    second = {"shop.Note": {"instances": 30, "bytes": 3000}, "java.lang.String": {"instances": 4, "bytes": 120}}
-    rows = growth_between(first, second, 4.0)
-    assert [(row["name"], row["grown_instances"], row["per_second"]) for row in rows] == [("shop.Note", 20, 500.0)]
-
-
-LEAKING = {"name": "shop.Note", "grown_bytes": 10 * MIB, "grown_instances": 500, "bytes": 200 * MIB,
-           "per_second": 2 * MIB, "pod": "a"}
-
-
-@pytest.mark.parametrize("pods, growth, cause", [
-    ([pod()], [LEAKING], "leak"),
-    ([pod(heap_max=640 * MIB)], [LEAKING], "leak"),
-    ([pod(old_used=330 * MIB, heap_max=640 * MIB),
-      pod("b", old_used=320 * MIB, heap_max=640 * MIB, started_at="2026-11-23T03:20:00Z")], [], "limit_too_small"),
-    ([pod(usage=450 * MIB, heap_used=60 * MIB, old_used=40 * MIB)], [], "native_memory"),
-    # What leaks was not asked for while the histograms were taken.
-    ([pod(old_used=300 * MIB, heap_max=640 * MIB, usage=450 * MIB, heap_used=400 * MIB),
-      pod("b", old_used=10 * MIB, heap_max=640 * MIB, started_at="2026-11-23T03:20:00Z")], [], "leak"),
-])
-def test_diagnosis_names_the_right_cause_first(pods, growth, cause):
-    assert diagnose(pods, growth)[0].name == cause
-
-
-def test_a_heap_that_may_outgrow_its_limit_is_no_cause_while_nothing_presses():
-    assert diagnose([pod(heap_max=640 * MIB)], [])[0].score <= 0
-
-
-def test_a_leak_is_never_answered_with_more_memory():
-    best = diagnose([pod(heap_max=640 * MIB)], [LEAKING])[0]
-    assert best.recommendation == "restart"
+@pytest.mark.parametrize("facts, ended", [
+    ({}, False), ({"ooms": ["2026-11-23T03:30:00Z"]}, True), ({"ooms": ["2026-11-23T02:30:00Z"]}, False), ({"usage": 500 * MIB}, False),
+    ({"evicted_at": "2026-11-23T03:30:00Z"}, True), ({"ooms": ["2026-11-23T03:30:00Z"], "leaving": True}, False)])
+def test_a_kill_since_the_change_does_not_become_untrue_by_waiting(facts, ended):
+    assert _signals._ended([pod("b"), pod(**facts)], "2026-11-23T03:00:00Z") is ended
 
 
 @pytest.mark.parametrize(("status", "expected"), [

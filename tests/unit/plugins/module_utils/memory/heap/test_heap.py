@@ -70,28 +70,28 @@ Total           4074         164784
         ("[C", 3354, 107328), ("java.lang.Class", 717, 57360), ("shop.Order", 3, 96)]
 
 
-@pytest.mark.parametrize("text, used", [
-    (" def new generation   total 1K, used 2048K [0x0)\n  eden space 1K,  10% used [0x0)\n"
-     " tenured generation   total 1K, used 1024K [0x0)\n Metaspace       used 99999K, committed 1K", 3 << 20),
+@pytest.mark.parametrize("text, used, committed, metaspace", [
+    (" def new generation   total 1024K, used 2048K [0x0)\n  eden space 1K,  10% used [0x0)\n"
+     " tenured generation   total 1024K, used 1024K [0x0)\n Metaspace       used 2048K, committed 1K\n  class space    used 1K", 3 << 20, 2 << 20, 2 << 20),
     (" garbage-first heap   total 262144K, used 51200K [0x0)\n  region size 1024K, 5 young (5120K)\n"
-     " Metaspace       used 1K", 50 << 20),
-    (" ZHeap           used 64M, capacity 128M, max capacity 512M\n Metaspace       used 1K", 64 << 20),
+     " Metaspace       used 1K", 50 << 20, 256 << 20, 1 << 10),
+    (" ZHeap           used 64M, capacity 128M, max capacity 512M\n Metaspace       used 1K", 64 << 20, 128 << 20, 1 << 10),
 ])
-def test_heap_info_of_the_collectors(text, used):
-    assert _jvm.parse_heap_info(text) == used
+def test_heap_info_of_the_collectors(text, used, committed, metaspace):
+    assert _jvm.parse_heap_info(text) == _jvm.HeapInfo(used, committed, metaspace)
 
 
 def test_probe():
     via = Container("shop", "api-0", "api")
     text = "jvm 7 /opt/java/bin/java\ntool jcmd /usr/bin/jcmd\ntool gzip /bin/gzip\ndir 1024 ext2/ext3 /data\ndir 64 tmpfs /dev/shm\n"
-    jvm = _jvm.parse_probe(via, text, "auto")
+    jvm = _jvm.parse_probe(via, text, "auto").jvm
     assert (jvm.pid, jvm.root, jvm.tools["jcmd"]) == (7, "/proc/7/root", "/usr/bin/jcmd")
     assert [(place.path, place.free, place.in_memory) for place in jvm.directories] == [
         ("/data", 1 << 20, False), ("/dev/shm", 64 << 10, True)]
 
 
 def test_probe_without_a_jvm():
-    assert _jvm.parse_probe(Container("shop", "api-0", "api"), "tool gzip /bin/gzip\n", "") is None
+    assert _jvm.parse_probe(Container("shop", "api-0", "api"), "tool gzip /bin/gzip\n", "").jvm is None
 
 
 @pytest.mark.parametrize("tools, suffix", [
