@@ -29,6 +29,9 @@ options:
     description:
       - Path of the kubeconfig, relative to the current directory; several are separated by colons, and the first one that
         names a context wins. May be a template.
+      - A directory stands for every kubeconfig in it (C(*.yml), C(*.yaml), C(*.conf), C(*.config), C(*.kubeconfig) and names without a dot),
+        each read by itself. A context that several of them have, as C(default), is told apart by its file, and its host is
+        called C(<file>-<context>).
     type: str
     default: ~/.kube/config
     env:
@@ -57,6 +60,10 @@ extends_documentation_fragment:
 EXAMPLES = r"""
 # clusters.yml: every context of ~/.kube/config, or of $KUBECONFIG
 plugin: sre.runbooks.kubeconfig
+---
+# One file for each cluster, as they were downloaded
+plugin: sre.runbooks.kubeconfig
+kubeconfig: ~/.kube/clusters/
 ---
 # Production clusters only, in groups by the user that they are reached as
 plugin: sre.runbooks.kubeconfig
@@ -88,7 +95,21 @@ from ansible.plugins.inventory import BaseInventoryPlugin, Constructable
 
 #: what means something else to Ansible: groups of all hosts, and the controller
 RESERVED = ("all", "ungrouped", "localhost", "127.0.0.1")
+_FILE = re.compile(r"[^.][^.]*|[^.].*\.(ya?ml|conf|config|kubeconfig)")
 _UNSAFE = re.compile(r"[^\w.@+-]+")
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """A context and where it is from.
+
+    :param paths: the kubeconfig that has it, several as kubectl takes them.
+    :param details: its ``cluster``, ``user`` and ``namespace`` (absent keys left out).
+    """
+
+    context: str
+    paths: str
+    details: dict[str, str]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -125,6 +146,39 @@ def read_kubeconfig(paths: t.Sequence[str]) -> Kubeconfig:
     return Kubeconfig(contexts, current)
 
 
+def read_all(paths: t.Sequence[str]) -> tuple[dict[str, Source], str]:
+    """Every context by the name that tells it apart, and the current one (empty where it is not told).
+
+    :param paths: kubeconfigs and directories of kubeconfigs; the former are one kubeconfig together, as kubectl takes them.
+    """
+    files = [path for path in paths if not os.path.isdir(path)]
+    together: dict[str, Source] = {}
+    current_context = ""
+    if files:
+        config = read_kubeconfig(files)
+        current_context = config.current
+        together = {name: Source(name, os.pathsep.join(files), details) for name, details in config.contexts.items()}
+    each = [source for path in paths if os.path.isdir(path) for source in _of_directory(path)]
+    often = collections.Counter([*together, *(source.context for source in each)])
+    for source in each:
+        own = source.context if often[source.context] == 1 else f"{_stem(source.paths)}-{source.context}"
+        together.setdefault(own, source)
+    return together, current_context
+
+
+def _of_directory(directory: str) -> t.Iterator[Source]:
+    files = [os.path.join(directory, name) for name in sorted(os.listdir(directory)) if _FILE.fullmatch(name)]
+    found = [(path, read_kubeconfig([path])) for path in files if os.path.isfile(path)]
+    if not found:
+        raise AnsibleParserError(f"{directory} has no kubeconfig: files *.yml, *.yaml, *.conf, *.config, *.kubeconfig, or without a dot.")
+    for path, config in found:
+        yield from (Source(name, path, details) for name, details in config.contexts.items())
+
+
+def _stem(path: str) -> str:
+    return os.path.basename(path).partition(".")[0]
+
+
 def _load(path: str) -> dict[str, t.Any]:
     try:
         with open(path, encoding="utf-8") as stream:
@@ -142,23 +196,23 @@ def matches(name: str, patterns: t.Iterable[str]) -> bool:
                for pattern in patterns)
 
 
-def select(config: Kubeconfig, wanted: t.Sequence[str], unwanted: t.Sequence[str]) -> list[str]:
+def select(contexts: t.Collection[str], wanted: t.Sequence[str], unwanted: t.Sequence[str]) -> list[str]:
     """The context names to use, in the kubeconfig's order. Raises AnsibleParserError when none is left."""
-    names = [name for name in config.contexts if matches(name, wanted) and not matches(name, unwanted)]
+    names = [name for name in contexts if matches(name, wanted) and not matches(name, unwanted)]
     if not names:
         raise AnsibleParserError(
-            f"No context left of {', '.join(config.contexts) or 'an empty kubeconfig'}: "
+            f"No context left of {', '.join(contexts) or 'an empty kubeconfig'}: "
             f"contexts is {', '.join(wanted)}, exclude is {', '.join(unwanted) or 'empty'}.")
     return names
 
 
-def current(config: Kubeconfig) -> list[str]:
+def current(contexts: t.Collection[str], context: str) -> list[str]:
     """The current context. Raises AnsibleParserError when there is none or the kubeconfig does not have it."""
-    if config.current not in config.contexts:
+    if context not in contexts:
         raise AnsibleParserError(
-            f"KUBECONFIG is set, but its current-context {config.current or '(none)'} is not one of its contexts "
-            f"({', '.join(config.contexts) or 'none'}). Choose one with: kubectl config use-context NAME")
-    return [config.current]
+            f"KUBECONFIG is set, but its current-context {context or '(none)'} is not one of its contexts "
+            f"({', '.join(contexts) or 'none'}). Choose one with: kubectl config use-context NAME")
+    return [context]
 
 
 def host_names(contexts: t.Sequence[str]) -> dict[str, str]:
@@ -193,28 +247,25 @@ class InventoryModule(BaseInventoryPlugin, Constructable):
         super().parse(inventory, loader, path, cache)
         self._read_config_data(path)
         environment = os.environ.get("KUBECONFIG", "") if self.get_option("prefer_environment") else ""
-        kubeconfig = os.pathsep.join(
-            os.path.abspath(os.path.expanduser(part))
-            for part in (environment or self.templar.template(self.get_option("kubeconfig"))).split(os.pathsep) if part)
-        config = read_kubeconfig(kubeconfig.split(os.pathsep))
-        names = current(config) if environment else select(
-            config, self.get_option("contexts"), self.get_option("exclude"))
+        given = environment or self.templar.template(self.get_option("kubeconfig"))
+        sources, chosen = read_all([os.path.abspath(os.path.expanduser(part)) for part in given.split(os.pathsep) if part])
+        names = current(sources, chosen) if environment else select(sources, self.get_option("contexts"), self.get_option("exclude"))
         hosts = host_names(names)
         refuse_unsafe_patterns(hosts, [text for text in (command_line.CLIARGS.get("subset"), command_line.CLIARGS.get("args")) if isinstance(text, str)])
         for context, host in hosts.items():
-            self._add(host, kubeconfig, context, config.contexts[context])
+            self._add(host, sources[context])
         clash = sorted(set(hosts.values()) & set(self.inventory.groups))
         if clash:
             raise AnsibleParserError(f"{', '.join(clash)} would be a host and a group: --limit would take the whole group. Name the group otherwise.")
 
-    def _add(self, name: str, kubeconfig: str, context: str, details: dict[str, str]) -> None:
+    def _add(self, name: str, source: Source) -> None:
         self.inventory.add_host(name)
         variables = {
             "ansible_connection": "local",
             "ansible_python_interpreter": sys.executable,
-            "runbooks_kubeconfig": kubeconfig,
-            "runbooks_context": context,
-            "kubeconfig_context": details,
+            "runbooks_kubeconfig": source.paths,
+            "runbooks_context": source.context,
+            "kubeconfig_context": source.details,
         }
         for key, value in variables.items():
             self.inventory.set_variable(name, key, value)

@@ -65,18 +65,18 @@ def config(*names: str, current: str = "") -> plugin.Kubeconfig:
 
 
 def test_exclusion_beats_selection_and_order_is_kept() -> None:
-    assert plugin.select(config("lab2", "lab1", "lab1-admin"), ["lab*"], ["*-admin"]) == ["lab2", "lab1"]
+    assert plugin.select(["lab2", "lab1", "lab1-admin"], ["lab*"], ["*-admin"]) == ["lab2", "lab1"]
 
 
 def test_an_empty_selection_is_an_error_that_lists_the_contexts() -> None:
     with pytest.raises(AnsibleParserError, match="No context left of lab1, lab2: contexts is prod-"):
-        plugin.select(config("lab1", "lab2"), ["prod-*"], [])
+        plugin.select(["lab1", "lab2"], ["prod-*"], [])
 
 
 def test_the_current_context_must_exist() -> None:
-    assert plugin.current(config("a", "b", current="b")) == ["b"]
+    assert plugin.current(["a", "b"], "b") == ["b"]
     with pytest.raises(AnsibleParserError, match=r"current-context gone is not one of its contexts \(a, b\)"):
-        plugin.current(config("a", "b", current="gone"))
+        plugin.current(["a", "b"], "gone")
 
 
 CONTEXTS = {

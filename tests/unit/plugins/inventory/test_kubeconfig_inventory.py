@@ -92,3 +92,28 @@ keyed_groups: [{{key: kubeconfig_context.user, prefix: user}}]
 
 def test_the_example_inventory_parses() -> None:
     assert set(hostvars(inventory("../inventories/example"))) == {"eu-west-1", "eu-north-1", "eu-staging-1"}
+
+
+ONE_CLUSTER = "kind: Config\ncurrent-context: {0}\ncontexts: [{{name: {0}, context: {{cluster: {0}, user: {0}}}}}]\n"
+
+
+def test_a_directory_of_kubeconfigs_each_by_itself(tmp_path: pathlib.Path) -> None:
+    clusters = tmp_path / "clusters"
+    clusters.mkdir()
+    for name, context in (("edge-1.yaml", "default"), ("edge-2.yaml", "default"), ("prod", "prod-eu"), ("team.kubeconfig", "arn:aws:eks:1:cluster/x")):
+        (clusters / name).write_text(ONE_CLUSTER.format(json.dumps(context)))
+    for name in (".hidden", "README.md", "edge-1.yaml~", "notes.txt"):
+        (clusters / name).write_text("no kubeconfig")
+    (tmp_path / "clusters.yml").write_text(f"plugin: sre.runbooks.kubeconfig\nkubeconfig: {clusters}/\nexclude: ['edge-2*']\n")
+    hosts = hostvars(inventory(str(tmp_path / "clusters.yml")))
+    assert {host: (pathlib.Path(text(found["runbooks_kubeconfig"])).name, text(found["runbooks_context"])) for host, found in hosts.items()} == {
+        "edge-1-default": ("edge-1.yaml", "default"), "prod-eu": ("prod", "prod-eu"),
+        "arn-aws-eks-1-cluster-x": ("team.kubeconfig", "arn:aws:eks:1:cluster/x")}
+
+
+def test_a_directory_without_a_kubeconfig_and_a_broken_one_are_told(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "none").mkdir()
+    (tmp_path / "clusters.yml").write_text(f"plugin: sre.runbooks.kubeconfig\nkubeconfig: {tmp_path}/none\n")
+    assert "none has no kubeconfig: files *.yml" in inventory(str(tmp_path / "clusters.yml")).stderr.replace("\n", " ")
+    (tmp_path / "none" / "a.yml").write_text("kind: Deployment\n")
+    assert "a.yml is not a kubeconfig" in inventory(str(tmp_path / "clusters.yml")).stderr.replace("\n", " ")
