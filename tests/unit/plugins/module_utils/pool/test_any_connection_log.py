@@ -21,7 +21,8 @@ PARTS = ["INFO GET /orders", "", "  indented", "\tat com.acme.Orders.load(Orders
          "Previously reported leaked connection org.postgresql.jdbc.PgConnection@1 on thread x was returned to the pool (unleaked)",
          "goroutine 7 [select, 3 minutes]:", "database/sql.(*DB).conn(0xc0001)", "main.load(0x1)", "\t/app/orders.go:41 +0x1d", "goroutine 8 [running]:",
          "Traceback (most recent call last):", '  File "/usr/lib/python3/site-packages/asyncpg/pool.py", line 1, in acquire', "TimeoutError",
-         '  File "/app/orders.py", line 41, in load', "sqlalchemy.exc.TimeoutError: QueuePool limit of size 5 overflow 10 reached, connection timed out, timeout 30",
+         '  File "/app/orders.py", line 41, in load',
+         "sqlalchemy.exc.TimeoutError: QueuePool limit of size 5 overflow 10 reached, connection timed out, timeout 30",
          '{"level":"ERROR","message":"pq: sorry, too many clients already","stack_trace":"E: no\\n\\tat com.acme.A.b(A.java:1)"}', "{", "\x00", "é",
          "acquire conn=c1 req=r1 at=a.go:1", "release conn=c1 req=r1 held_ms=7", "connection timeout req=r2 at=b.go:2", "Error", "exit status 2"]
 lines = st.lists(st.tuples(st.sampled_from(["", AT]), st.sampled_from(PARTS)), max_size=40).map(
