@@ -38,7 +38,7 @@ def findings(log, block=256, needles=True):
         return analysis.findings(60)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(lines, st.integers(1, 9))
 def test_the_findings_do_not_depend_on_what_is_read_at_once(log, block):
     exact = findings(log, 1)
@@ -46,7 +46,7 @@ def test_the_findings_do_not_depend_on_what_is_read_at_once(log, block):
     assert _connection_report.says(exact) and len(_connection_report.tables(exact)) == 5
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.lists(st.binary(max_size=120).map(lambda data: data.decode("utf-8", "replace")), max_size=30), st.sampled_from(PARTS), st.integers(0, 60))
 def test_any_bytes_and_cut_lines(noise, part, cut):
     found = findings([*noise, AT.format(1) + part[:cut], part[cut:]])
