@@ -38,9 +38,13 @@ class Needles:
         number = at = 0
         while match := self._any.search(text, at):
             number += text.count(b"\n", at, match.start())
-            found.append(number)
-            at = text.find(b"\n", match.start()) + 1
-            if not at:
-                break
-            number += 1
+            at, needle = match.start(), match[0]
+            while at >= 0:  # what is in one line is often in the next one too
+                found.append(number)
+                number, begin = number + 1, text.find(b"\n", at) + 1
+                if not begin:
+                    return found
+                end = text.find(b"\n", begin)
+                at = text.find(needle, begin, end if end >= 0 else len(text))
+            at = begin
         return found

@@ -26,6 +26,8 @@ UPSTREAM, GATEWAY, CLIENT, UNKNOWN = "upstream", "gateway", "client", "unknown"
 _LIST = r"[^\s,]+(?:(?:, | : )[^\s,]+)*"
 _REQUEST = r'"(?P<request>[^"\\]*(?:\\.[^"\\]*)*)"'
 _QUOTED = r'"[^"\\]*(?:\\.[^"\\]*)*"'
+#: a host's name before an address, where four words stand before the time
+_HOST = r"(?:\S{1,255} (?=[\da-fA-F.:]{2,45} \S+ \S+ \[))?"
 
 #: Named groups: client, forwarded (X-Forwarded-For), route or request (the request line), status, request_id, ms or seconds, upstream,
 #: upstream_ms or upstream_seconds, refused (matches only where the gateway refused on purpose), and of single formats flags (Envoy's
@@ -37,15 +39,15 @@ PRESETS: dict[str, str] = {
         r"refused=(?:(?P<refused>shed|rate_limit|circuit)|\S+))?"),
     # What ingress-nginx adds to the combined format.
     "nginx": (
-        rf'^(?P<client>\S+) [^\[\]"]{{1,200}}\[(?P<time>[^\]]{{1,60}})\] {_REQUEST} (?P<status>\d+|-) (?:\d+|-) {_QUOTED} {_QUOTED} \d+ '
+        rf'^{_HOST}(?P<client>\S+) [^\[\]"]{{1,200}}\[(?P<time>[^\]]{{1,60}})\] {_REQUEST} (?P<status>\d+|-) (?:\d+|-) {_QUOTED} {_QUOTED} \d+ '
         rf"(?P<seconds>[\d.]+|-) \[(?P<upstream>[^\]]*)\] \[[^\]]*\] (?P<tried>{_LIST}) {_LIST} (?P<upstream_seconds>{_LIST}) "
         rf"(?P<upstream_status>{_LIST}) (?P<request_id>\S+)"),
     # The common format of Apache, nginx and Kong, with or without referrer and agent, and what people add to it behind.
     "combined": (
-        rf'^(?:[\w.-]+:\d+ )?(?P<client>\S+) [^\[\]"]{{1,200}}\[(?P<time>[^\]]{{1,60}})\] {_REQUEST} (?P<status>\d+|-) (?:\d+|-)'
+        rf'^(?:[\w.-]+:\d+ |{_HOST})(?P<client>\S+) [^\[\]"]{{1,200}}\[(?P<time>[^\]]{{1,60}})\] {_REQUEST} (?P<status>\d+|-) (?:\d+|-)'
         rf"(?: {_QUOTED} {_QUOTED})?(?P<more>.*)$"),
     "traefik": (
-        rf'^(?P<client>\S+) [^\[\]"]{{1,200}}\[(?P<time>[^\]]{{1,60}})\] {_REQUEST} (?P<status>\d+|-) (?:\d+|-) {_QUOTED} {_QUOTED} \d+ '
+        rf'^{_HOST}(?P<client>\S+) [^\[\]"]{{1,200}}\[(?P<time>[^\]]{{1,60}})\] {_REQUEST} (?P<status>\d+|-) (?:\d+|-) {_QUOTED} {_QUOTED} \d+ '
         r'"(?P<upstream>[^"]*)" "(?P<tried>[^"]*)" (?P<ms>\d+)ms'),
     # Envoy's default format, and Istio's, which tells more of the reason, and whom it was for.
     "envoy": (

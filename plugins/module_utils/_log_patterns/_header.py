@@ -25,7 +25,7 @@ _ALL = {**_LEVELS, **_SHORT, **_BRACKETED}
 _UPPER, _LOWER = "|".join((*_LEVELS, *_SHORT)), "|".join(_LEVELS).lower()
 _TITLE = "|".join((*_LEVELS, *_BRACKETED)).title()
 #: a level in capitals, before the name of Celery's worker too; in small letters only where it is set off
-_LEVEL = re.compile(rf"(?<![\w/.-])({_UPPER})(?:(?=/[A-Z])|(?![\w/-]))|(?<![\w/.-])({_LOWER})(?=[\]:|]|\s*$| )|(?<=\[)({_TITLE})(?=\])")
+_LEVEL = re.compile(rf"(?:(?<![\w/.-])|(?<=\]-))({_UPPER})(?:(?=/[A-Z])|(?![\w/-]))|(?<![\w/.-])({_LOWER})(?=[\]:|]|\s*$| )|(?<=\[)({_TITLE})(?=\])")
 #: Redis' marks behind its time
 _REDIS = re.compile(r"^\d+:[XCSM] \d\d [A-Z][a-z]{2} \d{4} \S+ ([.*#-]) ")
 _MARKS = {".": "debug", "-": "debug", "*": "info", "#": "warning"}

@@ -138,6 +138,8 @@ def _goes_on(block: t.Any, at: t.Any, byte: t.Any) -> t.Any:
         return 48 <= block[at + 1] <= 57
     if byte == 91:
         return _is(block, at, b"[stacktrace]")
+    if byte == 0xE2:  # a frame that is drawn around a text: U+2500 to U+257F
+        return block[at + 1] == 0x94 or block[at + 1] == 0x95
     return byte == 42 and _is(block, at, b"** (")  # Elixir's exceptions
 
 

@@ -140,10 +140,12 @@ class Analysis:
         """Lines in order, of which most hold nothing that is looked for."""
         hinted = set(_hints().lines(block))
         needles = self._patterns.needles
+        likely = set(needles.lines(block)) if needles else set(range(len(block)))
         done = 0
-        for number in sorted(hinted.union(needles.lines(block))) if needles else range(len(block)):
+        for number in sorted(hinted | likely):
             line = block[number]
-            match, take = next(((match, take) for pattern, take in self._takes if (match := pattern.search(line))), (None, None))
+            match, take = next(((match, take) for pattern, take in self._takes if (match := pattern.search(line))), (None, None)) if number in likely else (
+                None, None)
             if match is None and number not in hinted:
                 continue
             self._faults.pass_over(pod, block[done:number])

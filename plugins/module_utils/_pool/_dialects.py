@@ -10,7 +10,6 @@ the pool), most (how many it may have), active, idle, waiting, conn (the connect
 from __future__ import annotations
 
 import dataclasses
-import operator
 import re
 import typing as t
 
@@ -118,7 +117,7 @@ WORDINGS = (
     _say("SQLAlchemy", LEAKED, "clean up non-checked-in connection", r"clean up non-checked-in connection (?P<conn><[^>]{1,200}>)"),
     _say("asyncpg", EXHAUSTED, "TimeoutError", r"^(?:asyncio\.(?:exceptions\.)?)?TimeoutError\b", within="asyncpg/pool.py"),
     _say("psycopg", EXHAUSTED, "couldn't get a connection after", r"couldn't get a connection after (?P<seconds>[\d.]+) sec", all_taken=True),
-    _say("psycopg", EXHAUSTED, "connection pool exhausted", r"PoolError: connection pool exhausted", all_taken=True),
+    _say("psycopg", EXHAUSTED, "connection pool ex", r"PoolError: connection pool exh?austed", all_taken=True),
     _say("psycopg", EXHAUSTED, "requests waiting", r"the pool '(?P<pool>[^']{1,80})' has already (?P<waiting>\d+) requests waiting", all_taken=True),
     _say("node-postgres", EXHAUSTED, "timeout exceeded when trying to connect"),
     _say("Knex", EXHAUSTED, "Timeout acquiring a connection", r"Timeout acquiring a connection\. The pool is probably full", all_taken=True),
@@ -143,7 +142,7 @@ WORDINGS = (
     _say("Ecto", EXHAUSTED, "request was dropped from queue after",
          r"connection not available and request was dropped from queue after (?P<ms>\d+)ms"),
     _say("Npgsql", EXHAUSTED, "connection pool has been exhausted",
-         r"connection pool has been exhausted.{0,80}'(?:Max Pool Size|MaxPoolSize)' \(currently (?P<size>\d+)\)(?:.{0,40}\(currently (?P<seconds>\d+)"
+         r"connection pool has been exhausted.{0,80}?'?(?:Max Pool Size|MaxPoolSize)'? \(currently (?P<size>\d+)\)(?:.{0,40}\(currently (?P<seconds>\d+)"
          r" seconds\))?", all_taken=True),
     _say("ADO.NET", EXHAUSTED, "prior to obtaining a connection from the pool"),
     _say("sqlx", EXHAUSTED, "pool timed out while waiting for an open connection"),
@@ -169,12 +168,6 @@ WORDINGS = (
     _say("Go database/sql", DEAD, "driver: bad connection"),
 )
 
-#: short texts, one of which is in every hint: most lines hold none of them, so that a dozen looks are enough
-_SIGNS = ("onnection", "imeout", "waiting", "ool ", "resource", "following code", "wait millis", "IJ000655", "deadline", "has been pending",
-          "Thread starvation", "dropped from queue", "clients already", "53300", "ORA-", "the database system", "authentication failed", "link failure",
-          "database/sql", "refused. Check")
-_BY_SIGN = tuple((sign, tuple((order, wording) for order, wording in enumerate(WORDINGS) if next((one for one in _SIGNS if one in wording.hint), "") == sign))
-                 for sign in _SIGNS)
 #: what every line that says something holds
 HINTS = frozenset(wording.hint for wording in WORDINGS)
 
@@ -184,16 +177,12 @@ def read(text: str, earlier: t.Collection[str] = ()) -> Event | None:
 
     :param earlier: which of :func:`contexts` earlier lines of the same record held.
     """
-    hinted = [rated for sign, wordings in _BY_SIGN if sign in text for rated in wordings if rated[1].hint in text]
-    for _order, wording in sorted(hinted, key=_first) if len(hinted) > 1 else hinted:
-        if wording.within and wording.within not in earlier:
+    for wording in WORDINGS:
+        if wording.hint not in text or wording.within and wording.within not in earlier:
             continue
         if match := wording.pattern.search(text):
             return _event(wording, match)
     return None
-
-
-_first = operator.itemgetter(0)
 
 
 def contexts(text: str) -> list[str]:

@@ -16,7 +16,7 @@ _JAVA_LIBRARIES = (
     "org.sqlite.", "com.ibm.", "net.sourceforge.jtds.",
     "org.springframework.", "org.hibernate.", "org.mybatis.", "org.apache.", "org.jooq.", "org.jdbi.",
     "com.baomidou.", "com.github.pagehelper.", "com.querydsl.",
-    "org.eclipse.", "org.flywaydb.", "liquibase.", "io.ebean.", "slick.", "doobie.", "org.skife.", "org.seasar.", "org.datanucleus.",
+    "org.eclipse.", "org.jetbrains.", "org.flywaydb.", "liquibase.", "io.ebean.", "slick.", "doobie.", "org.skife.", "org.seasar.", "org.datanucleus.",
     "org.jboss.", "org.wildfly.", "io.undertow.", "io.quarkus.", "io.smallrye.", "io.vertx.", "io.micronaut.", "io.netty.", "io.grpc.", "io.ktor.",
     "io.micrometer.", "io.opentelemetry.", "io.opentracing.", "io.sentry.", "com.newrelic.", "datadog.", "reactor.", "rx.", "io.reactivex.", "io.r2dbc.",
     "io.dropwizard.", "ratpack.", "play.", "spark.", "org.glassfish.", "org.keycloak.", "org.quartz.", "org.junit.", "org.slf4j.", "ch.qos.",

@@ -146,6 +146,14 @@ def test_a_client_is_an_address_without_its_port(address, client):
     assert Parser().parse(STAMP + json.dumps(envoy(x_forwarded_for=address))).client == client
 
 
+@pytest.mark.parametrize("before", [
+    "10.1.2.3 - -", "10.1.2.3 - ann", "10.1.2.3 - ann smith", "shop.example.com 10.1.2.3 - -", "shop.example.com:443 10.1.2.3 - ann", "_ 10.1.2.3 - -"])
+@pytest.mark.parametrize("behind", [
+    '"-" "x" 1475 143.8 [up] [] 10.2.0.1:443, 10.2.0.2:443 0, 0 0.1, 143.7 502, 101 c2c5', '"-" "x"', '"-" "x" 7 "r@docker" "http://a:1" 12ms'])
+def test_a_host_in_front_of_the_address_is_no_client(before, behind):
+    assert Parser().parse(f'{before} [24/Nov/2026:03:00:00 +0000] "GET /a HTTP/1.1" 200 10 {behind}').client == "10.1.2.3"
+
+
 def test_keys_of_ones_own_go_into_objects():
     parser = Parser("json", fields={"status": ["answer.code"], "ms": ["took"], "client": "who"})
     entry = parser.parse(STAMP + '{"answer": {"code": 503}, "took": 12, "who": "bob", "path": "/x"}')

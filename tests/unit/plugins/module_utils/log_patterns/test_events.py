@@ -76,12 +76,13 @@ SERILOG = """{{"@t":"{at}","@mt":"Order {{Id}} failed","@l":"Error","Id":{n},"@x
 COLOURED = "\x1b[36mINFO\x1b[0m[00{n:02}] request served path=/a{n}\n\x1b[31mERRO\x1b[0m[00{n:02}] database unreachable err=\"dial {n}\"\n"
 SPRING = "{at} \x1b[31mERROR\x1b[0m 1 --- [nio-1] \x1b[36mc.s.Orders\x1b[0m : order {n} failed\n"
 PIECES = "{at} stdout P ERROR payment \n{at} stdout P ref\n{at} stdout F used\n"
+DRAWN = "2026-11-24 03:00:{n:02}-[audit]-INFO[nio-{n}]Sql.println(20) |\n┏━━ Debug [a.select] ━━\n┣ SQL： select 1\n┣ ROWS： {n}\n┗━━\n"
 
 
 @pytest.mark.parametrize(("events", "levels"), [
     (PYTHON, ["error"]), (INNER_CLASS, ["error"]), (ZAP, ["error"]), (PREFIXED, ["error"]), (RUST, ["error", "error"]),
     (HTTP_PANIC, ["", "", "critical", "error"]), (NIL_POINTER, ["", "", "critical"]), (SERILOG, ["error", "info"]), (COLOURED, ["error", "info"]),
-    (SPRING, ["error"]), (PIECES, ["error"])])
+    (SPRING, ["error"]), (PIECES, ["error"]), (DRAWN, ["info"])])
 def test_one_event_is_one_record(tmp_path, events, levels):
     path = tmp_path / "app.log"
     path.write_text("".join(events.format(at=AT.format(n), n=n) for n in range(1, 21)))
