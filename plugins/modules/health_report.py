@@ -29,8 +29,13 @@ options:
     type: path
     default: incidents
   name:
-    description: Name of the files without C(.md) and C(.json); C(health-) and the time when not set.
+    description: Name of the files without C(.md) and C(.json); C(health-) and the time at which the first cluster was asked when not set.
     type: str
+  pending:
+    description: Clusters that are still to be asked, in a play with C(serial); they are named and count for nothing.
+    type: list
+    elements: str
+    default: []
 """
 
 EXAMPLES = r"""
@@ -69,6 +74,7 @@ files:
 
 import json
 import pathlib
+import typing as t
 
 from ansible_collections.sre.runbooks.plugins.module_utils._core._redact import redact, redact_object
 from ansible_collections.sre.runbooks.plugins.module_utils._evidence._store import now, write_private
@@ -79,6 +85,7 @@ ARGUMENT_SPEC = {
     "results": {"type": "dict", "required": True},
     "incidents_dir": EVIDENCE_SPEC["incidents_dir"],
     "name": {"type": "str"},
+    "pending": {"type": "list", "elements": "str", "default": []},
 }
 FACTS = ("verdict", "summary", "rows", "at", "seconds")
 
@@ -92,12 +99,18 @@ def run(task: Task) -> Result:
     outcome = _page.worst(results)
     files = []
     if not task.check_mode:
-        stem = pathlib.Path(task.params["incidents_dir"]) / (task.params["name"] or f"health-{_for_file(at)}")
+        stem = pathlib.Path(task.params["incidents_dir"]) / (task.params["name"] or f"health-{_for_file(_began(results) or at)}")
         document = {"at": at, "verdict": outcome, "verdicts": verdicts, "clusters": redact_object(results)}
         files = [write_private(stem.with_name(f"{stem.name}.md"), redact(_page.markdown(results, at))),
                  write_private(stem.with_name(f"{stem.name}.json"), json.dumps(document, indent=1) + "\n")]
     written = [{"text": f"  written to {' and '.join(map(str, files))}", "mood": "plain"}] if files else []
-    return {"verdict": outcome, "verdicts": verdicts, "page": [*_page.terminal(results), *written], "files": list(map(str, files))}
+    pending = [{"text": f"  not looked at yet: {', '.join(task.params['pending'])}", "mood": "plain"}] if task.params["pending"] else []
+    return {"verdict": outcome, "verdicts": verdicts, "page": [*_page.terminal(results), *pending, *written], "files": list(map(str, files))}
+
+
+def _began(results: t.Mapping[str, Result]) -> str:
+    """When the first cluster was asked: the same for each batch of a play, so that all of them write one page."""
+    return min((result["at"] for result in results.values() if result.get("at")), default="")
 
 
 def _for_file(at: str) -> str:
