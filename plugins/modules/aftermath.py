@@ -234,9 +234,10 @@ def _temporary_fixes(at: At) -> Came:
 
 
 def _timeline(at: At) -> Came:
-    files = (at.write("timeline.md", f"# Timeline of {at.incident.id}\n\n{_documents.as_markdown(at.incident)}\n"),
-             at.write("timeline.csv", _documents.as_csv(at.incident)))
-    return Came(f"{len(_documents.timeline(at.incident))} events", files)
+    rows = _documents.timeline(at.incident, at.moment.isoformat(timespec="milliseconds"))
+    files = (at.write("timeline.md", f"# Timeline of {at.incident.id}\n\n{_documents.as_markdown(rows)}\n"),
+             at.write("timeline.csv", _documents.as_csv(rows)))
+    return Came(f"{len(rows)} events", files)
 
 
 def _thanks(at: At) -> Came:

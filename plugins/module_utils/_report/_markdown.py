@@ -10,6 +10,7 @@ import typing as t
 from ansible_collections.sre.runbooks.plugins.module_utils._core._wording import size
 from ansible_collections.sre.runbooks.plugins.module_utils._incident._outcomes import OUTCOMES
 from ansible_collections.sre.runbooks.plugins.module_utils._report._model import Document, Json, Measurement, Statement, duration
+from ansible_collections.sre.runbooks.plugins.module_utils._report._timeline import STEP
 
 
 def render(document: Document) -> str:
@@ -24,11 +25,13 @@ def render(document: Document) -> str:
         _section("Remediation", _statements(document.remediation)),
         _section("Signals", _signals(document)),
         *(_section(table["title"], _table(table["header"], table["rows"])) for table in document.diagnosis.get("tables", [])),
+        _section("Left out", _left_out(document)),
         _section("Changes", _changes(document)),
         _section("Affected services", _services(document)),
         _section("Health", _health(document.health["before"], document.health["after"])),
         _section("Evidence", _evidence(document.evidence)),
-        _section("Timeline", _table(("time", "phase", "event"), [(event.at, event.phase, event.text) for event in document.timeline])),
+        _section("Timeline", _table(("time", "what", "event", "by"), [(event.at, event.phase if event.kind == STEP else event.kind, event.text, event.by)
+                                                                for event in document.timeline])),
     )
     return "\n".join(section for section in sections if section)
 
@@ -86,7 +89,12 @@ def _changes(document: Document) -> str:
 
 def _services(document: Document) -> str:
     rows = [(edge.source, "needs", edge.target, edge.how) for edge in document.dependencies]
-    return _table(("service", "", "service", "how that is known"), rows) if rows else ""
+    affected = "\n".join(f"- **{_line(one.service)}**: {_line(one.why)}" for one in document.affected)
+    return f"{affected}\n\n{_table(('service', '', 'service', 'how that is known'), rows)}" if rows else affected
+
+
+def _left_out(document: Document) -> str:
+    return f"Too long for the record, and in the evidence: {', '.join(document.left_out)}." if document.left_out else ""
 
 
 def _health(before: t.Sequence[Json], after: t.Sequence[Json]) -> str:

@@ -13,14 +13,16 @@ import typing as t
 from ansible_collections.sre.runbooks.plugins.module_utils._core._page_style import STYLE
 from ansible_collections.sre.runbooks.plugins.module_utils._core._wording import size
 from ansible_collections.sre.runbooks.plugins.module_utils._incident._outcomes import OUTCOMES
-from ansible_collections.sre.runbooks.plugins.module_utils._report._model import Document, Measurement, Statement, duration, moment
+from ansible_collections.sre.runbooks.plugins.module_utils._report._model import Document, Measurement, Statement, duration
+from ansible_collections.sre.runbooks.plugins.module_utils._report._timeline import STEP, moment
 
 #: nothing may be loaded, whatever a log line says
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 _OWN_STYLE = """
 .chart { overflow: visible; } .chart .line { fill: none; stroke: var(--accent); stroke-width: 2; } .chart .limit { stroke: var(--bad); stroke-dasharray: 5 4; }
 .chart .ours { stroke: var(--good); stroke-width: 1.5; } .chart .over { fill: var(--bad); } .chart .under { fill: var(--accent); }
-.affected .box { stroke: var(--bad); stroke-width: 2; } table caption { text-align: left; color: var(--dim); padding: .2rem 0; }
+.target .box { fill: var(--bad-back); stroke: var(--bad); stroke-width: 3; } .affected .box { stroke: var(--bad); stroke-width: 2; stroke-dasharray: 6 3; }
+table caption { text-align: left; color: var(--dim); padding: .2rem 0; }
 """
 _WIDE, _HIGH, _LEFT, _BOTTOM = 900, 170, 10, 24
 _MOST_ROWS = 200
@@ -51,12 +53,18 @@ def _sections(document: Document) -> list[tuple[str, str, str]]:
         ("Services", "services", _map(document)),
         ("Figures", "figures", "".join(f"<h3>{_safe(table['title'])}</h3>{_table(table['header'], table['rows'])}"
                                        for table in document.diagnosis.get("tables", []) if table["rows"])),
+        ("Left out", "left-out", _left_out(document)),
         ("Changes", "changes", _table(("#", "change", "field", "before", "after", "state"), [
             (change.number, change.summary, field.path, _value(field.before), _value(field.after), f"{change.state} {change.at}")
             for change in document.changes for field in change.fields])),
-        ("Timeline", "timeline", _table(("time", "phase", "event", "by"), [(event.at, event.phase, event.text, event.by) for event in document.timeline])),
+        ("Timeline", "timeline", _table(("time", "what", "event", "by"), [
+            (event.at, event.phase if event.kind == STEP else event.kind, event.text, event.by) for event in document.timeline])),
         ("Evidence", "evidence", _evidence(document)),
     ]
+
+
+def _left_out(document: Document) -> str:
+    return f"<p>Too long for the record, and in the evidence: {_safe(', '.join(document.left_out))}.</p>" if document.left_out else ""
 
 
 def _verdict(document: Document) -> str:
@@ -132,13 +140,16 @@ def _map(document: Document) -> str:
     edges = [(edge.source, edge.target) for edge in document.dependencies]
     columns = _columns(edges)
     places = {name: (20 + 230 * column, 20 + 56 * row) for column, names in enumerate(columns) for row, name in enumerate(names)}
-    boxes = "".join(_box(name, *place, document.target.rpartition("/")[2] == name.rpartition("/")[2]) for name, place in places.items())
+    affected = {one.service: one.why for one in document.affected}
+    target = document.target.partition("/")[2]
+    boxes = "".join(_box(name, *place, "target" if name == target else "affected" if name in affected else "") for name, place in places.items())
     arrows = "".join(f'<path class="arrow" d="M{places[source][0] + 180} {places[source][1] + 18} L{places[target][0]} {places[target][1] + 18}"/>'
                      for source, target in edges)
     wide, high = 230 * len(columns) + 20, 20 + 56 * max(map(len, columns))
     listed = _table(("service", "needs", "how that is known"), [(edge.source, edge.target, edge.how) for edge in document.dependencies])
-    return (f'<svg class="map" role="img" aria-label="Which service needs which; the table below says the same" viewBox="0 0 {wide} {high}" '
-            f'style="max-width: {wide}px">{arrows}{boxes}</svg>{listed}')
+    marked = "".join(f"<li><b>{_safe(one.service)}</b>: {_safe(one.why)}</li>" for one in document.affected)
+    return (f'<svg class="map" role="img" aria-label="Which service needs which; the lists below say the same" viewBox="0 0 {wide} {high}" '
+            f'style="max-width: {wide}px">{arrows}{boxes}</svg><p>Marked as affected:</p><ul>{marked}</ul>{listed}')
 
 
 def _columns(edges: t.Sequence[tuple[str, str]]) -> list[list[str]]:
@@ -152,9 +163,9 @@ def _columns(edges: t.Sequence[tuple[str, str]]) -> list[list[str]]:
     return [[name for name in names if depth[name] == level] for level in used]
 
 
-def _box(name: str, left: int, top: int, affected: bool) -> str:
+def _box(name: str, left: int, top: int, mark: str) -> str:
     short = name if len(name) <= 24 else name[:23] + "…"
-    return (f'<g class="{"affected" if affected else ""}"><rect class="box" x="{left}" y="{top}" width="180" height="36" rx="6"/>'
+    return (f'<g class="{mark}"><rect class="box" x="{left}" y="{top}" width="180" height="36" rx="6"/>'
             f'<text x="{left + 10}" y="{top + 23}">{_safe(short)}<title>{_safe(name)}</title></text></g>')
 
 

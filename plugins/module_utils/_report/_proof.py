@@ -10,6 +10,7 @@ was saved beside the report.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import pathlib
 import re
@@ -17,7 +18,7 @@ import sys
 import typing as t
 
 from ansible_collections.sre.runbooks.plugins.module_utils._core._redact import redact, redact_object
-from ansible_collections.sre.runbooks.plugins.module_utils._evidence._store import Item, file_sha256, write_private
+from ansible_collections.sre.runbooks.plugins.module_utils._evidence._store import EvidenceStore, Item, file_sha256, write_private
 from ansible_collections.sre.runbooks.plugins.module_utils._incident._record import Incident
 from ansible_collections.sre.runbooks.plugins.module_utils._report import _markdown, _model, _page
 from ansible_collections.sre.runbooks.plugins.module_utils._report._model import Document
@@ -28,6 +29,24 @@ _STYLE = re.compile(r"<style>.*?</style>", re.DOTALL)
 RECORD_KIND = "record"
 
 
+@dataclasses.dataclass(frozen=True)
+class Report:
+    """A document in its three forms."""
+
+    document: Document
+    json: str
+    text: str
+    page: str
+
+
+def derive(record: Incident, cluster: str, written_at: str) -> Report:
+    """What a record says at a moment."""
+    document = _model.build(record, cluster, written_at)
+    # Redacted as an object: in its text a signal called tokens_rejected and its value look like a name and its secret.
+    as_json = json.dumps(redact_object(document.to_json()), indent=1, ensure_ascii=False) + "\n"
+    return Report(document, as_json, redact(_markdown.render(document)), redact(_page.render(document)))
+
+
 def problems(directory: pathlib.Path, record: Incident | None = None) -> list[str]:
     """Everything in a report that cannot be derived again, each named; empty where all of it can.
 
@@ -36,13 +55,20 @@ def problems(directory: pathlib.Path, record: Incident | None = None) -> list[st
     """
     try:
         saved = json.loads((directory / REPORT).read_text())
-        record = record or saved_record(directory)
-        document = _model.build(record, directory.resolve().name, saved["written_at"])
+        derived = derive(record or saved_record(directory), directory.resolve().name, saved["written_at"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         return [f"the report cannot be read: {type(error).__name__}: {error}"]
-    derived = json.loads(_as_json(document))
-    return [*_evidence(directory, document), *_differences("", saved, derived), *_lines(directory / TEXT, _markdown.render(document)),
-            *_lines(directory / PAGE, _page.render(document))]
+    return compare(directory, derived)
+
+
+def compare(directory: pathlib.Path, derived: Report) -> list[str]:
+    """Where what lies in a directory is not what was derived, and its evidence not what was captured; each named."""
+    try:
+        saved = json.loads((directory / REPORT).read_text())
+    except (OSError, ValueError) as error:
+        return [f"the report cannot be read: {type(error).__name__}: {error}"]
+    return [*_evidence(directory, derived.document), *_differences("", saved, json.loads(derived.json)), *_lines(directory / TEXT, derived.text),
+            *_lines(directory / PAGE, derived.page)]
 
 
 def saved_record(directory: pathlib.Path) -> Incident:
@@ -95,7 +121,6 @@ def _lines(path: pathlib.Path, derived: str) -> t.Iterator[str]:
     except (OSError, UnicodeDecodeError) as error:
         yield f"{path.name} cannot be read: {getattr(error, 'strerror', None) or error}"
         return
-    derived = redact(derived)
     # How it looks may change with a newer version; what it says may not.
     saved, derived = (_STYLE.sub("", text) for text in (saved, derived))
     if saved == derived:
@@ -114,16 +139,10 @@ def _short(value: t.Any) -> str:
     return text if len(text) <= 160 else text[:157] + "…"
 
 
-def save(store: t.Any, record: Incident, document: Document) -> dict[str, pathlib.Path]:
+def save(store: EvidenceStore, record: Incident, report: Report) -> dict[str, pathlib.Path]:
     """Write the report in its three forms, and the record that it comes from as evidence; returns their paths by name."""
     store.save_json(RECORD, RECORD_KIND, f"record of {record.id}", record.without_secrets())
-    texts = {TEXT: _markdown.render(document), PAGE: _page.render(document)}
-    return {REPORT: write_private(store.root / REPORT, _as_json(document)), **{name: store.write_document(name, text) for name, text in texts.items()}}
-
-
-def _as_json(document: Document) -> str:
-    """Redacted as an object: in its text a signal called tokens_rejected and its value look like a name and its secret."""
-    return json.dumps(redact_object(document.to_json()), indent=1, ensure_ascii=False) + "\n"
+    return {name: write_private(store.root / name, text) for name, text in ((REPORT, report.json), (TEXT, report.text), (PAGE, report.page))}
 
 
 def main(arguments: t.Sequence[str]) -> int:
