@@ -138,7 +138,7 @@ from ansible_collections.sre.runbooks.plugins.module_utils._aftermath import _do
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._connection import Cluster
 from ansible_collections.sre.runbooks.plugins.module_utils._communication import _standing
 from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import InvalidInput
-from ansible_collections.sre.runbooks.plugins.module_utils._evidence._store import EvidenceStore
+from ansible_collections.sre.runbooks.plugins.module_utils._evidence._store import EvidenceStore, now
 from ansible_collections.sre.runbooks.plugins.module_utils._incident._record import Incident, me
 from ansible_collections.sre.runbooks.plugins.module_utils._task._module import CONNECTION_SPEC, INCIDENT_SPEC, Result, Task, run_module
 
@@ -234,7 +234,7 @@ def _temporary_fixes(at: At) -> Came:
 
 
 def _timeline(at: At) -> Came:
-    rows = _documents.timeline(at.incident, at.moment.isoformat(timespec="milliseconds"))
+    rows = _documents.timeline(at.incident, now())
     files = (at.write("timeline.md", f"# Timeline of {at.incident.id}\n\n{_documents.as_markdown(rows)}\n"),
              at.write("timeline.csv", _documents.as_csv(rows)))
     return Came(f"{len(rows)} events", files)
@@ -250,7 +250,7 @@ def _postmortem(at: At) -> Came:
     known = at.incident.kept("postmortem").get("postmortem", {}).get("sha256")
     if path.exists() and hashlib.sha256(path.read_bytes()).hexdigest() != known:
         return Came("somebody has edited the draft, which is left alone", (str(path),))
-    written = at.write("postmortem.md", _documents.postmortem(at.incident, at.store.items(), at.moment.isoformat(timespec="seconds")))
+    written = at.write("postmortem.md", _documents.postmortem(at.incident, at.store.items(), now()))
     at.incident.keep({"postmortem": {"sha256": hashlib.sha256(path.read_bytes()).hexdigest()}})
     return Came("drafted", (written,))
 

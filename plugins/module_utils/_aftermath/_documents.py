@@ -15,6 +15,7 @@ from ansible_collections.sre.runbooks.plugins.module_utils._evidence._store impo
 from ansible_collections.sre.runbooks.plugins.module_utils._incident._record import DONE, UNDONE, Incident, LedgerEntry
 from ansible_collections.sre.runbooks.plugins.module_utils._mitigation import _owners
 from ansible_collections.sre.runbooks.plugins.module_utils._report import _model
+from ansible_collections.sre.runbooks.plugins.module_utils._report._impact import NOT_MEASURED
 from ansible_collections.sre.runbooks.plugins.module_utils._report._timeline import STEP
 
 Json = t.Dict[str, t.Any]
@@ -61,7 +62,7 @@ def postmortem(incident: Incident, evidence: t.Sequence[Item], moment: str) -> s
     seconds = _standing.duration(incident)
     cause = _compose.root_cause(document) or (head.get("cause") or "").replace("_", " ")
     fixes = [str(fix) for fix in document.diagnosis.get("fixes", [])]
-    impact = _bullets([f"{row.question}: {BLANK if row.answer == _model.NOT_MEASURED else row.answer}{f' ({row.how})' if row.how else ''}"
+    impact = _bullets([f"{row.question}: {BLANK if row.answer == NOT_MEASURED else row.answer}{f' ({row.how})' if row.how else ''}"
                        for row in document.impact])
     made = [entry for entry in incident.ledger() if entry.state in (DONE, UNDONE)]
     sections = [

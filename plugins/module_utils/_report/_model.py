@@ -16,11 +16,11 @@ from ansible_collections.sre.runbooks.plugins.module_utils._core._redact import 
 from ansible_collections.sre.runbooks.plugins.module_utils._incident._outcomes import OUTCOMES
 from ansible_collections.sre.runbooks.plugins.module_utils._incident._record import DONE, UNDONE, Incident, LedgerEntry
 from ansible_collections.sre.runbooks.plugins.module_utils._report import _timeline
+from ansible_collections.sre.runbooks.plugins.module_utils._report._impact import NOT_MEASURED, Impact, impact
 from ansible_collections.sre.runbooks.plugins.module_utils._report._timeline import Event, Measurement, moment
 
 Json = t.Dict[str, t.Any]
 SCHEMA_VERSION = "1.1"
-NOT_MEASURED = "not measured"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,18 +51,6 @@ class Change:
     def in_force(self) -> bool:
         """Whether it is a temporary change that has not been taken back."""
         return self.temporary and self.state == DONE
-
-
-@dataclasses.dataclass(frozen=True)
-class Impact:
-    """One question about customers.
-
-    :param how: how the answer was obtained; empty where it was not measured.
-    """
-
-    question: str
-    answer: str
-    how: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -214,7 +202,7 @@ def build(incident: Incident, cluster: str, written_at: str) -> Document:
         redact_object({"before": findings.get("health_before", []), "after": findings.get("health_after", [])}),
         tuple(item for item in incident.evidence if item["captured_at"] <= written_at))
     return dataclasses.replace(base, summary=_summary(base), root_cause=_root_cause(base), remediation=_remediation(base),
-                               impact=_impact(base, findings.get("impact", ())), follow_ups=_follow_ups(base))
+                               impact=impact(findings.get("impact", ()), base.first_and_last()[0]), follow_ups=_follow_ups(base))
 
 
 def duration(begin: str, end: str) -> str:
@@ -331,21 +319,6 @@ def _rehearsed(rehearsal: Rehearsal) -> str:
         return "the undo was not rehearsed"
     refused = "".join(f", change {row.change} would be refused ({row.why.rstrip('.')})" for row in rehearsal.refused)
     return f"the undo was rehearsed at {rehearsal.at}: it would take back {len(rehearsal.restorable)}{refused}"
-
-
-#: signals that tell of customers, and the question that they answer
-_CUSTOMERS = {"error_share": "requests that failed", "login_success": "log-ins that succeeded", "response_seconds": "how long customers waited",
-              "data_mismatch": "records that are wrong", "oom_killed": "processes that were killed while they served"}
-
-
-def _impact(document: Document, given: t.Iterable[Json]) -> tuple[Impact, ...]:
-    answers = [Impact(str(row["question"]), str(row["answer"]), str(row.get("how", ""))) for row in given]
-    first, _last = document.first_and_last()
-    answers += [Impact(question, first[name].text, f"signal {name} at {first[name].at}") for name, question in _CUSTOMERS.items()
-                if name in first and first[name].value is not None and question not in {answer.question for answer in answers}]
-    asked = {answer.question for answer in answers}
-    return tuple(answers + [Impact(question, NOT_MEASURED) for question in ("customers affected", "requests that failed", "amount at stake")
-                            if question not in asked])
 
 
 def _follow_ups(document: Document) -> tuple[FollowUp, ...]:

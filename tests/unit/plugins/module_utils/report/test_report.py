@@ -194,7 +194,7 @@ def test_a_changed_byte_and_a_missing_file_of_evidence_are_named(incident, writt
     ('"number": 1', '"number": 2', "changes[0].number"), ('"state": "done"', '"state": "undone"', "changes[0].state"),
     ("3 MiB a minute", "4 MiB a minute", "root_cause[cause.for.1].text"), ('"bytes": 20', '"bytes": 21', "evidence[0].bytes"),
     ('"threshold": 0.9', '"threshold": 0.8', "signals[0].threshold"), ("Reversible: 1 of 1", "Reversible: 2 of 2", "remediation[reversible].text"),
-    ('"answer": "not measured"', '"answer": "none"', "impact[0].answer"), ("byte[]", "char[]", "diagnosis.tables[0].rows[0][0]"),
+    ('"answer": "not measured"', '"answer": "none"', "impact[1].answer"), ("byte[]", "char[]", "diagnosis.tables[0].rows[0][0]"),
 ])
 def test_an_edited_number_is_named_where_it_stands(incident, written, old, new, named):
     path = written / "report.json"
