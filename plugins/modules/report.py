@@ -34,6 +34,10 @@ options:
     type: list
     elements: dict
     default: []
+  pdf:
+    description: Write C(report.pdf), too; needs Chromium or a browser like it on the host that runs the task, and is refused where there is none.
+    type: bool
+    default: false
   graph:
     description: Which workload needs which, as M(sre.runbooks.change_correlation_info) returns it.
     type: list
@@ -88,6 +92,10 @@ html:
   description: Path of the report as an HTML page.
   type: str
   returned: outside check mode
+pdf:
+  description: Path of the report as PDF.
+  type: str
+  returned: with O(pdf), outside check mode
 document:
   description: Path of the report as JSON, by docs/schema/incident.json.
   type: str
@@ -123,7 +131,7 @@ from ansible_collections.sre.runbooks.plugins.module_utils._evidence._store impo
 from ansible_collections.sre.runbooks.plugins.module_utils._incident._outcomes import OUTCOMES, RECORDED
 from ansible_collections.sre.runbooks.plugins.module_utils._incident._record import Incident
 from ansible_collections.sre.runbooks.plugins.module_utils._mitigation import _undo
-from ansible_collections.sre.runbooks.plugins.module_utils._report import _proof, _timeline
+from ansible_collections.sre.runbooks.plugins.module_utils._report import _pdf, _proof, _timeline
 from ansible_collections.sre.runbooks.plugins.module_utils._task._module import CONNECTION_SPEC, INCIDENT_SPEC, Result, Task, run_module
 
 #: what the record keeps of a run's findings
@@ -137,6 +145,7 @@ ARGUMENT_SPEC = {
     "diagnosis": {"type": "dict", "default": {}},
     "next_steps": {"type": "list", "elements": "str", "default": []},
     "impact": {"type": "list", "elements": "dict", "default": []},
+    "pdf": {"type": "bool", "default": False},
     "graph": {"type": "list", "elements": "dict", "default": []},
     "health_before": {"type": "list", "elements": "dict", "default": []},
     "health_after": {"type": "list", "elements": "dict", "default": []},
@@ -148,6 +157,7 @@ def run(task: Task) -> Result:
     p = task.params
     if task.check_mode:
         return {"outcome": p["outcome"] or "", "next_steps": p["next_steps"], "says": []}
+    browser = _pdf.browser() if p["pdf"] else ""
     cluster = task.cluster()
     incident = Incident.load(cluster, p["namespace"], p["incident_id"])
     store = EvidenceStore(p["incidents_dir"], p["incident_id"], p["cluster_name"])
@@ -159,8 +169,9 @@ def run(task: Task) -> Result:
     paths = _proof.save(store, incident, report)
     document, problems = report.document, _proof.compare(store.root, report)
     says = [OUTCOMES[document.outcome].says] if document.outcome in OUTCOMES else []
+    printed = {"pdf": str(_pdf.write(paths[_proof.PAGE], store.root / "report.pdf", browser))} if browser else {}
     return {"outcome": document.outcome, "next_steps": list(document.next_steps), "report": str(paths[_proof.TEXT]), "html": str(paths[_proof.PAGE]),
-            "document": str(paths[_proof.REPORT]), "evidence_dir": str(store.directory), "problems": problems, "says": says + problems}
+            "document": str(paths[_proof.REPORT]), **printed, "evidence_dir": str(store.directory), "problems": problems, "says": says + problems}
 
 
 def main() -> None:

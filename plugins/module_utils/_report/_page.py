@@ -13,16 +13,19 @@ import typing as t
 from ansible_collections.sre.runbooks.plugins.module_utils._core._page_style import STYLE
 from ansible_collections.sre.runbooks.plugins.module_utils._core._wording import size
 from ansible_collections.sre.runbooks.plugins.module_utils._incident._outcomes import OUTCOMES
+from ansible_collections.sre.runbooks.plugins.module_utils._report._impact import NOT_MEASURED
 from ansible_collections.sre.runbooks.plugins.module_utils._report._model import Document, Measurement, Statement, duration
-from ansible_collections.sre.runbooks.plugins.module_utils._report._timeline import STEP, moment
+from ansible_collections.sre.runbooks.plugins.module_utils._report._timeline import OTHERS, STEP, moment
 
 #: nothing may be loaded, whatever a log line says
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 _OWN_STYLE = """
 .chart { overflow: visible; } .chart .line { fill: none; stroke: var(--accent); stroke-width: 2; } .chart .limit { stroke: var(--bad); stroke-dasharray: 5 4; }
-.chart .ours { stroke: var(--good); stroke-width: 1.5; } .chart .over { fill: var(--bad); } .chart .under { fill: var(--accent); }
+.chart .ours { stroke: var(--good); stroke-width: 1.5; }
+.chart .others { stroke: var(--warn); stroke-width: 1.5; stroke-dasharray: 2 3; } .chart .over { fill: var(--bad); } .chart .under { fill: var(--accent); }
 .target .box { fill: var(--bad-back); stroke: var(--bad); stroke-width: 3; } .affected .box { stroke: var(--bad); stroke-width: 2; stroke-dasharray: 6 3; }
-table caption { text-align: left; color: var(--dim); padding: .2rem 0; }
+td { overflow-wrap: break-word; } #timeline td:first-child, #open td:last-child { white-space: nowrap; }
+@media print { h2, h3 { break-after: avoid; } tr { break-inside: avoid; } }
 """
 _WIDE, _HIGH, _LEFT, _BOTTOM = 900, 170, 10, 24
 _MOST_ROWS = 200
@@ -71,7 +74,19 @@ def _verdict(document: Document) -> str:
     good = document.outcome in ("mitigated", "cleared")
     summary = "".join(f"<p>{_safe(statement.text)}</p>" for statement in document.summary)
     said = OUTCOMES[document.outcome].says if document.outcome in OUTCOMES else document.outcome
-    return f'<div class="verdict {"healthy" if good else "suspects"}"><p>{_safe(said)}</p>{summary}</div>'
+    return f'<div class="verdict {"healthy" if good else "suspects"}"><p>{_safe(said)}</p>{summary}{_hit(document)}{_left(document)}</div>'
+
+
+def _hit(document: Document) -> str:
+    known = [f"{row.question}: {row.answer}" for row in document.impact if row.answer != NOT_MEASURED]
+    return f"<p><b>Hit:</b> {_safe('; '.join(known[:2]) or 'not measured')}</p>"
+
+
+def _left(document: Document) -> str:
+    """The first thing that is open, and how many more there are."""
+    first, *others = (row.action for row in document.follow_ups) if document.follow_ups else ("nothing",)
+    more = f' (<a href="#open">and {len(others)} more</a>)' if others else ""
+    return f"<p><b>Open:</b> {_safe(first)}{more}</p>"
 
 
 def _tiles(document: Document) -> str:
@@ -100,13 +115,15 @@ def _charts(document: Document) -> t.Iterator[str]:
         if signal.value is not None:
             of[signal.name].append(signal)
     made = [(change.at, change.summary) for change in document.changes]
+    others = [(event.at, event.text) for event in document.timeline if event.kind == OTHERS]
     for name, signals in sorted(of.items(), key=lambda item: -sum(signal.breached for signal in item[1])):
         if len({signal.at for signal in signals}) > 1:
-            yield f"<h3>{_safe(name)}</h3><p class=\"dim\">{_safe(signals[0].text)}; at the end {_safe(signals[-1].text)}</p>{_chart(name, signals, made)}"
+            was = f'<p class="dim">{_safe(signals[0].text)}; at the end {_safe(signals[-1].text)}</p>'
+            yield f"<h3>{_safe(name)}</h3>{was}{_chart(name, signals, made, others)}"
 
 
-def _chart(name: str, signals: t.Sequence[Measurement], made: t.Sequence[tuple[str, str]]) -> str:
-    """A line, its threshold, and our changes as upright lines."""
+def _chart(name: str, signals: t.Sequence[Measurement], made: t.Sequence[tuple[str, str]], others: t.Sequence[tuple[str, str]]) -> str:
+    """A line, its threshold, and as upright lines our changes and those that others made meanwhile."""
     moments = [_seconds(signal.at) for signal in signals] + [_seconds(at) for at, _summary in made]
     begin = min(moments)
     end = max(begin + 1, *moments)
@@ -124,12 +141,13 @@ def _chart(name: str, signals: t.Sequence[Measurement], made: t.Sequence[tuple[s
                    f"<title>{_safe(signal.at)}: {_safe(signal.text)}</title></circle>" for signal in signals)
     limit = signals[-1].threshold
     rule = f'<line class="limit" x1="{_LEFT}" x2="{_WIDE - _LEFT}" y1="{y(limit)}" y2="{y(limit)}"/>' if limit is not None else ""
-    ours = "".join(f'<line class="ours" x1="{x(at)}" x2="{x(at)}" y1="4" y2="{_HIGH - _BOTTOM}"><title>{_safe(at)}: {_safe(summary)}</title></line>'
-                   for at, summary in made)
+    meanwhile = [(at, text) for at, text in others if begin <= _seconds(at) <= end]
+    upright = "".join(f'<line class="{kind}" x1="{x(at)}" x2="{x(at)}" y1="4" y2="{_HIGH - _BOTTOM}"><title>{_safe(at)}: {_safe(text)}</title></line>'
+                      for kind, marks in (("ours", made), ("others", meanwhile)) for at, text in marks)
     ends = (f'<text class="label" x="{_LEFT}" y="{_HIGH - 6}">{_safe(_clock(begin))}</text>'
             f'<text class="label" x="{_WIDE - _LEFT}" y="{_HIGH - 6}" text-anchor="end">{_safe(_clock(end))}</text>')
-    words = f"{name} from {signals[0].text} to {signals[-1].text}; {len(made)} changes"
-    return (f'<svg class="chart" role="img" aria-label="{_safe(words)}" viewBox="0 0 {_WIDE} {_HIGH}">{rule}{ours}'
+    words = f"{name} from {signals[0].text} to {signals[-1].text}; {len(made)} changes of ours, {len(meanwhile)} of others"
+    return (f'<svg class="chart" role="img" aria-label="{_safe(words)}" viewBox="0 0 {_WIDE} {_HIGH}">{rule}{upright}'
             f'<polyline class="line" points="{line}"/>{dots}{ends}</svg>')
 
 

@@ -255,6 +255,7 @@ def test_the_page_loads_nothing_and_takes_no_markup_from_outside(incident, writt
     page = (written / "report.html").read_text()
     assert "<b>it was enough" not in page and "&lt;b&gt;it was enough" in page
     assert not re.search(r'(?:src|href)="(?!#|evidence/)', page) and "http" not in page.replace("http-equiv", "")
+    assert "<b>Hit:</b> sessions that were refused: 40 % of the tokens" in page and "and 2 more</a>" in page
     assert page.count("<svg") == 2, "a chart and the map of services"
 
 
