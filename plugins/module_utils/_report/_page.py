@@ -25,6 +25,7 @@ _OWN_STYLE = """
 .chart .others { stroke: var(--warn); stroke-width: 1.5; stroke-dasharray: 2 3; } .chart .over { fill: var(--bad); } .chart .under { fill: var(--accent); }
 .target .box { fill: var(--bad-back); stroke: var(--bad); stroke-width: 3; } .affected .box { stroke: var(--bad); stroke-width: 2; stroke-dasharray: 6 3; }
 td { overflow-wrap: break-word; } #timeline td:first-child, #open td:last-child { white-space: nowrap; }
+#timeline td:nth-child(3) { min-width: 15rem; }
 @media print { h2, h3 { break-after: avoid; } tr { break-inside: avoid; } }
 """
 _WIDE, _HIGH, _LEFT, _BOTTOM = 900, 170, 10, 24
@@ -166,8 +167,9 @@ def _map(document: Document) -> str:
     wide, high = 230 * len(columns) + 20, 20 + 56 * max(map(len, columns))
     listed = _table(("service", "needs", "how that is known"), [(edge.source, edge.target, edge.how) for edge in document.dependencies])
     marked = "".join(f"<li><b>{_safe(one.service)}</b>: {_safe(one.why)}</li>" for one in document.affected)
-    return (f'<svg class="map" role="img" aria-label="Which service needs which; the lists below say the same" viewBox="0 0 {wide} {high}" '
-            f'style="max-width: {wide}px">{arrows}{boxes}</svg><p>Marked as affected:</p><ul>{marked}</ul>{listed}')
+    return (f'<div class="wide" tabindex="0" role="region" aria-label="Map of services"><svg class="map" role="img" '
+            f'aria-label="Which service needs which; the lists below say the same" viewBox="0 0 {wide} {high}" '
+            f'style="min-width: {wide * 0.7:.0f}px; max-width: {wide}px">{arrows}{boxes}</svg></div><p>Marked as affected:</p><ul>{marked}</ul>{listed}')
 
 
 def _columns(edges: t.Sequence[tuple[str, str]]) -> list[list[str]]:

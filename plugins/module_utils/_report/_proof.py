@@ -24,6 +24,8 @@ from ansible_collections.sre.runbooks.plugins.module_utils._report import _markd
 from ansible_collections.sre.runbooks.plugins.module_utils._report._model import Document
 
 RECORD, REPORT, TEXT, PAGE = "record.json", "report.json", "report.md", "report.html"
+#: name of a list of checksums, as sha256sum writes it
+SUMS = "SHA256SUMS"
 _STYLE = re.compile(r"<style>.*?</style>", re.DOTALL)
 #: the kind of evidence that the record itself is
 RECORD_KIND = "record"
@@ -88,6 +90,14 @@ def _evidence(directory: pathlib.Path, document: Document) -> t.Iterator[str]:
         yield f"manifest.json cannot be read: {error}"
         manifest = {}
     kept = {item["name"]: item for item in document.evidence}
+    summed = _summed(directory / "evidence", manifest)
+    yield from _planted(directory / "evidence", {*manifest, *summed})
+    for name, sha256 in summed.items():
+        path = directory / "evidence" / name
+        if not path.is_file():
+            yield f"evidence/{name} is gone"
+        elif file_sha256(path) != sha256:
+            yield f"evidence/{name} is not what was captured: its bytes have changed"
     for name, entry in {**manifest, **kept}.items():
         item = Item(**entry)
         path = directory / "evidence" / name
@@ -100,6 +110,24 @@ def _evidence(directory: pathlib.Path, document: Document) -> t.Iterator[str]:
         elif name in kept:
             yield from (f"manifest.json: the {key} of {name} is {_short(manifest[name].get(key))}, and the record says {_short(value)}"
                         for key, value in kept[name].items() if manifest[name].get(key) != value)
+
+
+def _planted(evidence: pathlib.Path, captured: t.Collection[str]) -> t.Iterator[str]:
+    """Files that nobody captured; what begins with a dot is a file in the making."""
+    for path in sorted(evidence.rglob("*")):
+        name = str(path.relative_to(evidence))
+        if not path.is_dir() and not path.name.startswith(".") and name not in captured:
+            yield f"evidence/{name} is in no manifest: nobody captured it"
+
+
+def _summed(evidence: pathlib.Path, manifest: t.Iterable[str]) -> dict[str, str]:
+    """Files of a captured directory, such as a database's dump, whose list of checksums stands in the manifest for them: name and sha256."""
+    found = {}
+    for name in manifest:
+        if name.endswith(f"/{SUMS}") and (evidence / name).is_file():
+            lines = [line.split(maxsplit=1) for line in (evidence / name).read_text(errors="replace").splitlines()]
+            found.update({f"{name.removesuffix(SUMS)}{line[1].lstrip('*')}": line[0] for line in lines if len(line) == 2})
+    return found
 
 
 def _differences(path: str, saved: t.Any, derived: t.Any) -> t.Iterator[str]:

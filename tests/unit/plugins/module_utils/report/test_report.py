@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import importlib.util
 import json
 import pathlib
@@ -186,6 +187,28 @@ def test_a_changed_byte_and_a_missing_file_of_evidence_are_named(incident, writt
     assert any(f"evidence/{name} is not what was captured" in line for line in _proof.problems(written, incident))
     path.unlink()
     assert f"evidence/{name} is gone" in _proof.problems(written, incident)
+
+
+@pytest.mark.parametrize("name", ["planted.json", "logs/planted.log", "new/planted.json"])
+def test_a_file_that_nobody_captured_is_named(incident, written, name):
+    path = written / "evidence" / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("{}")
+    assert _proof.problems(written, incident) == [f"evidence/{name} is in no manifest: nobody captured it"]
+
+
+def test_files_of_a_captured_directory_are_what_its_checksums_say(incident, written):
+    dump = written / "evidence" / "dump"
+    dump.mkdir()
+    (dump / "1.dat.gz").write_bytes(b"rows")
+    sums = f"{hashlib.sha256(b'rows').hexdigest()}  1.dat.gz\n"
+    EvidenceStore(str(written.parents[1]), "INC-1", "prod").save_text("dump/SHA256SUMS", "database_dump", "pg_dump", sums)
+    assert _proof.problems(written, incident) == []
+    (dump / "1.dat.gz").write_bytes(b"raws")
+    assert _proof.problems(written, incident) == ["evidence/dump/1.dat.gz is not what was captured: its bytes have changed"]
+    (dump / "1.dat.gz").unlink()
+    (dump / "2.dat.gz").write_bytes(b"more")
+    assert _proof.problems(written, incident) == ["evidence/dump/2.dat.gz is in no manifest: nobody captured it", "evidence/dump/1.dat.gz is gone"]
 
 
 @pytest.mark.parametrize("old, new, named", [
