@@ -22,6 +22,8 @@ from ansible_collections.sre.runbooks.plugins.module_utils._cluster._workload im
 from ansible_collections.sre.runbooks.plugins.module_utils._evidence._store import EvidenceStore
 from ansible_collections.sre.runbooks.plugins.module_utils._incident._record import DONE, Incident
 from ansible_collections.sre.runbooks.plugins.module_utils._report import _markdown, _model, _page, _proof, _timeline
+from ansible_collections.sre.runbooks.plugins.module_utils._task._module import Task
+from ansible_collections.sre.runbooks.plugins.modules import report_overview
 
 ROOT = pathlib.Path(__file__).resolve().parents[5]
 SCHEMA = json.loads((ROOT / "docs/schema/incident.json").read_text())
@@ -284,8 +286,21 @@ def test_the_page_loads_nothing_and_takes_no_markup_from_outside(incident, writt
 
 def test_a_cell_cannot_leave_its_table(incident, written):
     assert "for a week | ever" in _markdown.render(document(incident)) and "\\| ever" not in _markdown.render(document(incident))
-    table = _markdown._table(("a",), [("x | y\nz",)])
+    table = _markdown.table(("a",), [("x | y\nz",)])
     assert table.splitlines()[-1] == "| x \\| y z |"
+
+
+def test_one_page_of_an_incident_on_several_clusters(incident, written, tmp_path):
+    report = json.loads((written / "report.json").read_text())
+    other = {**report, "cluster": "<b>eu", "outcome": "not_mitigated", "timeline": [{**report["timeline"][0], "text": "the first | of <all>"}]}
+    paths = {name: tmp_path / f"{number}.json" for number, name in enumerate(("prod", "<b>eu"))}
+    for path, one in zip(paths.values(), (report, other), strict=True):
+        path.write_text(json.dumps(one))
+    params = {"incident_id": "INC-1", "incidents_dir": str(tmp_path), "reports": {**{name: str(path) for name, path in paths.items()}, "none": ""}}
+    text, page = (pathlib.Path(path).read_text() for path in report_overview.run(Task(params))["files"])
+    assert "2 clusters" in text and "not mitigated on <b>eu; mitigated on prod." in text and "the first \\| of <all>" in text
+    assert "<b>eu" not in page and "&lt;b&gt;eu" in page and "not measured" not in page
+    assert report_overview.run(Task({**params, "reports": {"prod": str(paths["prod"]), "none": ""}}))["files"] == []
 
 
 def test_services_that_need_each_other_in_a_circle_are_drawn(incident, written):
