@@ -36,7 +36,7 @@ options:
       - V(runbooks) proposes what the runbook may learn.
       - V(postmortem_checked) checks that the post-mortem is complete.
       - V(tickets) makes a ticket of each action, or a file where O(tickets) is not set.
-      - V(alerts) is done by a person.
+      - V(alerts) proposes a rule for each signal that was over its threshold, tried on what O(prometheus_url) has; a person loads it.
       - Any step is done where O(by) says that a person has done it.
     type: str
     choices: [stability, temporary_fixes, timeline, thanks, postmortem, evidence, meeting, runbooks, postmortem_checked, tickets, alerts, digest]
@@ -130,6 +130,7 @@ says:
 
 import dataclasses
 import datetime
+import functools
 import hashlib
 import json
 import typing as t
@@ -138,7 +139,8 @@ from ansible_collections.sre.runbooks.plugins.module_utils._aftermath import _do
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._connection import Cluster
 from ansible_collections.sre.runbooks.plugins.module_utils._communication import _standing
 from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import InvalidInput
-from ansible_collections.sre.runbooks.plugins.module_utils._evidence._store import EvidenceStore
+from ansible_collections.sre.runbooks.plugins.module_utils._evidence._store import EvidenceStore, now
+from ansible_collections.sre.runbooks.plugins.module_utils._history import _proposals
 from ansible_collections.sre.runbooks.plugins.module_utils._incident._record import Incident, me
 from ansible_collections.sre.runbooks.plugins.module_utils._task._module import CONNECTION_SPEC, INCIDENT_SPEC, Result, Task, run_module
 
@@ -234,9 +236,10 @@ def _temporary_fixes(at: At) -> Came:
 
 
 def _timeline(at: At) -> Came:
-    files = (at.write("timeline.md", f"# Timeline of {at.incident.id}\n\n{_documents.as_markdown(at.incident)}\n"),
-             at.write("timeline.csv", _documents.as_csv(at.incident)))
-    return Came(f"{len(_documents.timeline(at.incident))} events", files)
+    rows = _documents.timeline(at.incident, now())
+    files = (at.write("timeline.md", f"# Timeline of {at.incident.id}\n\n{_documents.as_markdown(rows)}\n"),
+             at.write("timeline.csv", _documents.as_csv(rows)))
+    return Came(f"{len(rows)} events", files)
 
 
 def _thanks(at: At) -> Came:
@@ -249,7 +252,7 @@ def _postmortem(at: At) -> Came:
     known = at.incident.kept("postmortem").get("postmortem", {}).get("sha256")
     if path.exists() and hashlib.sha256(path.read_bytes()).hexdigest() != known:
         return Came("somebody has edited the draft, which is left alone", (str(path),))
-    written = at.write("postmortem.md", _documents.postmortem(at.incident, at.store.items(), at.moment.isoformat(timespec="seconds")))
+    written = at.write("postmortem.md", _documents.postmortem(at.incident, at.store.items(), now()))
     at.incident.keep({"postmortem": {"sha256": hashlib.sha256(path.read_bytes()).hexdigest()}})
     return Came("drafted", (written,))
 
@@ -297,7 +300,16 @@ def _file_tickets(at: At) -> Came:
 
 
 def _alerts(at: At) -> Came:
-    return Came("", findings=("a person does this, and says so with aftermath_by",))
+    p = at.params
+    found = _proposals.proposals(at.incident, functools.partial(_samples, at) if p["prometheus_url"] else None)
+    file = at.write("alerts.md", _proposals.markdown(at.incident, found))
+    tried = sum(not one.because for one in found)
+    return Came(f"{len(found)} proposed, {tried} tried on the incident's own samples", (file,))
+
+
+def _samples(at: At, query: str) -> list[tuple[float, float]]:
+    p = at.params
+    return _gather.samples(p["prometheus_url"], query, at.incident, at.moment, p["receiver_timeout"], p["prometheus_headers"])
 
 
 def _digest(at: At) -> Came:

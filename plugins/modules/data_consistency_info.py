@@ -74,6 +74,11 @@ amount:
   description: The greatest sum of absolute differences of one rule; rules overlap, so they are not added up.
   type: str
   returned: success
+impact:
+  description: What it means for customers, each with C(question), C(answer) and C(how), as M(sre.runbooks.report) takes it.
+  type: list
+  elements: dict
+  returned: success
 snapshot:
   description: id, taken_at and wal_position of the snapshot.
   type: dict

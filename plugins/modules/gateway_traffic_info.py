@@ -80,6 +80,11 @@ traffic:
       the replicas whose log is longer than O(max_lines).
   type: dict
   returned: success
+impact:
+  description: What it means for customers, each with C(question), C(answer) and C(how), as M(sre.runbooks.report) takes it.
+  type: list
+  elements: dict
+  returned: success
 evidence:
   description: Files that were saved.
   type: list
@@ -102,6 +107,7 @@ from ansible_collections.sre.runbooks.plugins.module_utils._cluster._workload im
 from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import ClusterError, InvalidInput
 from ansible_collections.sre.runbooks.plugins.module_utils._gateway import _access_log
 from ansible_collections.sre.runbooks.plugins.module_utils._gateway._log_formats import CHOICES, Parser
+from ansible_collections.sre.runbooks.plugins.module_utils._report import _impact
 from ansible_collections.sre.runbooks.plugins.module_utils._task._module import (
     CONNECTION_SPEC, EVIDENCE_SPEC, TARGET_SPEC, Result, Task, run_module)
 
@@ -147,7 +153,7 @@ def run(task: Task) -> Result:
     if store:
         store.save_json("traffic.json", "traffic", f"access logs of {p['workload']}", found)
         evidence = [str(store.path("traffic.json"))]
-    return {"traffic": found, "evidence": evidence, "says": _says(found)}
+    return {"traffic": found, "impact": _impact.of_traffic(found, "evidence/traffic.json" if store else ""), "evidence": evidence, "says": _says(found)}
 
 
 def _parser(p: dict[str, t.Any]) -> Parser:

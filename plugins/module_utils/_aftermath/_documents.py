@@ -9,12 +9,14 @@ import csv
 import io
 import typing as t
 
-from ansible_collections.sre.runbooks.plugins.module_utils._communication import _compose, _outbox, _standing
+from ansible_collections.sre.runbooks.plugins.module_utils._communication import _compose, _standing
 from ansible_collections.sre.runbooks.plugins.module_utils._core._redact import redact
 from ansible_collections.sre.runbooks.plugins.module_utils._evidence._store import Item
 from ansible_collections.sre.runbooks.plugins.module_utils._incident._record import DONE, UNDONE, Incident, LedgerEntry
 from ansible_collections.sre.runbooks.plugins.module_utils._mitigation import _owners
 from ansible_collections.sre.runbooks.plugins.module_utils._report import _model
+from ansible_collections.sre.runbooks.plugins.module_utils._report._impact import NOT_MEASURED
+from ansible_collections.sre.runbooks.plugins.module_utils._report._timeline import STEP
 
 Json = t.Dict[str, t.Any]
 
@@ -22,24 +24,22 @@ Json = t.Dict[str, t.Any]
 BLANK = "_to be filled in_"
 
 
-def timeline(incident: Incident) -> list[tuple[str, str, str, str]]:
-    """Time, phase, event and who, in order; the changes and messages among them."""
-    found = [(event["at"], event["phase"], event["text"], event.get("by", "")) for event in incident.timeline()]
-    found += [(entry.at, "change", f"{entry.state}: {entry.change.summary}", "") for entry in incident.ledger()]
-    found += [(one.at, "message", f"{one.channel} {one.state}: message {one.number}", "") for one in _outbox.deliveries(incident)]
-    return sorted((at, phase, redact(text), by) for at, phase, text, by in found)
+def timeline(incident: Incident, moment: str) -> list[tuple[str, str, str, str]]:
+    """Time, what, event and who, in order, as the report has it."""
+    return [(event.at, event.phase if event.kind == STEP else event.kind, event.text, event.by)
+            for event in _model.build(incident, incident.cluster_name, moment).timeline]
 
 
-def as_csv(incident: Incident) -> str:
-    """The timeline for a spreadsheet."""
+def as_csv(rows: t.Sequence[tuple[str, ...]]) -> str:
+    """A timeline for a spreadsheet."""
     text = io.StringIO()
-    csv.writer(text).writerows([("time", "phase", "event", "by"), *(tuple(map(_harmless, row)) for row in timeline(incident))])
+    csv.writer(text).writerows([("time", "what", "event", "by"), *(tuple(map(_harmless, row)) for row in rows)])
     return text.getvalue()
 
 
-def as_markdown(incident: Incident) -> str:
-    """The timeline for the ticket."""
-    return _table(("time", "phase", "event"), [row[:3] for row in timeline(incident)])
+def as_markdown(rows: t.Sequence[tuple[str, ...]]) -> str:
+    """A timeline for the ticket."""
+    return _table(("time", "what", "event"), [row[:3] for row in rows])
 
 
 def temporary(incident: Incident) -> list[LedgerEntry]:
@@ -62,7 +62,7 @@ def postmortem(incident: Incident, evidence: t.Sequence[Item], moment: str) -> s
     seconds = _standing.duration(incident)
     cause = _compose.root_cause(document) or (head.get("cause") or "").replace("_", " ")
     fixes = [str(fix) for fix in document.diagnosis.get("fixes", [])]
-    impact = _bullets([f"{row.question}: {BLANK if row.answer == _model.NOT_MEASURED else row.answer}{f' ({row.how})' if row.how else ''}"
+    impact = _bullets([f"{row.question}: {BLANK if row.answer == NOT_MEASURED else row.answer}{f' ({row.how})' if row.how else ''}"
                        for row in document.impact])
     made = [entry for entry in incident.ledger() if entry.state in (DONE, UNDONE)]
     sections = [
@@ -70,7 +70,7 @@ def postmortem(incident: Incident, evidence: t.Sequence[Item], moment: str) -> s
                     f"{'It lasted ' + _standing.words(seconds) + '.' if seconds is not None else 'It is not over yet.'} "
                     f"{'Cause: ' + cause + '.' if cause else 'The cause is not established.'}"),
         ("Impact", impact),
-        ("Timeline", as_markdown(incident)),
+        ("Timeline", as_markdown(timeline(incident, moment))),
         ("Detection", "\n".join(f"- {event['at']} {redact(event['text'])}" for event in incident.timeline() if event["phase"] == "detect")
          + f"\n\nHow long it had gone on before: {BLANK}"),
         ("Response", _bullets([f"opened at {head['opened_at']} by {head['opened_by']}",

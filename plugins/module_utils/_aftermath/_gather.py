@@ -44,13 +44,10 @@ def metrics(url: str, queries: t.Mapping[str, str], incident: Incident, store: E
 
     :param queries: PromQL by the name that its file gets.
     """
-    start = datetime.datetime.fromisoformat(incident.head["opened_at"]) - BEFORE
-    step = max(1, int((moment - start).total_seconds() / POINTS))
     saved, failed = [], []
     for name, query in queries.items():
-        words = urllib.parse.urlencode({"query": query, "start": start.timestamp(), "end": moment.timestamp(), "step": step})
         try:
-            answer = _http.ask("GET", f"{url.rstrip('/')}/api/v1/query_range?{words}", headers, timeout).body
+            answer = _asked(url, query, incident, moment, timeout, headers)
         except Undelivered as error:
             failed.append(f"{name}: {str(error).replace(url, 'Prometheus')}")
             continue
@@ -60,3 +57,21 @@ def metrics(url: str, queries: t.Mapping[str, str], incident: Incident, store: E
         safe = re.sub(r"[^\w.-]", "_", name)
         saved.append(store.save_json(f"afterwards/metrics/{safe}.json", "metrics_afterwards", f"Prometheus: {query}", answer["data"]).name)
     return saved, failed
+
+
+def samples(url: str, query: str, incident: Incident, moment: datetime.datetime, timeout: float,
+            headers: t.Mapping[str, str]) -> list[tuple[float, float]]:
+    """Time and value of a query that gives one series; empty where Prometheus does not answer it."""
+    try:
+        answer = _asked(url, query, incident, moment, timeout, headers)
+    except Undelivered:
+        return []
+    found = answer["data"]["result"] if answer.get("status") == "success" else []
+    return [(float(at), float(value)) for at, value in found[0]["values"]] if found else []
+
+
+def _asked(url: str, query: str, incident: Incident, moment: datetime.datetime, timeout: float, headers: t.Mapping[str, str]) -> t.Any:
+    start = datetime.datetime.fromisoformat(incident.head["opened_at"]) - BEFORE
+    step = max(1, int((moment - start).total_seconds() / POINTS))
+    words = urllib.parse.urlencode({"query": query, "start": start.timestamp(), "end": moment.timestamp(), "step": step})
+    return _http.ask("GET", f"{url.rstrip('/')}/api/v1/query_range?{words}", headers, timeout).body

@@ -15,6 +15,7 @@ from ansible_collections.sre.runbooks.plugins.module_utils._core._optional impor
 from ansible_collections.sre.runbooks.plugins.module_utils._core._redact import redact
 from ansible_collections.sre.runbooks.plugins.module_utils._incident._record import Incident
 from ansible_collections.sre.runbooks.plugins.module_utils._report import _model
+from ansible_collections.sre.runbooks.plugins.module_utils._report._impact import NOT_MEASURED
 
 try:
     import jinja2
@@ -122,7 +123,7 @@ def people(incident: Incident) -> list[str]:
 
 def impact(document: _model.Document) -> str:
     """What is known of customers, each with its question; empty where nothing was measured."""
-    return "; ".join(f"{row.question}: {row.answer}" for row in document.impact if row.answer != _model.NOT_MEASURED)
+    return "; ".join(f"{row.question}: {row.answer}" for row in document.impact if row.answer != NOT_MEASURED)
 
 
 def root_cause(document: _model.Document) -> str:

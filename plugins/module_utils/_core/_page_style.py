@@ -17,7 +17,7 @@ body { margin: 0 auto; padding: 1.5rem; max-width: 1180px; background: var(--bac
   font: 15px/1.5 system-ui, sans-serif; }
 h1 { font-size: 1.5rem; margin: 0 0 .2rem; overflow-wrap: anywhere; } h2 { font-size: 1.2rem; margin: 2.2rem 0 .6rem; }
 h3 { font-size: 1rem; margin: 1rem 0 .4rem; } p { margin: .4rem 0; } .dim { color: var(--dim); }
-nav { margin: .8rem 0; display: flex; flex-wrap: wrap; gap: 0 1rem; } a { color: var(--accent); }
+nav { margin: .8rem 0; display: flex; flex-wrap: wrap; gap: 0 1rem; } nav a { padding: .2rem 0; } a { color: var(--accent); }
 code, .mono { font: .92em ui-monospace, Consolas, "DejaVu Sans Mono", monospace; overflow-wrap: anywhere; }
 .verdict { padding: .8rem 1rem; border-left: 5px solid; border-radius: 6px; margin: 1rem 0; }
 .verdict p:first-child { font-weight: 650; font-size: 1.08rem; margin-top: 0; }

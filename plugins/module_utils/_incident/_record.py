@@ -237,19 +237,15 @@ class Incident:
 
     @property
     def findings(self) -> Json:
-        """What the runbook found: outcome, diagnosis, next_steps, impact, graph, health_before and health_after; empty before its report."""
+        """What the runbook found, as its report was given it, with ``rehearsal`` and, where something was too long, ``left_out``; empty before."""
         return json.loads(self._data.get("findings", "{}"))
 
     def found(self, findings: Json, evidence: t.Sequence[Json]) -> None:
         """Keep what the runbook found, so that any controller can write the report again, and the manifest of the evidence.
 
-        Tables of figures that are too long for the record are left out of it; they are in the evidence.
+        What is too long for the record is left out of it and named in ``left_out``; it is in the evidence.
         """
-        kept = json.dumps(findings)
-        if len(kept) > LONGEST_FINDINGS:
-            diagnosis = {**findings.get("diagnosis", {}), "tables": []}
-            kept = json.dumps({**findings, "diagnosis": diagnosis})
-        self._store({"findings": kept, "evidence": json.dumps(list(evidence))})
+        self._store({"findings": _short_enough(findings), "evidence": json.dumps(list(evidence))})
 
     @property
     def evidence(self) -> list[Json]:
@@ -318,6 +314,18 @@ class Incident:
             if error.status != 409:
                 raise
         self.update(parts=self._part)
+
+
+def _short_enough(findings: Json) -> str:
+    """As JSON, without what can be spared where that is too long."""
+    spared = (("tables of figures", "diagnosis", {**findings.get("diagnosis", {}), "tables": []}), ("changes that others made", "changed", []),
+              ("which service needs which", "graph", []))
+    for what, key, rest in spared:
+        if len(kept := json.dumps(findings)) <= LONGEST_FINDINGS:
+            return kept
+        if findings.get(key, rest) != rest:
+            findings = {**findings, key: rest, "left_out": [*findings.get("left_out", []), what]}
+    return json.dumps(findings)
 
 
 def _name(incident_id: str, part: int = 0) -> str:

@@ -8,8 +8,9 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from ansible_collections.sre.runbooks.plugins.module_utils._cluster._connection import Cluster
-from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import Drift
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster._connection import Cluster, Json
+from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import Drift, RunbookError
+from ansible_collections.sre.runbooks.plugins.module_utils._core._parallel import each
 from ansible_collections.sre.runbooks.plugins.module_utils._evidence._store import now
 from ansible_collections.sre.runbooks.plugins.module_utils._incident._record import DONE, INTENDED, UNDONE, VOID, Incident, LedgerEntry
 
@@ -63,6 +64,21 @@ def _since(cluster: Cluster, entry: LedgerEntry, state: str) -> str:
     except Drift as drift:
         return drift.message
     return f"{entry.change.target} is as it was before"
+
+
+def rehearse(cluster: Cluster, incident: Incident) -> Json:
+    """What taking back every reversible change would do now, without writing.
+
+    Keys: at; restorable and settled (numbers of changes); refused (each with change and why); failed (why it could not be tried), where so.
+    """
+    at, entries = now(), pending(incident, ALL)
+    try:
+        tried = each(lambda entry: undo(cluster, incident, [entry], check_mode=True), entries)
+    except RunbookError as error:
+        return {"at": at, "failed": error.message}
+    return {"at": at, "restorable": sorted(entry.number for one in tried for entry in one.restored),
+            "settled": sorted(entry.number for one in tried for entry in one.settled),
+            "refused": [{"change": entry.number, "why": drift.message} for entry, one in zip(entries, tried, strict=True) for drift in one.refused]}
 
 
 def undo(cluster: Cluster, incident: Incident, entries: t.Sequence[LedgerEntry], check_mode: bool) -> Undone:

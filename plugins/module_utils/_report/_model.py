@@ -15,37 +15,12 @@ import typing as t
 from ansible_collections.sre.runbooks.plugins.module_utils._core._redact import redact, redact_object
 from ansible_collections.sre.runbooks.plugins.module_utils._incident._outcomes import says
 from ansible_collections.sre.runbooks.plugins.module_utils._incident._record import DONE, UNDONE, Incident, LedgerEntry
+from ansible_collections.sre.runbooks.plugins.module_utils._report import _timeline
+from ansible_collections.sre.runbooks.plugins.module_utils._report._impact import NOT_MEASURED, Impact, impact
+from ansible_collections.sre.runbooks.plugins.module_utils._report._timeline import Event, Measurement, moment
 
 Json = t.Dict[str, t.Any]
-SCHEMA_VERSION = "1.0"
-NOT_MEASURED = "not measured"
-
-
-@dataclasses.dataclass(frozen=True)
-class Measurement:
-    """One signal at one moment.
-
-    :param phase: of the runbook: ``detect``, ``verify``…
-    :param value: None where it could not be measured.
-    """
-
-    at: str
-    phase: str
-    name: str
-    value: float | None
-    threshold: float | None
-    breached: bool
-    text: str
-
-
-@dataclasses.dataclass(frozen=True)
-class Event:
-    """One line of the timeline."""
-
-    at: str
-    phase: str
-    text: str
-    by: str
+SCHEMA_VERSION = "1.1"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,18 +54,6 @@ class Change:
 
 
 @dataclasses.dataclass(frozen=True)
-class Impact:
-    """One question about customers.
-
-    :param how: how the answer was obtained; empty where it was not measured.
-    """
-
-    question: str
-    answer: str
-    how: str = ""
-
-
-@dataclasses.dataclass(frozen=True)
 class FollowUp:
     """Something that is left to do."""
 
@@ -106,6 +69,46 @@ class Dependency:
     source: str
     target: str
     how: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Affected:
+    """A service that the incident is about, or that needs one which is.
+
+    :param why: for a person.
+    """
+
+    service: str
+    why: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Refusal:
+    """A change that could not be taken back now.
+
+    :param change: its number.
+    :param why: who has written since, and what.
+    """
+
+    change: int
+    why: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Rehearsal:
+    """Taking every reversible change back, tried without writing.
+
+    :param at: empty where it was not tried.
+    :param restorable: numbers of the changes that would be taken back.
+    :param settled: those with nothing to take back.
+    :param failed: why it could not be tried.
+    """
+
+    at: str = ""
+    restorable: tuple[int, ...] = ()
+    settled: tuple[int, ...] = ()
+    refused: tuple[Refusal, ...] = ()
+    failed: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -129,6 +132,8 @@ class Document:
     :param diagnosis: cause, verdict, candidates (title, verdict, evidence_for, evidence_against), fixes and tables.
     :param evidence: the manifest: name, kind, source, sha256, bytes, captured_at.
     :param ended_sessions: database sessions that were ended, which cannot be taken back.
+    :param rehearsal: of the undo.
+    :param left_out: findings that were too long for the record.
     :param health: rows of the health check, ``before`` and ``after``.
     """
 
@@ -151,10 +156,13 @@ class Document:
     remediation: tuple[Statement, ...]
     impact: tuple[Impact, ...]
     dependencies: tuple[Dependency, ...]
+    affected: tuple[Affected, ...]
     signals: tuple[Measurement, ...]
     timeline: tuple[Event, ...]
     changes: tuple[Change, ...]
     ended_sessions: tuple[Event, ...]
+    rehearsal: Rehearsal
+    left_out: tuple[str, ...]
     follow_ups: tuple[FollowUp, ...]
     diagnosis: Json
     next_steps: tuple[str, ...]
@@ -176,22 +184,25 @@ class Document:
 def build(incident: Incident, cluster: str, written_at: str) -> Document:
     """The document of a record, as it was at a moment."""
     findings = incident.findings
-    timeline, ended = (tuple(Event(event["at"], event["phase"], redact(event["text"]), event.get("by", ""))
-                             for event in events if event["at"] <= written_at) for events in (incident.timeline(), incident.ended_sessions()))
     changes = tuple(_changes(incident, written_at))
     signals = tuple(measurement for measurement in _signals(incident) if measurement.at <= written_at)
+    timeline = _timeline.timeline(incident, signals, written_at)
+    ended = tuple(_timeline.noted(event) for event in incident.ended_sessions() if event["at"] <= written_at)
+    dependencies = _dependencies(findings)
     taken = incident.acknowledged if incident.acknowledged and incident.acknowledged["at"] <= written_at else None
     outcome = findings.get("outcome") or incident.status
     base = Document(
         SCHEMA_VERSION, incident.id, incident.head["type"], redact(incident.head.get("title") or incident.head["type"].replace("_", " ")),
         incident.head.get("severity", ""), cluster, str(incident.target), outcome, incident.head["opened_at"], incident.head["opened_by"],
         max((event.at for event in timeline if event.text.startswith("outcome: ")), default=""), written_at,
-        taken["by"] if taken else "", taken["at"] if taken else "", (), (), (), (), _dependencies(findings), signals, timeline, changes, ended, (),
+        taken["by"] if taken else "", taken["at"] if taken else "", (), (), (), (), dependencies,
+        _affected(incident.target.short, dependencies), signals, timeline, changes, ended, _rehearsal(findings.get("rehearsal", {})),
+        tuple(findings.get("left_out", ())), (),
         redact_object(findings.get("diagnosis", {})), tuple(map(redact, findings.get("next_steps", ()))),
         redact_object({"before": findings.get("health_before", []), "after": findings.get("health_after", [])}),
         tuple(item for item in incident.evidence if item["captured_at"] <= written_at))
     return dataclasses.replace(base, summary=_summary(base), root_cause=_root_cause(base), remediation=_remediation(base),
-                               impact=_impact(base, findings.get("impact", ())), follow_ups=_follow_ups(base))
+                               impact=impact(findings.get("impact", ()), base.first_and_last()[0]), follow_ups=_follow_ups(base))
 
 
 def duration(begin: str, end: str) -> str:
@@ -227,6 +238,23 @@ def _change(entry: LedgerEntry, state: str, at: str) -> Change:
 
 def _dependencies(findings: Json) -> tuple[Dependency, ...]:
     return tuple(Dependency(str(edge["source"]), str(edge["target"]), _words(edge.get("how", ""))) for edge in findings.get("graph", ()))
+
+
+def _affected(target: str, dependencies: t.Sequence[Dependency]) -> tuple[Affected, ...]:
+    """The target, then who needs it, each through which one: the nearest first."""
+    why = {target: "the incident is about it"}
+    reached = [target]
+    for service in reached:
+        for edge in dependencies:
+            if edge.target == service and edge.source not in why:
+                why[edge.source] = f"it needs {service}"
+                reached.append(edge.source)
+    return tuple(Affected(service, why[service]) for service in reached)
+
+
+def _rehearsal(found: Json) -> Rehearsal:
+    return Rehearsal(found.get("at", ""), tuple(found.get("restorable", ())), tuple(found.get("settled", ())),
+                     tuple(Refusal(row["change"], redact(row["why"])) for row in found.get("refused", ())), redact(found.get("failed", "")))
 
 
 def _words(how: t.Any) -> str:
@@ -279,24 +307,18 @@ def _remediation(document: Document) -> tuple[Statement, ...]:
     taken = [change for change in document.changes if change.state == UNDONE]
     reversible = [change for change in document.changes if change.reversible]
     if document.changes:
-        lines.append(Statement("reversible", f"Reversible: {len(reversible)} of {len(document.changes)} changes, {len(taken)} taken back.",
-                               tuple(f"change:{change.number}" for change in document.changes)))
+        lines.append(Statement("reversible", f"Reversible: {len(reversible)} of {len(document.changes)} changes, {len(taken)} taken back; "
+                               f"{_rehearsed(document.rehearsal)}.", (*(f"change:{change.number}" for change in document.changes), "finding:rehearsal")))
     return tuple(lines)
 
 
-#: signals that tell of customers, and the question that they answer
-_CUSTOMERS = {"error_share": "requests that failed", "login_success": "log-ins that succeeded", "response_seconds": "how long customers waited",
-              "data_mismatch": "records that are wrong", "oom_killed": "processes that were killed while they served"}
-
-
-def _impact(document: Document, given: t.Iterable[Json]) -> tuple[Impact, ...]:
-    answers = [Impact(str(row["question"]), str(row["answer"]), str(row.get("how", ""))) for row in given]
-    first, _last = document.first_and_last()
-    answers += [Impact(question, first[name].text, f"signal {name} at {first[name].at}") for name, question in _CUSTOMERS.items()
-                if name in first and first[name].value is not None and question not in {answer.question for answer in answers}]
-    asked = {answer.question for answer in answers}
-    return tuple(answers + [Impact(question, NOT_MEASURED) for question in ("customers affected", "requests that failed", "amount at stake")
-                            if question not in asked])
+def _rehearsed(rehearsal: Rehearsal) -> str:
+    if rehearsal.failed:
+        return f"the undo could not be rehearsed ({rehearsal.failed})"
+    if not rehearsal.at:
+        return "the undo was not rehearsed"
+    refused = "".join(f", change {row.change} would be refused ({row.why.rstrip('.')})" for row in rehearsal.refused)
+    return f"the undo was rehearsed at {rehearsal.at}: it would take back {len(rehearsal.restorable)}{refused}"
 
 
 def _follow_ups(document: Document) -> tuple[FollowUp, ...]:
@@ -311,11 +333,6 @@ def _follow_ups(document: Document) -> tuple[FollowUp, ...]:
 
 def _signal_refs(signals: t.Sequence[Measurement]) -> tuple[str, ...]:
     return tuple(f"signal:{signal.name}@{signal.at}" for signal in signals)
-
-
-def moment(text: str) -> datetime.datetime:
-    """A time of the document."""
-    return datetime.datetime.fromisoformat(text)
 
 
 def _after(at: str, days: int) -> str:

@@ -13,14 +13,20 @@ import typing as t
 from ansible_collections.sre.runbooks.plugins.module_utils._core._page_style import STYLE
 from ansible_collections.sre.runbooks.plugins.module_utils._core._wording import size
 from ansible_collections.sre.runbooks.plugins.module_utils._incident._outcomes import says
-from ansible_collections.sre.runbooks.plugins.module_utils._report._model import Document, Measurement, Statement, duration, moment
+from ansible_collections.sre.runbooks.plugins.module_utils._report._impact import NOT_MEASURED
+from ansible_collections.sre.runbooks.plugins.module_utils._report._model import Document, Measurement, Statement, duration
+from ansible_collections.sre.runbooks.plugins.module_utils._report._timeline import OTHERS, STEP, moment
 
 #: nothing may be loaded, whatever a log line says
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 _OWN_STYLE = """
 .chart { overflow: visible; } .chart .line { fill: none; stroke: var(--accent); stroke-width: 2; } .chart .limit { stroke: var(--bad); stroke-dasharray: 5 4; }
-.chart .ours { stroke: var(--good); stroke-width: 1.5; } .chart .over { fill: var(--bad); } .chart .under { fill: var(--accent); }
-.affected .box { stroke: var(--bad); stroke-width: 2; } table caption { text-align: left; color: var(--dim); padding: .2rem 0; }
+.chart .ours { stroke: var(--good); stroke-width: 1.5; }
+.chart .others { stroke: var(--warn); stroke-width: 1.5; stroke-dasharray: 2 3; } .chart .over { fill: var(--bad); } .chart .under { fill: var(--accent); }
+.target .box { fill: var(--bad-back); stroke: var(--bad); stroke-width: 3; } .affected .box { stroke: var(--bad); stroke-width: 2; stroke-dasharray: 6 3; }
+td { overflow-wrap: break-word; } #timeline td:first-child, #open td:last-child { white-space: nowrap; }
+#timeline td:nth-child(3) { min-width: 15rem; }
+@media print { h2, h3 { break-after: avoid; } tr { break-inside: avoid; } }
 """
 _WIDE, _HIGH, _LEFT, _BOTTOM = 900, 170, 10, 24
 _MOST_ROWS = 200
@@ -32,56 +38,85 @@ def render(document: Document) -> str:
     links = "".join(f'<a href="#{anchor}">{title}</a>' for title, anchor, _body in sections)
     body = "".join(f'<section id="{anchor}" aria-labelledby="{anchor}-title"><h2 id="{anchor}-title">{title}</h2>{content}</section>'
                    for title, anchor, content in sections)
-    name = _safe(document.title)
+    head = (f'<p class="dim">{safe(document.id)} · {safe(document.severity)} · {safe(document.target)} · cluster {safe(document.cluster)}</p>')
+    nav = f'<nav aria-label="Sections">{links}</nav>'
+    return frame(document.title, f"{_verdict(document)}{_tiles(document)}{nav}{body}",
+                 f"Written {document.written_at} from the incident's record. incident/verify_report.yml proves it.", f"{document.id}: {document.title}", head)
+
+
+def frame(name: str, body: str, foot: str, title: str = "", below: str = "") -> str:
+    """A page that loads nothing.
+
+    :param name: its headline, and its title where none is given.
+    :param body: markup.
+    :param foot: in words, how it came about.
+    :param below: markup below the headline.
+    """
     return (f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
-            f'<meta name="viewport" content="width=device-width, initial-scale=1"><title>{_safe(document.id)}: {name}</title>'
-            f"<style>{STYLE}{_OWN_STYLE}</style></head><body><header><h1>{name}</h1><p class=\"dim\">{_safe(document.id)} · {_safe(document.severity)} · "
-            f"{_safe(document.target)} · cluster {_safe(document.cluster)}</p></header><main>{_verdict(document)}{_tiles(document)}"
-            f'<nav aria-label="Sections">{links}</nav>{body}</main>'
-            f"<footer>Written {_safe(document.written_at)} from the incident's record. incident/verify_report.yml proves it.</footer></body></html>\n")
+            f'<meta name="viewport" content="width=device-width, initial-scale=1"><title>{safe(title or name)}</title>'
+            f"<style>{STYLE}{_OWN_STYLE}</style></head><body><header><h1>{safe(name)}</h1>{below}</header><main>{body}</main>"
+            f"<footer>{safe(foot)}</footer></body></html>\n")
 
 
 def _sections(document: Document) -> list[tuple[str, str, str]]:
     return [
-        ("Who was hit", "impact", _table(("question", "answer", "how it is known"), [(row.question, row.answer, row.how) for row in document.impact])),
+        ("Who was hit", "impact", table(("question", "answer", "how it is known"), [(row.question, row.answer, row.how) for row in document.impact])),
         ("What did we do", "remediation", _statements(document.remediation)),
-        ("What is open", "open", _table(("action", "owner", "due"), [(row.action, row.owner, row.due) for row in document.follow_ups])),
+        ("What is open", "open", table(("action", "owner", "due"), [(row.action, row.owner, row.due) for row in document.follow_ups])),
         ("Root cause", "cause", _statements(document.root_cause) + _others(document)),
         ("Signals over time", "signals", "".join(_charts(document))),
         ("Services", "services", _map(document)),
-        ("Figures", "figures", "".join(f"<h3>{_safe(table['title'])}</h3>{_table(table['header'], table['rows'])}"
-                                       for table in document.diagnosis.get("tables", []) if table["rows"])),
-        ("Changes", "changes", _table(("#", "change", "field", "before", "after", "state"), [
+        ("Figures", "figures", "".join(f"<h3>{safe(figures['title'])}</h3>{table(figures['header'], figures['rows'])}"
+                                       for figures in document.diagnosis.get("tables", []) if figures["rows"])),
+        ("Left out", "left-out", _left_out(document)),
+        ("Changes", "changes", table(("#", "change", "field", "before", "after", "state"), [
             (change.number, change.summary, field.path, _value(field.before), _value(field.after), f"{change.state} {change.at}")
             for change in document.changes for field in change.fields])),
-        ("Timeline", "timeline", _table(("time", "phase", "event", "by"), [(event.at, event.phase, event.text, event.by) for event in document.timeline])),
+        ("Timeline", "timeline", table(("time", "what", "event", "by"), [
+            (event.at, event.phase if event.kind == STEP else event.kind, event.text, event.by) for event in document.timeline])),
         ("Evidence", "evidence", _evidence(document)),
     ]
 
 
+def _left_out(document: Document) -> str:
+    return f"<p>Too long for the record, and in the evidence: {safe(', '.join(document.left_out))}.</p>" if document.left_out else ""
+
+
 def _verdict(document: Document) -> str:
     good = document.outcome in ("mitigated", "cleared")
-    summary = "".join(f"<p>{_safe(statement.text)}</p>" for statement in document.summary)
-    return f'<div class="verdict {"healthy" if good else "suspects"}"><p>{_safe(says(document.outcome))}</p>{summary}</div>'
+    summary = "".join(f"<p>{safe(statement.text)}</p>" for statement in document.summary)
+    return f'<div class="verdict {"healthy" if good else "suspects"}"><p>{safe(says(document.outcome))}</p>{summary}{_hit(document)}{_left(document)}</div>'
+
+
+def _hit(document: Document) -> str:
+    known = [f"{row.question}: {row.answer}" for row in document.impact if row.answer != NOT_MEASURED]
+    return f"<p><b>Hit:</b> {safe('; '.join(known[:2]) or 'not measured')}</p>"
+
+
+def _left(document: Document) -> str:
+    """The first thing that is open, and how many more there are."""
+    first, *others = (row.action for row in document.follow_ups) if document.follow_ups else ("nothing",)
+    more = f' (<a href="#open">and {len(others)} more</a>)' if others else ""
+    return f"<p><b>Open:</b> {safe(first)}{more}</p>"
 
 
 def _tiles(document: Document) -> str:
     tiles = [("outcome", document.outcome), ("severity", document.severity),
              ("duration", duration(document.opened_at, document.ended_at) if document.ended_at else "open"),
              ("changes in force for a while", str(sum(change.in_force for change in document.changes))), ("left to do", str(len(document.follow_ups)))]
-    return '<dl class="tiles">' + "".join(f"<div><dt>{_safe(name)}</dt><dd>{_safe(value)}</dd></div>" for name, value in tiles) + "</dl>"
+    return '<dl class="tiles">' + "".join(f"<div><dt>{safe(name)}</dt><dd>{safe(value)}</dd></div>" for name, value in tiles) + "</dl>"
 
 
 def _statements(statements: t.Sequence[Statement]) -> str:
     """Each with what it comes from."""
-    items = "".join(f'<li title="{_safe(", ".join(statement.refs))}">{_safe(statement.text)}</li>' for statement in statements)
+    items = "".join(f'<li title="{safe(", ".join(statement.refs))}">{safe(statement.text)}</li>' for statement in statements)
     return f"<ul>{items}</ul>" if items else ""
 
 
 def _others(document: Document) -> str:
     rows = [(candidate["title"], "; ".join(candidate["evidence_for"]), "; ".join(candidate["evidence_against"]))
             for candidate in document.diagnosis.get("candidates", []) if candidate["name"] != document.diagnosis.get("cause")]
-    return f"<h3>Other causes</h3>{_table(('cause', 'for', 'against'), rows)}" if rows else ""
+    return f"<h3>Other causes</h3>{table(('cause', 'for', 'against'), rows)}" if rows else ""
 
 
 def _charts(document: Document) -> t.Iterator[str]:
@@ -91,13 +126,15 @@ def _charts(document: Document) -> t.Iterator[str]:
         if signal.value is not None:
             of[signal.name].append(signal)
     made = [(change.at, change.summary) for change in document.changes]
+    others = [(event.at, event.text) for event in document.timeline if event.kind == OTHERS]
     for name, signals in sorted(of.items(), key=lambda item: -sum(signal.breached for signal in item[1])):
         if len({signal.at for signal in signals}) > 1:
-            yield f"<h3>{_safe(name)}</h3><p class=\"dim\">{_safe(signals[0].text)}; at the end {_safe(signals[-1].text)}</p>{_chart(name, signals, made)}"
+            was = f'<p class="dim">{safe(signals[0].text)}; at the end {safe(signals[-1].text)}</p>'
+            yield f"<h3>{safe(name)}</h3>{was}{_chart(name, signals, made, others)}"
 
 
-def _chart(name: str, signals: t.Sequence[Measurement], made: t.Sequence[tuple[str, str]]) -> str:
-    """A line, its threshold, and our changes as upright lines."""
+def _chart(name: str, signals: t.Sequence[Measurement], made: t.Sequence[tuple[str, str]], others: t.Sequence[tuple[str, str]]) -> str:
+    """A line, its threshold, and as upright lines our changes and those that others made meanwhile."""
     moments = [_seconds(signal.at) for signal in signals] + [_seconds(at) for at, _summary in made]
     begin = min(moments)
     end = max(begin + 1, *moments)
@@ -112,15 +149,16 @@ def _chart(name: str, signals: t.Sequence[Measurement], made: t.Sequence[tuple[s
 
     line = " ".join(f"{x(signal.at)},{y(t.cast(float, signal.value))}" for signal in signals)
     dots = "".join(f'<circle class="{"over" if signal.breached else "under"}" cx="{x(signal.at)}" cy="{y(t.cast(float, signal.value))}" r="3.5">'
-                   f"<title>{_safe(signal.at)}: {_safe(signal.text)}</title></circle>" for signal in signals)
+                   f"<title>{safe(signal.at)}: {safe(signal.text)}</title></circle>" for signal in signals)
     limit = signals[-1].threshold
     rule = f'<line class="limit" x1="{_LEFT}" x2="{_WIDE - _LEFT}" y1="{y(limit)}" y2="{y(limit)}"/>' if limit is not None else ""
-    ours = "".join(f'<line class="ours" x1="{x(at)}" x2="{x(at)}" y1="4" y2="{_HIGH - _BOTTOM}"><title>{_safe(at)}: {_safe(summary)}</title></line>'
-                   for at, summary in made)
-    ends = (f'<text class="label" x="{_LEFT}" y="{_HIGH - 6}">{_safe(_clock(begin))}</text>'
-            f'<text class="label" x="{_WIDE - _LEFT}" y="{_HIGH - 6}" text-anchor="end">{_safe(_clock(end))}</text>')
-    words = f"{name} from {signals[0].text} to {signals[-1].text}; {len(made)} changes"
-    return (f'<svg class="chart" role="img" aria-label="{_safe(words)}" viewBox="0 0 {_WIDE} {_HIGH}">{rule}{ours}'
+    meanwhile = [(at, text) for at, text in others if begin <= _seconds(at) <= end]
+    upright = "".join(f'<line class="{kind}" x1="{x(at)}" x2="{x(at)}" y1="4" y2="{_HIGH - _BOTTOM}"><title>{safe(at)}: {safe(text)}</title></line>'
+                      for kind, marks in (("ours", made), ("others", meanwhile)) for at, text in marks)
+    ends = (f'<text class="label" x="{_LEFT}" y="{_HIGH - 6}">{safe(_clock(begin))}</text>'
+            f'<text class="label" x="{_WIDE - _LEFT}" y="{_HIGH - 6}" text-anchor="end">{safe(_clock(end))}</text>')
+    words = f"{name} from {signals[0].text} to {signals[-1].text}; {len(made)} changes of ours, {len(meanwhile)} of others"
+    return (f'<svg class="chart" role="img" aria-label="{safe(words)}" viewBox="0 0 {_WIDE} {_HIGH}">{rule}{upright}'
             f'<polyline class="line" points="{line}"/>{dots}{ends}</svg>')
 
 
@@ -131,13 +169,17 @@ def _map(document: Document) -> str:
     edges = [(edge.source, edge.target) for edge in document.dependencies]
     columns = _columns(edges)
     places = {name: (20 + 230 * column, 20 + 56 * row) for column, names in enumerate(columns) for row, name in enumerate(names)}
-    boxes = "".join(_box(name, *place, document.target.rpartition("/")[2] == name.rpartition("/")[2]) for name, place in places.items())
+    affected = {one.service: one.why for one in document.affected}
+    target = document.target.partition("/")[2]
+    boxes = "".join(_box(name, *place, "target" if name == target else "affected" if name in affected else "") for name, place in places.items())
     arrows = "".join(f'<path class="arrow" d="M{places[source][0] + 180} {places[source][1] + 18} L{places[target][0]} {places[target][1] + 18}"/>'
                      for source, target in edges)
     wide, high = 230 * len(columns) + 20, 20 + 56 * max(map(len, columns))
-    listed = _table(("service", "needs", "how that is known"), [(edge.source, edge.target, edge.how) for edge in document.dependencies])
-    return (f'<svg class="map" role="img" aria-label="Which service needs which; the table below says the same" viewBox="0 0 {wide} {high}" '
-            f'style="max-width: {wide}px">{arrows}{boxes}</svg>{listed}')
+    listed = table(("service", "needs", "how that is known"), [(edge.source, edge.target, edge.how) for edge in document.dependencies])
+    marked = "".join(f"<li><b>{safe(one.service)}</b>: {safe(one.why)}</li>" for one in document.affected)
+    return (f'<div class="wide" tabindex="0" role="region" aria-label="Map of services"><svg class="map" role="img" '
+            f'aria-label="Which service needs which; the lists below say the same" viewBox="0 0 {wide} {high}" '
+            f'style="min-width: {wide * 0.7:.0f}px; max-width: {wide}px">{arrows}{boxes}</svg></div><p>Marked as affected:</p><ul>{marked}</ul>{listed}')
 
 
 def _columns(edges: t.Sequence[tuple[str, str]]) -> list[list[str]]:
@@ -151,35 +193,37 @@ def _columns(edges: t.Sequence[tuple[str, str]]) -> list[list[str]]:
     return [[name for name in names if depth[name] == level] for level in used]
 
 
-def _box(name: str, left: int, top: int, affected: bool) -> str:
+def _box(name: str, left: int, top: int, mark: str) -> str:
     short = name if len(name) <= 24 else name[:23] + "…"
-    return (f'<g class="{"affected" if affected else ""}"><rect class="box" x="{left}" y="{top}" width="180" height="36" rx="6"/>'
-            f'<text x="{left + 10}" y="{top + 23}">{_safe(short)}<title>{_safe(name)}</title></text></g>')
+    return (f'<g class="{mark}"><rect class="box" x="{left}" y="{top}" width="180" height="36" rx="6"/>'
+            f'<text x="{left + 10}" y="{top + 23}">{safe(short)}<title>{safe(name)}</title></text></g>')
 
 
 def _evidence(document: Document) -> str:
-    rows = "".join(f'<tr><td><a href="evidence/{_safe(item["name"])}">{_safe(item["name"])}</a></td><td>{_safe(item["kind"])}</td>'
-                   f'<td class="n">{_safe(size(item["bytes"]))}</td><td class="mono">{_safe(item["sha256"])}</td><td>{_safe(item["source"])}</td></tr>'
+    rows = "".join(f'<tr><td><a href="evidence/{safe(item["name"])}">{safe(item["name"])}</a></td><td>{safe(item["kind"])}</td>'
+                   f'<td class="n">{safe(size(item["bytes"]))}</td><td class="mono">{safe(item["sha256"])}</td><td>{safe(item["source"])}</td></tr>'
                    for item in document.evidence)
     return _framed("Files of the evidence", ("file", "kind", "size", "sha256", "source"), rows) if rows else ""
 
 
-def _table(header: t.Sequence[str], rows: t.Sequence[t.Sequence[t.Any]]) -> str:
+def table(header: t.Sequence[str], rows: t.Sequence[t.Sequence[t.Any]]) -> str:
+    """A table that is scrolled by itself; empty without rows."""
     if not rows:
         return ""
-    body = "".join("<tr>" + "".join(f"<td>{_safe(cell)}</td>" for cell in row) + "</tr>" for row in rows[:_MOST_ROWS])
+    body = "".join("<tr>" + "".join(f"<td>{safe(cell)}</td>" for cell in row) + "</tr>" for row in rows[:_MOST_ROWS])
     more = f'<p class="dim">{len(rows) - _MOST_ROWS} more in report.json</p>' if len(rows) > _MOST_ROWS else ""
     return _framed(", ".join(str(name) for name in header if name), header, body) + more
 
 
 def _framed(label: str, header: t.Sequence[str], body: str) -> str:
     """A table that is scrolled by itself, also with the keyboard."""
-    head = "".join(f'<th scope="col">{_safe(name) or "&nbsp;"}</th>' for name in header)
-    return (f'<div class="wide" tabindex="0" role="region" aria-label="{_safe(label)}"><table><thead><tr>{head}</tr></thead>'
+    head = "".join(f'<th scope="col">{safe(name) or "&nbsp;"}</th>' for name in header)
+    return (f'<div class="wide" tabindex="0" role="region" aria-label="{safe(label)}"><table><thead><tr>{head}</tr></thead>'
             f"<tbody>{body}</tbody></table></div>")
 
 
-def _safe(text: t.Any) -> str:
+def safe(text: t.Any) -> str:
+    """Text that is no markup."""
     return html.escape(str(text))
 
 

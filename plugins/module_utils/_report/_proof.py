@@ -10,6 +10,7 @@ was saved beside the report.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import pathlib
 import re
@@ -17,15 +18,35 @@ import sys
 import typing as t
 
 from ansible_collections.sre.runbooks.plugins.module_utils._core._redact import redact, redact_object
-from ansible_collections.sre.runbooks.plugins.module_utils._evidence._store import Item, file_sha256, write_private
+from ansible_collections.sre.runbooks.plugins.module_utils._evidence._store import EvidenceStore, Item, file_sha256, write_private
 from ansible_collections.sre.runbooks.plugins.module_utils._incident._record import Incident
 from ansible_collections.sre.runbooks.plugins.module_utils._report import _markdown, _model, _page
 from ansible_collections.sre.runbooks.plugins.module_utils._report._model import Document
 
 RECORD, REPORT, TEXT, PAGE = "record.json", "report.json", "report.md", "report.html"
+#: name of a list of checksums, as sha256sum writes it
+SUMS = "SHA256SUMS"
 _STYLE = re.compile(r"<style>.*?</style>", re.DOTALL)
 #: the kind of evidence that the record itself is
 RECORD_KIND = "record"
+
+
+@dataclasses.dataclass(frozen=True)
+class Report:
+    """A document in its three forms."""
+
+    document: Document
+    json: str
+    text: str
+    page: str
+
+
+def derive(record: Incident, cluster: str, written_at: str) -> Report:
+    """What a record says at a moment."""
+    document = _model.build(record, cluster, written_at)
+    # Redacted as an object: in its text a signal called tokens_rejected and its value look like a name and its secret.
+    as_json = json.dumps(redact_object(document.to_json()), indent=1, ensure_ascii=False) + "\n"
+    return Report(document, as_json, redact(_markdown.render(document)), redact(_page.render(document)))
 
 
 def problems(directory: pathlib.Path, record: Incident | None = None) -> list[str]:
@@ -36,13 +57,20 @@ def problems(directory: pathlib.Path, record: Incident | None = None) -> list[st
     """
     try:
         saved = json.loads((directory / REPORT).read_text())
-        record = record or saved_record(directory)
-        document = _model.build(record, directory.resolve().name, saved["written_at"])
+        derived = derive(record or saved_record(directory), directory.resolve().name, saved["written_at"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         return [f"the report cannot be read: {type(error).__name__}: {error}"]
-    derived = json.loads(_as_json(document))
-    return [*_evidence(directory, document), *_differences("", saved, derived), *_lines(directory / TEXT, _markdown.render(document)),
-            *_lines(directory / PAGE, _page.render(document))]
+    return compare(directory, derived)
+
+
+def compare(directory: pathlib.Path, derived: Report) -> list[str]:
+    """Where what lies in a directory is not what was derived, and its evidence not what was captured; each named."""
+    try:
+        saved = json.loads((directory / REPORT).read_text())
+    except (OSError, ValueError) as error:
+        return [f"the report cannot be read: {type(error).__name__}: {error}"]
+    return [*_evidence(directory, derived.document), *_differences("", saved, json.loads(derived.json)), *_lines(directory / TEXT, derived.text),
+            *_lines(directory / PAGE, derived.page)]
 
 
 def saved_record(directory: pathlib.Path) -> Incident:
@@ -62,6 +90,14 @@ def _evidence(directory: pathlib.Path, document: Document) -> t.Iterator[str]:
         yield f"manifest.json cannot be read: {error}"
         manifest = {}
     kept = {item["name"]: item for item in document.evidence}
+    summed = _summed(directory / "evidence", manifest)
+    yield from _planted(directory / "evidence", {*manifest, *summed})
+    for name, sha256 in summed.items():
+        path = directory / "evidence" / name
+        if not path.is_file():
+            yield f"evidence/{name} is gone"
+        elif file_sha256(path) != sha256:
+            yield f"evidence/{name} is not what was captured: its bytes have changed"
     for name, entry in {**manifest, **kept}.items():
         item = Item(**entry)
         path = directory / "evidence" / name
@@ -74,6 +110,24 @@ def _evidence(directory: pathlib.Path, document: Document) -> t.Iterator[str]:
         elif name in kept:
             yield from (f"manifest.json: the {key} of {name} is {_short(manifest[name].get(key))}, and the record says {_short(value)}"
                         for key, value in kept[name].items() if manifest[name].get(key) != value)
+
+
+def _planted(evidence: pathlib.Path, captured: t.Collection[str]) -> t.Iterator[str]:
+    """Files that nobody captured; what begins with a dot is a file in the making."""
+    for path in sorted(evidence.rglob("*")):
+        name = str(path.relative_to(evidence))
+        if not path.is_dir() and not path.name.startswith(".") and name not in captured:
+            yield f"evidence/{name} is in no manifest: nobody captured it"
+
+
+def _summed(evidence: pathlib.Path, manifest: t.Iterable[str]) -> dict[str, str]:
+    """Files of a captured directory, such as a database's dump, whose list of checksums stands in the manifest for them: name and sha256."""
+    found = {}
+    for name in manifest:
+        if name.endswith(f"/{SUMS}") and (evidence / name).is_file():
+            lines = [line.split(maxsplit=1) for line in (evidence / name).read_text(errors="replace").splitlines()]
+            found.update({f"{name.removesuffix(SUMS)}{line[1].lstrip('*')}": line[0] for line in lines if len(line) == 2})
+    return found
 
 
 def _differences(path: str, saved: t.Any, derived: t.Any) -> t.Iterator[str]:
@@ -95,7 +149,6 @@ def _lines(path: pathlib.Path, derived: str) -> t.Iterator[str]:
     except (OSError, UnicodeDecodeError) as error:
         yield f"{path.name} cannot be read: {getattr(error, 'strerror', None) or error}"
         return
-    derived = redact(derived)
     # How it looks may change with a newer version; what it says may not.
     saved, derived = (_STYLE.sub("", text) for text in (saved, derived))
     if saved == derived:
@@ -114,16 +167,10 @@ def _short(value: t.Any) -> str:
     return text if len(text) <= 160 else text[:157] + "…"
 
 
-def save(store: t.Any, record: Incident, document: Document) -> dict[str, pathlib.Path]:
+def save(store: EvidenceStore, record: Incident, report: Report) -> dict[str, pathlib.Path]:
     """Write the report in its three forms, and the record that it comes from as evidence; returns their paths by name."""
     store.save_json(RECORD, RECORD_KIND, f"record of {record.id}", record.without_secrets())
-    texts = {TEXT: _markdown.render(document), PAGE: _page.render(document)}
-    return {REPORT: write_private(store.root / REPORT, _as_json(document)), **{name: store.write_document(name, text) for name, text in texts.items()}}
-
-
-def _as_json(document: Document) -> str:
-    """Redacted as an object: in its text a signal called tokens_rejected and its value look like a name and its secret."""
-    return json.dumps(redact_object(document.to_json()), indent=1, ensure_ascii=False) + "\n"
+    return {name: write_private(store.root / name, text) for name, text in ((REPORT, report.json), (TEXT, report.text), (PAGE, report.page))}
 
 
 def main(arguments: t.Sequence[str]) -> int:

@@ -21,6 +21,7 @@ from ansible_collections.sre.runbooks.plugins.module_utils._data._database._data
 from ansible_collections.sre.runbooks.plugins.module_utils._data._database._exported import Snapshot
 from ansible_collections.sre.runbooks.plugins.module_utils._diagnosis._candidates import Table
 from ansible_collections.sre.runbooks.plugins.module_utils._evidence._store import EvidenceStore
+from ansible_collections.sre.runbooks.plugins.module_utils._report import _impact
 from ansible_collections.sre.runbooks.plugins.module_utils._task._module import Result, Task
 
 #: options of every module that checks rules
@@ -92,7 +93,7 @@ def _result(findings: list[Json], customers: int, snapshot: Snapshot) -> Result:
         "errors": errors,
         "tables": [_table(findings).to_json()],
     }
-    return {**result, "says": _says(result)}
+    return {**result, "impact": _impact.of_rows(result), "says": _says(result)}
 
 
 def _table(findings: list[Json]) -> Table:

@@ -6,16 +6,20 @@
 from __future__ import annotations
 
 import datetime
+import re
 
+import hypothesis
 import icalendar
 import pytest
 import yaml
 from ansible_collections.sre.runbooks.plugins.module_utils._aftermath import _linter, _meeting, _steps
 from ansible_collections.sre.runbooks.plugins.module_utils._communication import _announce, _channels, _standing
 from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import InvalidInput
+from ansible_collections.sre.runbooks.plugins.module_utils._history import _proposals
 from ansible_collections.sre.runbooks.plugins.module_utils._incident._record import UNDONE
 from ansible_collections.sre.runbooks.plugins.module_utils._task._module import CONNECTION_SPEC, Task
 from ansible_collections.sre.runbooks.plugins.modules import aftermath, aftermath_info
+from hypothesis import strategies
 from fake_api import serving as api_serving
 from incidents import NAMESPACE, changed, opened, settled, template
 from receivers import Receiver, serving
@@ -260,11 +264,47 @@ def test_a_changed_byte_of_evidence_is_named(api, do, tmp_path):
 
 def test_thanks_and_digest_are_done_when_they_were_sent(api, do):
     incident = settled(opened(api))
-    assert not do("thanks")["done"] and not do("digest")["done"] and not do("alerts")["done"]
+    assert not do("thanks")["done"] and not do("digest")["done"]
     for kind in ("thanks", "digest"):
         _announce.announce(incident.again(), kind, template(kind), _channels.checked([]))
         assert do(kind)["done"]
     assert do("alerts", by="ada")["done"] and rows(incident.again())["alerts"].by == "ada"
+
+
+@pytest.mark.parametrize("value, words, rule", [
+    (0.97, "would have fired at ", "> 0.9\n"), (0.5, "would not have fired; with 0.475 instead of 0.9 it would have at ", "> 0.475\n"),
+    (None, "was not tried: Prometheus has no samples of it", "> 0.9\n")])
+def test_an_alert_is_tried_on_the_incidents_own_samples(api, do, value, words, rule):
+    incident = opened(api)
+    signal = {"name": "memory_near_limit", "value": 0.97, "threshold": 0.9, "breached": True, "text": "x"}
+    incident.measured("detect", [{"at": "2026-01-02T10:00:00.000Z", "signals": [signal, {**signal, "name": "not_of_the_table"}]}])
+    begin = datetime.datetime.fromisoformat(incident.head["opened_at"]).timestamp() - 600
+
+    class Prometheus(Receiver):
+        def answer(self, method, path, body):
+            series = [{"metric": {}, "values": [[begin + 30 * number, str(value)] for number in range(20)]}] if value else []
+            return 200, {"status": "success", "data": {"resultType": "matrix", "result": series}}
+    with serving(Prometheus()) as prometheus:
+        text = open(do("alerts", prometheus_url=prometheus.url)["files"][0]).read()
+    assert words in text and rule in text and "no metric of the table of signals tells it" in text
+    assert ("8 min earlier than the incident was opened" in text) == bool(value), "ten minutes before, less the two for which it must last"
+    [block] = re.findall("```yaml\n(.+?)```", text, re.DOTALL)
+    assert [rule["for"] for rule in yaml.safe_load(block)["groups"][0]["rules"]] == ["2m"]
+    assert "was not tried: no Prometheus is named" in open(do("alerts")["files"][0]).read()
+
+
+@pytest.mark.parametrize("values, threshold, holds, at", [
+    ([1, 1, 1], 0, 0, 0), ([1, 1, 1], 0, 2, 2), ([1, 0, 1, 1], 0, 1, 3), ([1, 0, 1], 0, 2, None), ([1, 1], 1, 0, None), ([], 0, 0, None)])
+def test_when_an_alert_fires(values, threshold, holds, at):
+    assert _proposals.fires(list(enumerate(values)), threshold, holds) == at
+
+
+@hypothesis.given(strategies.lists(strategies.integers(0, 20), min_size=1, max_size=20), strategies.integers(0, 5))
+def test_what_lasted_is_the_highest_threshold_that_is_crossed(values, holds):
+    samples = [(float(at), float(value)) for at, value in enumerate(values)]
+    lasting = _proposals.lasting(samples, holds)
+    assert _proposals.fires(samples, lasting, holds) is None
+    assert lasting == 0 or _proposals.fires(samples, lasting - 0.5, holds) is not None
 
 
 def test_proposals_follow_from_the_record(api, do):

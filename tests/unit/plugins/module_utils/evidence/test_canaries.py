@@ -11,10 +11,18 @@ import re
 
 import pytest
 from ansible_collections.sre.runbooks.plugins.filter.redact import FilterModule
+from ansible_collections.sre.runbooks.plugins.module_utils._archive import _archive
+from ansible_collections.sre.runbooks.plugins.module_utils._change._change import Change, Field
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster import _logs
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster._workload import Target
+from ansible_collections.sre.runbooks.plugins.module_utils._communication import _compose
+from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import Refused
 from ansible_collections.sre.runbooks.plugins.module_utils._core._redact import REMOVED
 from ansible_collections.sre.runbooks.plugins.module_utils._evidence._store import EvidenceStore
+from ansible_collections.sre.runbooks.plugins.module_utils._incident._record import DONE, Incident
+from ansible_collections.sre.runbooks.plugins.module_utils._report import _proof, _timeline
 from ansible_collections.sre.runbooks.plugins.plugin_utils import console
+from fake_api import serving
 
 LABELLED = pathlib.Path(__file__).parents[1] / "core" / "redact" / "secrets.txt"
 MARKED = [line for line in LABELLED.read_text(encoding="utf-8").replace("¦", "").splitlines() if line and not line.startswith("# ")]
@@ -72,3 +80,50 @@ def test_what_was_captured_is_not_changed_again(tmp_path, captured):
     store = EvidenceStore(str(tmp_path), "INC-1", "lab1")
     store.save_text("a.log", "logs", "a pod", captured[0].text)
     assert store.path("a.log").read_text() == captured[0].text
+
+
+#: one of each kind that leads to something: what a log, an environment, an event, a label or an annotation may hold
+KINDS = {
+    "aws": "AWS_SECRET_ACCESS_KEY=wJalrXUtnFEMIK7MDENGbPxRfiCYcanaryKEY01", "database": "postgres://shop:canary-Pw2x9@db:5432/shop",
+    "bearer": "Authorization: Bearer canary03eyQm9x7Zk2", "cookie": "Cookie: session=canary04Zk2Qm9x7", "basic": "https://ci:canary05Hx8p@git.example.org/x",
+    "jwt": "token eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJjYW5hcnkwNiJ9.c2lnbmF0dXJlY2FuYXJ5MDY", "slack": "xoxb-" + "210987654321-canary07ZkQm",
+    "github": "ghp_" + "canary08aB3dE5fG7hI9jK1lM3nO5pQ7rS9t", "stripe": "sk_live_" + "canary09aB3dE5fG7hI9jK1l",
+    "key": "-----BEGIN PRIVATE KEY-----\\nMIIcanary10AB\\n-----END PRIVATE KEY-----", "password": "password=canary11-Hx8p", "redis": "redis://:canary12Hx8p@redis:6379/0",
+    "gitlab": "glpat-" + "canary13aB3dE5fG7hI9", "google": "AIza" + "Sycanary14aB3dE5fG7hI9jK1lM3nO5pQ7rS",
+    "kubeconfig": "client-key-data: Y2FuYXJ5MTVjYW5hcnkxNWNhbmFyeTE1",
+    "api": "X-Api-Key: canary16aB3dE5fG7hI9", "mysql": "mysql://root:canary17Hx8p@db/shop",
+    "mongodb": "mongodb+srv://app:canary18Hx8p@cluster0/shop",
+    "sasl": "sasl.jaas.config=x password=\"canary19Hx8p\";", "amqp": "amqp://guest:canary20Hx8p@mq:5672"}
+_SECRET = re.compile(r"canary-?\w+|Y2FuYXJ5\w+|eyJzdWIiOiJjYW5hcnkwNiJ9")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_secret_of_a_record_reaches_report_message_or_archive(tmp_path, kind):
+    line = KINDS[kind]
+    secret = _SECRET.search(line)[0]
+    with serving() as api:
+        incident = Incident.open(api.cluster, "INC-1", "memory_leak", Target("shop", "Deployment", "api"), title="Memory grows", severity="P2")
+        incident.note("detect", f"read {line}")
+        signal = {"name": "memory_use", "value": 0.97, "threshold": 0.9, "breached": True, "text": f"label {line}"}
+        incident.measured("detect", [{"at": "2026-01-02T10:00:00.000Z", "signals": [signal]}])
+        entry = incident.intend(Change("env", incident.target, "u1", (Field("spec.x", line, None),), f"set {line}"))
+        incident.mark(entry, DONE)
+        candidate = {"name": "leak", "title": f"cause {line}", "evidence_for": [line], "evidence_against": [line]}
+        store = EvidenceStore(str(tmp_path), "INC-1", "prod")
+        incident.found({"outcome": "mitigated", "diagnosis": {"cause": "leak", "candidates": [candidate], "fixes": [line],
+                                                              "tables": [{"title": "x", "header": ["a"], "rows": [[line]]}]},
+                        "next_steps": [line], "impact": [{"question": "q", "answer": line, "how": line}],
+                        "changed": _timeline.by_others([{"at": "2026-01-02T09:00:00Z", "kind": "config", "object": "x", "what": line, "by": line}]),
+                        "rehearsal": {"at": "T", "refused": [{"change": 1, "why": line}]}}, [])
+        _proof.save(store, incident, _proof.derive(incident, "prod", "2999-01-01T00:00:00.000Z"))
+        archived = _archive.files(store.root)
+        assert len(archived) >= 5 and not [name for name, path in archived.items() if secret in path.read_text()]
+        assert secret not in json.dumps(incident.without_secrets())
+        told = []
+        for template in ("{{ impact }}", "{{ root_cause }}", "{{ events }}", "{{ actions }}", "{{ next_steps }}", "{{ prevention }}"):
+            names = _compose.facts(incident, "update", [], [incident], _compose.Said(), 15, "2999-01-01T00:00:00.000Z")
+            try:
+                told.append(_compose.message(incident, 1, template, names, "2999-01-01T00:00:00.000Z", {}).text)
+            except Refused as refused:
+                told.append(refused.message)
+        assert secret not in "".join(told)
