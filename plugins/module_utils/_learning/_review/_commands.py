@@ -208,7 +208,7 @@ def _task(plain: str, line: str) -> dict[str, t.Any]:
     target = re.search(r"\b(?:deployments?|deploy)(?:\.apps)?[/ ]([\w.-]+)", plain)
     for pattern, module, arguments in _TASKS:
         if re.match(pattern, plain):
-            task: dict[str, t.Any] = {"namespace": namespace, "workload": target[1] if target else "{{ target_workload }}", **arguments}
+            task: dict[str, t.Any] = {"namespace": namespace, "workload": _word(target[1]) if target else "{{ target_workload }}", **arguments}
             replicas, pairs = re.search(r"--replicas[= ](\d+)", plain), re.findall(r" ([A-Z_][A-Z0-9_]*)=(\S+)", plain)
             if module.endswith("scale"):
                 task["replicas"] = int(replicas[1]) if replicas else "{{ replicas }}"
@@ -245,5 +245,5 @@ _OBJECTS = {name: found for names, found in (
 
 
 def _word(text: str) -> str:
-    """A shell variable or a placeholder becomes a variable of Ansible."""
-    return re.sub(r"\$\{?(\w+)\}?", lambda found: f"{{{{ {found[1].lower()} }}}}", text.strip("'\""))
+    """A shell variable or a placeholder, which the parser has as ``_name_``, becomes a variable of Ansible."""
+    return re.sub(r"\$\{?(\w+)\}?|^_(\w+)_$", lambda found: f"{{{{ target_{(found[1] or found[2]).lower()} }}}}", text.strip("'\""))

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import pathlib
 import typing as t
 
@@ -29,13 +30,20 @@ def review(path: str, runs: t.Sequence[str] = ()) -> Review:
     :param runs: outputs of earlier runs with profile_tasks.
     :raises InvalidInput: it cannot be read, or is something else.
     """
-    place = pathlib.Path(path).expanduser()
-    runbook = _read(place)
+    return _judged(_read(pathlib.Path(path).expanduser()), runs)
+
+
+def of_document(name: str, document: str) -> Review:
+    """Review a Markdown document that is in no file."""
+    return _judged(_markdown.read(name, document), ())
+
+
+def _judged(runbook: _model.Runbook, runs: t.Sequence[str]) -> Review:
     unread = runbook.unread
     if len(runbook.steps) > MOST_STEPS:
         unread = (*unread, f"{len(runbook.steps)} steps were found, and the first {MOST_STEPS} are judged")
     steps = _times.timed(runbook.steps[:MOST_STEPS], _times.measured(runs))
-    runbook = _model.Runbook(runbook.name, runbook.form, steps, runbook.has_undo, unread, runbook.prose)
+    runbook = dataclasses.replace(runbook, steps=steps, unread=unread)
     return Review(runbook, _checks.missing(runbook), _plan.plan(steps))
 
 

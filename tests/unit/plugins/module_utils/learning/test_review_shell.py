@@ -85,7 +85,7 @@ def test_variables_and_files_join_the_steps():
     ("kubectl -n shop scale deployment/api --replicas=5", "sre.runbooks.workload_scale", {"namespace": "shop", "workload": "api", "replicas": 5}),
     ("kubectl set env deploy/api A=1", "sre.runbooks.workload_env", {"workload": "api", "env": {"A": "1"}}),
     ("kubectl get nodes", "kubernetes.core.k8s_info", {"kind": "Node", "api_version": "v1"}),
-    ("kubectl get pods -n $NS", "kubernetes.core.k8s_info", {"kind": "Pod", "namespace": "{{ ns }}"}),
+    ("kubectl get pods -n $NS", "kubernetes.core.k8s_info", {"kind": "Pod", "namespace": "{{ target_ns }}"}),
 ])
 def test_the_task_to_use_instead_is_written_out(command, module, arguments):
     ((name, found),) = _commands.act_of(command.split()).task.items()
