@@ -9,6 +9,7 @@ The words are a command's own, without sudo and the like, without flags that cho
 from __future__ import annotations
 
 import re
+import shlex
 import typing as t
 
 from ansible_collections.sre.runbooks.plugins.module_utils._learning._review._model import (
@@ -75,6 +76,8 @@ _READING_SQL = re.compile(r"\s*(select|show|explain(?! analyze)|with\b(?!.*\b(in
 _ENDS_SESSIONS = re.compile(r"pg_(terminate|cancel)_backend|\bkill\s+\d", re.IGNORECASE)
 _PREFIXES = frozenset({"sudo", "time", "nohup", "command", "exec", "nice", "ionice", "stdbuf", "env", "builtin", "xargs", "!"})
 _CLUSTER_FLAGS = re.compile(r"(?<= )(-n|--namespace|--context|--kubeconfig|--cluster) ?[ =]\S+ ?|(?<= )(-A|--all-namespaces)\b ?")
+#: flags between a tool and its subcommand, and the word with which oc has kubectl's drain
+_GLOBAL_FLAGS = re.compile(r"^(kubectl|etcdctl|helm|docker|systemctl) (?:--[\w-]+=\S+ |--user |adm (?=drain|cordon|uncordon))+")
 _DRY_RUN = ((r"kubectl (apply|patch|replace|drain|create)\b", "--dry-run=server"),
             (rf"kubectl delete (?!{_PODS}|pods?/)", "--dry-run=server"),
             (r"helm (upgrade|install|uninstall|rollback)\b", "--dry-run"),
@@ -90,7 +93,7 @@ def act_of(words: t.Sequence[str]) -> Act:
     if inner:
         return _worse(act_of(inner), Act(READS, time=_API, asks_cluster=words[0] in ("kubectl", "oc")))
     line = " ".join(" ".join(["kubectl" if words[0] == "oc" else words[0].rsplit("/", 1)[-1], *words[1:]]).split())
-    plain = " ".join(_CLUSTER_FLAGS.sub("", line).split())
+    plain = _GLOBAL_FLAGS.sub(r"\1 ", " ".join(_CLUSTER_FLAGS.sub("", line).split()))
     kind, topic, time = _known(plain, words)
     asks_cluster = words[0] in ("kubectl", "oc", "helm") and not re.search(r"--(context|kubeconfig|kube-context)\b", line) and topic != CLUSTER
     return Act(kind, topic, _waited(plain, time), _task(plain, line), _endless(plain), _dry_run(plain, kind), asks_cluster)
@@ -149,12 +152,27 @@ def _own(words: t.Sequence[str]) -> list[str]:
 
 def _inside(words: t.Sequence[str]) -> list[str]:
     """The command that another one runs somewhere else."""
+    if words[0] == "ssh":
+        # Options with a value of their own come before the host.
+        at = 1
+        while at < len(words) and words[at].startswith("-"):
+            at += 2 if re.fullmatch(r"-[bcDEeFIiJLlmOopQRSWw]", words[at]) else 1
+        return shlex.split(" ".join(words[at + 1:])) if _is_plain(words[at + 1:]) else []
+    if words[0] == "chroot" and len(words) > 2:
+        return list(words[2:])
+    if words[0] in ("kubectl", "oc") and words[1:2] == ["debug"] and "--" in words:
+        return list(words[list(words).index("--") + 1:])
     if words[0] in ("kubectl", "oc", "docker", "podman", "crictl") and "exec" in words[:4]:
         if "--" in words:
             return list(words[words.index("--") + 1:])
         after = list(words[list(words).index("exec") + 1:])
         return [] if words[0] in ("kubectl", "oc") else [word for word in after if not word.startswith("-")][1:]
     return []
+
+
+def _is_plain(words: t.Sequence[str]) -> bool:
+    """Whether a command for a shell elsewhere is one command, without what that shell would make of it."""
+    return not any(re.search(r"[;&|<>`$()\n'\"]", word) for word in words)
 
 
 def _waited(plain: str, time: Time) -> Time:
@@ -221,7 +239,7 @@ def _task(plain: str, line: str) -> dict[str, t.Any]:
         named = {"name": objects[2]} if objects[2] and not objects[2].startswith("-") else {}
         place = {} if kind == "Node" or re.search(r" (-A|--all-namespaces)\b", line) else {"namespace": namespace}
         return {"kubernetes.core.k8s_info": {"api_version": api, "kind": kind, **named, **place}}
-    file = re.match(r"kubectl (?:apply|create) .*-f ([\w./-]+)", plain)
+    file = re.match(r"kubectl (?:apply|create) .*-f ([\w./][\w./-]*)", plain)
     if file:
         return {"kubernetes.core.k8s": {"state": "present", "src": file[1], "namespace": namespace}}
     url = re.search(r"https?://\S+", plain) if plain.startswith("curl ") else None

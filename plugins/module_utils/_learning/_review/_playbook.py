@@ -50,8 +50,8 @@ _MODULES: tuple[tuple[str, Act], ...] = (
     (r"[\w.]*_(info|facts)", Act(READS, STATE, _READ)),
     (r"kubernetes\.core\.k8s_log", Act(READS, EVIDENCE, _READ, asks_cluster=True)),
     (r"wait_for|wait_for_connection|async_status", Act(WAITS, STATE, Time(10.0, 300.0, "estimate; 300 s is its time-out"))),
-    (r"copy|template|lineinfile|blockinfile|replace|file|user|group|cron|sysctl|mount|unarchive|get_url|git|service|systemd|systemd_service|package|apt|dnf|yum|"
-     r"hostname|iptables|community\.docker\.\w+|ansible\.posix\.\w+", Act(REVERSIBLE, NOTHING, _WRITE)),
+    (r"copy|template|lineinfile|blockinfile|replace|file|user|group|cron|sysctl|mount|unarchive|get_url|git|service|systemd|systemd_service|package|apt|dnf|"
+     r"yum|hostname|iptables|community\.docker\.\w+|ansible\.posix\.\w+", Act(REVERSIBLE, NOTHING, _WRITE)),
     (r"kubernetes\.core\.(k8s|k8s_json_patch|k8s_scale|k8s_rollback|k8s_taint|helm)", Act(REVERSIBLE, NOTHING, _WRITE, asks_cluster=True)),
     (r"kubernetes\.core\.k8s_drain", Act(DESTROYS, NOTHING, Time(60.0, 300.0, "estimate: the pods of a node"), asks_cluster=True)),
     (r"kubernetes\.core\.k8s_cp", Act(READS, EVIDENCE, Time(30.0, 180.0, "estimate: a file of 1 GB"), asks_cluster=True)),

@@ -12,7 +12,7 @@ import typing as t
 from ansible_collections.sre.runbooks.plugins.module_utils._core._optional import require
 from ansible_collections.sre.runbooks.plugins.module_utils._learning._review import _commands
 from ansible_collections.sre.runbooks.plugins.module_utils._learning._review._model import (
-    IRREVERSIBLE, NOTHING, READS, UNKNOWN, Act)
+    IRREVERSIBLE, NOTHING, READS, UNKNOWN, Act, Time)
 
 try:
     import bashlex
@@ -86,6 +86,10 @@ def _piece(block: str, text: str, node: t.Any) -> Piece:
         needs |= takes - gives
         gives |= leaves
     act = _commands.worst(acts) if acts else Act(READS)
+    if node.kind == "compound":
+        rounds = Time(act.time.median, 10 * act.time.high, "estimate: one round; how many there are is not known")
+        loops = any(True for _found in _all(node, "for", "while", "until"))
+        act = dataclasses.replace(act, task={}, time=rounds if loops else act.time)
     loop = next((found for found in _all(node, "while", "until")), None)
     if loop is not None and not act.endless and not re.search(r"-(lt|le|gt|ge)\b|\(\(|read\b|timeout\b", text[begin:end]):
         act = dataclasses.replace(act, endless="the loop has no last time")

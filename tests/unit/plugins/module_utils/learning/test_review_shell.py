@@ -22,6 +22,11 @@ from ansible_collections.sre.runbooks.plugins.module_utils._learning._review imp
     ("kubectl exec api-1 -- rm -rf /data", "changes irreversibly"),
     ("kubectl exec api-1 -- sh -c 'rm -rf /data'", "changes irreversibly"),
     ("kubectl exec api-1 -- df -h", "reads"),
+    ("ssh -i key core@node1 sudo systemctl restart kubelet", "destroys evidence"),
+    ("ssh node1 'df -h; rm -rf /data'", "not known"),
+    ("oc adm drain node1 --delete-emptydir-data", "destroys evidence"),
+    ("oc debug node/node1 -- chroot /host journalctl -u kubelet", "reads"),
+    ("etcdctl --endpoints=$EP endpoint health", "reads"),
     ("psql -c 'SELECT 1'", "reads"),
     ("psql -c 'SELECT 1; DELETE FROM orders'", "changes irreversibly"),
     ("psql -c 'WITH gone AS (DELETE FROM orders RETURNING 1) SELECT * FROM gone'", "changes irreversibly"),
@@ -91,6 +96,11 @@ def test_the_task_to_use_instead_is_written_out(command, module, arguments):
     ((name, found),) = _commands.act_of(command.split()).task.items()
     assert name == module
     assert {key: found[key] for key in arguments} == arguments
+
+
+def test_a_loop_has_no_task_and_no_known_time():
+    (piece,) = _shell.parse("for i in $(seq 1 10); do kubectl get pvc; sleep 5; done")
+    assert not piece.act.task and piece.act.time.basis.startswith("estimate: one round")
 
 
 def test_nothing_is_proposed_for_what_is_not_known():
