@@ -7,12 +7,15 @@ import gzip
 import json
 import math
 import random
+import time
 
+import fake_prometheus
 import pytest
 import yaml
 from ansible_collections.sre.runbooks.plugins.module_utils._learning._predict import _forecast, _recurrence
 from ansible_collections.sre.runbooks.plugins.module_utils._task._module import Task, attempt
 from ansible_collections.sre.runbooks.plugins.modules import prediction
+from fake_prometheus import FakePrometheus
 from services import BEGIN, DAY, HOUR, LIMIT, service
 
 #: what leaks: parameters of the service, and days until its limit at the end, about
@@ -180,3 +183,31 @@ def test_a_prometheus_that_cannot_be_had_costs_its_series_only(tmp_path):
     found = run(tmp_path, series=given, prometheus={"url": "http://127.0.0.1:1", "timeout": 2})
     assert not found.get("failed") and "cannot be reached" in found["problems"][0]
     assert "none is named" in run(tmp_path, series=given)["msg"]
+
+
+def asked(tmp_path, fake):
+    with fake_prometheus.serving(fake):
+        given = [{"name": "memory", "query": "memory", "file": None, "limit": LIMIT, "counter": False}]
+        return run(tmp_path, series=given, prometheus={"url": fake.url, "timeout": 5})
+
+
+def test_a_prometheus_is_asked_in_parts_that_leave_nothing_out(tmp_path):
+    points = service("leaks", 5, days=30, **LEAKS["slow"][0]).points[::3]
+    moved = time.time() // 900 * 900 - points[-1][0]
+    fake = FakePrometheus(series={"memory": [({"pod": "leaks"}, [(at + moved, value) for at, value in points])]})
+    (row,) = asked(tmp_path, fake)["series"]
+    assert row["verdict"] == "reaches" and row["missing"] == 0
+    parts = [(float(query["start"]), float(query["end"])) for path, query, _headers in fake.asked if path.endswith("query_range")]
+    assert len(parts) == 6 and all(end - begin <= 5 * DAY for begin, end in parts)
+    assert "predict_linear((memory)[7d:1h]" in (tmp_path / "out" / "rules.yml").read_text()
+
+
+@pytest.mark.parametrize(("status", "error"), [(422, "query processing would load too many samples"), (503, "the server is starting")])
+def test_a_prometheus_that_refuses_is_quoted(tmp_path, status, error):
+    found = asked(tmp_path, FakePrometheus(answer=(status, json.dumps({"status": "error", "error": error}).encode())))
+    assert not found.get("failed")
+    assert f"answered {status}: {error}" in found["problems"][0]
+
+
+def test_an_expression_without_series_is_said(tmp_path):
+    assert asked(tmp_path, FakePrometheus())["problems"] == ["memory: no series"]
