@@ -137,6 +137,9 @@ bench-history: venv ## Leaks found in seven days of memory, and false alarms, be
 bench-logs: venv ## Log patterns against drain3, speed; with LOGHUB=DIR also accuracy on LogHub's labelled sets in that folder
 	$(WITH_COLLECTION) .venv/bin/python tests/benchmarks/logs.py $(if $(LOGHUB),--sets $(LOGHUB))
 
+bench-predict: venv ## What reaches its limit in 30 days of 50 services, beside predict_linear and a seasonal naive forecast
+	$(WITH_COLLECTION) .venv/bin/python tests/benchmarks/predict.py
+
 bench-readers: venv ## Connection and access logs, bytes per second by kind of line, before and now
 	.venv/bin/python tests/benchmarks/readers.py
 

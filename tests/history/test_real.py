@@ -5,12 +5,8 @@
 
 from __future__ import annotations
 
-import pathlib
-import socket
-import subprocess
 import time
 import typing as t
-import urllib.request
 
 import pytest
 import services
@@ -19,8 +15,6 @@ from services import LIMIT, Service, service
 from ansible_collections.sre.runbooks.plugins.module_utils._history import _promql, _table
 from ansible_collections.sre.runbooks.plugins.module_utils._task._module import Task, attempt
 from ansible_collections.sre.runbooks.plugins.modules import signal_history_info
-
-BIN = pathlib.Path(__file__).resolve().parents[2] / ".build" / "prometheus" / "usr" / "bin"
 
 #: workload -> its memory over a week
 SHOP = {
@@ -59,29 +53,8 @@ def labels(workload: str, number: int = 0) -> str:
 
 
 @pytest.fixture(scope="module", name="prometheus")
-def prometheus_fixture(tmp_path_factory):
-    directory = tmp_path_factory.mktemp("prometheus")
-    with (directory / "samples").open("w") as file:
-        file.writelines(exposition(SHOP))
-    subprocess.run([BIN / "promtool", "tsdb", "create-blocks-from", "openmetrics", "--quiet", directory / "samples", directory / "data"], check=True)
-    (directory / "prometheus.yml").write_text("global: {}\n")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{free.getsockname()[1]}"
-    process = subprocess.Popen([BIN / "prometheus", f"--config.file={directory}/prometheus.yml", f"--storage.tsdb.path={directory}/data",
-                                f"--web.listen-address={address}", "--storage.tsdb.retention.time=30d", "--log.level=error"])
-    try:
-        ends = time.monotonic() + 60
-        while time.monotonic() < ends:
-            try:
-                urllib.request.urlopen(f"http://{address}/-/ready", timeout=2).close()
-                break
-            except OSError:
-                time.sleep(0.2)
-        yield f"http://{address}"
-    finally:
-        process.terminate()
-        process.wait(30)
+def prometheus_fixture(serving):
+    return serving(exposition(SHOP))
 
 
 def ask(prometheus: str, workload: str, incident_type: str = "memory_leak") -> dict:

@@ -58,7 +58,7 @@ def test_the_lab_knows_the_command(words):
 
 
 def test_a_playbook_is_there():
-    for path in named(r"ansible-playbook (?:[^\n`]*? )?(?:playbooks/)?((?:incident|analysis)/\w+\.yml)"):
+    for path in named(r"ansible-playbook (?:[^\n`]*? )?(?:playbooks/)?((?:incident|analysis|learning)/\w+\.yml)"):
         assert (ROOT / "playbooks" / path).exists(), path
     for name in named(r"ansible-playbook (?:[^\n`]*? )?sre\.runbooks\.([\w.]+)"):
         assert (ROOT / "playbooks" / f"{name.replace('.', '/')}.yml").exists(), name

@@ -111,7 +111,7 @@ class Series:
 class Prometheus:
     """Questions to one Prometheus, each bounded in time, series and bytes."""
 
-    def __init__(self, place: Place, cluster: Cluster) -> None:
+    def __init__(self, place: Place, cluster: Cluster | None) -> None:  # without a cluster only a URL can be asked
         self.place, self.cluster = place, cluster
         self.clock = Clock()
         self._pool = _pool(place) if place.url else None

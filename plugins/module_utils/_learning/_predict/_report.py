@@ -1,0 +1,178 @@
+# Copyright (c) 2026, sre.runbooks contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""All that a prediction says, as data, Markdown, one HTML page and alert rules."""
+
+from __future__ import annotations
+
+import collections
+import datetime
+import html
+import math
+import re
+import typing as t
+
+from ansible_collections.sre.runbooks.plugins.module_utils._core._page_style import STYLE
+from ansible_collections.sre.runbooks.plugins.module_utils._learning._incidents import Past
+from ansible_collections.sre.runbooks.plugins.module_utils._learning._predict import _forecast, _recurrence
+
+try:
+    import yaml
+except ImportError:  # comes with Ansible
+    pass
+
+Json = t.Dict[str, t.Any]
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
+_WIDE, _HIGH = 900, 120
+#: days ahead that a proposed rule warns
+_WARNS = 3
+
+
+def series(name: str, labels: str, wanted: Json, points: t.Sequence[tuple[float, float]], horizon: float) -> Json:
+    """What one series says, with its hourly values for a plot."""
+    begin, values = _forecast.hourly(points, wanted["counter"])
+    found = _forecast.judge(begin, values, wanted["limit"], horizon)
+    return {"name": name, "labels": labels, "limit": wanted["limit"], "query": wanted["query"], "verdict": found.verdict, "why": found.why,
+            **{key: _plain(getattr(found, key)) for key in ("level", "peak", "per_day", "low", "high", "days", "soonest", "latest", "season", "skill")},
+            "origins": found.origins, "missing": found.missing, "changes": [_moment(at) for at in found.changes], "changed_at": list(found.changes),
+            "begin": begin, "values": [_plain(value) for value in values]}
+
+
+def incidents(past: t.Sequence[Past], now: float) -> list[Json]:
+    """How likely each type is, the likeliest first, and what was to be done against it."""
+    times: dict[str, list[float]] = collections.defaultdict(list)
+    measures: dict[str, collections.Counter[str]] = collections.defaultdict(collections.Counter)
+    for one in past:
+        times[one.type or "(no type)"].append(one.opened)
+        measures[one.type or "(no type)"].update(one.follow_ups)
+    begin = min((one.opened for one in past), default=now)
+    found = [_recurrence.recurrence(type_, at, begin, now) for type_, at in times.items()]
+    return [{**{key: _plain(value) for key, value in vars(one).items()}, "measures": [{"action": text, "incidents": count} for text, count in
+             measures[one.type].most_common(3)]} for one in sorted(found, key=lambda one: -(one.week or 0.0))]
+
+
+def precursors(rows: t.Sequence[Json], past: t.Sequence[Past], now: float) -> list[Json]:
+    """Changes of series that preceded incidents."""
+    begin = min((row["begin"] for row in rows if row["values"]), default=now)
+    times: dict[str, list[float]] = collections.defaultdict(list)
+    for one in past:
+        times[one.type or "(no type)"].append(one.opened)
+    found = _recurrence.precursors({f"{row['name']} {row['labels']}": row["changed_at"] for row in rows}, times, begin, now)
+    return [vars(one) for one in found]
+
+
+def says(found: Json) -> list[str]:
+    """Lines for a person, what is nearest first."""
+    lines = [sentence(row) for row in sorted((row for row in found["series"] if row["verdict"] == "reaches"), key=lambda row: row["days"])]
+    counts = collections.Counter(row["verdict"] for row in found["series"])
+    lines += [f"{len(found['series'])} series: {counts['reaches']} reach their limit, {counts['steady']} do not, nothing is said of {counts['abstains']}"]
+    told = [row for row in found["incidents"] if row["week"] is not None]
+    lines += [f"{row['type']}: {row['day']:.0%} within a day, {row['week']:.0%} within a week ({row['why']})" for row in told]
+    silent = [row["type"] for row in found["incidents"] if row["week"] is None]
+    lines += [f"nothing is said of {', '.join(silent)}: too few incidents on record"] if silent else []
+    return lines + found["problems"]
+
+
+def sentence(row: Json) -> str:
+    """One series that reaches its limit."""
+    latest = f"{row['latest']:.1f}" if row["latest"] is not None else "many"
+    span = "now" if row["days"] == 0 else f"in {row['days']:.1f} days ({row['soonest']:.1f} to {latest})"
+    skill = f"; backtest: skill {row['skill']:.2f} over the better naive forecast, {row['origins']} origins" if row["skill"] is not None else ""
+    return f"{row['name']} {row['labels']} reaches {row['limit']:g} {span}, growing {row['per_day']:.3g} a day{skill}"
+
+
+def markdown(found: Json) -> str:
+    """The whole report."""
+    lines = ["# Prediction", "", f"{found['days']:g} days up to {found['until']}.", "", *(f"- {_line(text)}" for text in says(found))]
+    lines += ["", "## Series", "", "| series | verdict | why | a day | season | changes | hours missing |", "|---|---|---|---|---|---|---|"]
+    lines += [f"| {_cell(row['name'])} {_cell(row['labels'])} | {row['verdict']} | {_cell(row['why'])} | {_figure(row['per_day'])} ({_figure(row['low'])} to "
+              f"{_figure(row['high'])}) | {row['season']:.0%} | {_cell(', '.join(row['changes'][-3:]))} | {row['missing']} |" for row in found["series"]]
+    if found["incidents"]:
+        lines += ["", "## Incidents", "", "| type | on record | within a day | within a week | base rate, a week | Brier skill | why |",
+                  "|---|---|---|---|---|---|---|"]
+        lines += [f"| {_cell(row['type'])} | {row['incidents']} | {_share(row['day'])} | {_share(row['week'])} | {_share(row['base_week'])} | "
+                  f"{'' if row['skill'] is None else format(row['skill'], '.2f')} | {_cell(row['why'])} |" for row in found["incidents"]]
+        lines += ["", "## Preventive measures on record", ""]
+        lines += [f"- {_line(row['type'])}: {_line(one['action'])} ({one['incidents']} incidents)"
+                  for row in found["incidents"] for one in row["measures"]] or ["None."]
+    if found["precursors"]:
+        lines += ["", "## What preceded incidents", "", "| series | incidents of | before | without one | lift | hours before |", "|---|---|---|---|---|---|"]
+        lines += [f"| {_cell(row['series'])} | {_cell(row['type'])} | {row['before']} | {row['without']} | {row['lift']:.1f} | {row['lead']:.1f} |"
+                  for row in found["precursors"]]
+    return "\n".join(lines) + "\n"
+
+
+def page(found: Json) -> str:
+    """One page that needs nothing from anywhere, with a plot of each series that reaches its limit or is not told."""
+    plots = "".join(f"<h3>{_safe(row['name'])} {_safe(row['labels'])}</h3>"
+                    f"<p>{_safe(sentence(row) if row['verdict'] == 'reaches' else row['why'])}</p>{_plot(row)}"
+                    for row in found["series"] if row["verdict"] != "steady")
+    rows = "".join(f"<tr><td>{_safe(row['name'])} {_safe(row['labels'])}</td><td>{row['verdict']}</td><td>{_safe(row['why'])}</td>"
+                   f"<td class=\"n\">{_figure(row['per_day'])}</td></tr>" for row in found["series"])
+    types = "".join(f"<tr><td>{_safe(row['type'])}</td><td class=\"n\">{row['incidents']}</td><td class=\"n\">{_share(row['day'])}</td>"
+                    f"<td class=\"n\">{_share(row['week'])}</td><td>{_safe(row['why'])}</td></tr>" for row in found["incidents"])
+    return (f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
+            f'<meta name="viewport" content="width=device-width, initial-scale=1"><title>Prediction</title><style>{STYLE}\n'
+            "svg .line { fill: none; stroke: var(--accent); stroke-width: 1.5; } svg .limit { stroke: var(--bad); stroke-dasharray: 5 4; }</style></head>"
+            f"<body><header><h1>Prediction</h1><p class=\"dim\">{found['days']:g} days up to {_safe(found['until'])}</p></header><main>"
+            f"{''.join(f'<p>{_safe(text)}</p>' for text in says(found))}{plots}"
+            f'<h2>Series</h2><div class="wide" tabindex="0" role="region" aria-label="Series"><table><thead><tr><th>series</th><th>verdict</th><th>why</th>'
+            f'<th class="n">a day</th></tr></thead><tbody>{rows}</tbody></table></div>'
+            f'<h2>Incidents</h2><div class="wide" tabindex="0" role="region" aria-label="Incidents"><table><thead><tr><th>type</th><th class="n">on record</th>'
+            f'<th class="n">a day</th><th class="n">a week</th><th>why</th></tr></thead><tbody>{types}</tbody></table></div></main></body></html>\n')
+
+
+def rules(found: Json) -> str:
+    """Alert rules for the expressions that reach their limit: the same trend, watched by Prometheus."""
+    wanted = {(row["name"], row["query"], row["limit"]) for row in found["series"] if row["verdict"] == "reaches" and row["query"]}
+    made = [{"alert": "Predicted" + "".join(part.capitalize() for part in re.findall(r"[A-Za-z0-9]+", name)),
+             "expr": f"predict_linear(({query})[7d:1h], {_WARNS * 86400}) > {limit:g}", "for": "1h", "labels": {"severity": "ticket"},
+             "annotations": {"summary": f"{name} reaches {limit:g} within {_WARNS} days", "runbook": "learning/predict.yml"}}
+            for name, query, limit in sorted(wanted)]
+    return "---\n" + yaml.safe_dump({"groups": [{"name": "predicted", "rules": made}]}, sort_keys=False, width=150)
+
+
+def _plot(row: Json) -> str:
+    values = [value for value in row["values"] if value is not None]
+    if not values:
+        return ""
+    high = max([*values, row["limit"]] if row["limit"] is not None else values) or 1.0
+    low = min(0.0, *values)
+    count = max(1, len(row["values"]) - 1)
+
+    def y(value: float) -> float:
+        return round(4 + (high - value) / ((high - low) or 1) * (_HIGH - 8), 1)
+
+    line = " ".join(f"{_WIDE * at / count:.1f},{y(value)}" for at, value in enumerate(row["values"]) if value is not None)
+    limit = f'<line class="limit" x1="0" x2="{_WIDE}" y1="{y(row["limit"])}" y2="{y(row["limit"])}"/>' if row["limit"] is not None else ""
+    return f'<svg role="img" aria-label="{_safe(row["name"])} over time" viewBox="0 0 {_WIDE} {_HIGH}">{limit}<polyline class="line" points="{line}"/></svg>'
+
+
+def _plain(value: t.Any) -> t.Any:
+    if isinstance(value, (str, int)) or value is None:
+        return value
+    return float(value) if math.isfinite(value) else None
+
+
+def _moment(seconds: float) -> str:
+    return datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc).strftime("%Y-%m-%dT%H:%MZ")
+
+
+def _figure(value: float | None) -> str:
+    return "" if value is None else f"{value:.3g}"
+
+
+def _share(value: float | None) -> str:
+    return "" if value is None else f"{value:.0%}"
+
+
+def _line(text: str) -> str:
+    return html.escape(" ".join(str(text).split()), quote=False)
+
+
+def _cell(text: str) -> str:
+    return _line(text).replace("|", "\\|")
+
+
+def _safe(text: t.Any) -> str:
+    return html.escape(str(text))

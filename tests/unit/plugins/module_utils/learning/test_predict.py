@@ -1,0 +1,213 @@
+# Copyright (c) 2026, sre.runbooks contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import gzip
+import json
+import math
+import random
+import time
+
+import fake_prometheus
+import pytest
+import yaml
+from ansible_collections.sre.runbooks.plugins.module_utils._learning._predict import _forecast, _recurrence
+from ansible_collections.sre.runbooks.plugins.module_utils._task._module import Task, attempt
+from ansible_collections.sre.runbooks.plugins.modules import prediction
+from fake_prometheus import FakePrometheus
+from services import BEGIN, DAY, HOUR, LIMIT, service
+
+#: what leaks: parameters of the service, and days until its limit at the end, about
+LEAKS = {"slow": ({"leak": 0.02, "leak_from": 5, "daily": 0.1, "base": 0.3}, 5.0),
+         "late": ({"leak": 0.05, "leak_from": 22, "daily": 0.1, "weekend": 0.6, "base": 0.3}, 4.0),
+         "deployed": ({"leak": 0.025, "base": 0.3, "deploys": (10.0,), "daily": 0.1}, 4.0),
+         "gaps": ({"leak": 0.02, "leak_from": 5, "base": 0.3, "gaps": ((15, 15.7),)}, 10.0)}
+STEADY = {"flat": {}, "weekly": {"daily": 0.3, "weekend": 0.4}, "teeth": {"sawtooth": 0.3, "period_hours": 20.0},
+          "resets": {"daily": 0.2, "deploys": (3.0, 9.0, 21.0, 28.0)},
+          "warms up": {"warm_up": 0.3, "warm_hours": 24.0, "deploys": (26.0,)}, "job": {"job": 0.3}, "gap": {"daily": 0.2, "gaps": ((10, 12.5),)}}
+
+
+def judged(parameters, seed=5):
+    return _forecast.outlook(service("x", seed, days=30, **parameters).points, LIMIT)
+
+
+@pytest.mark.parametrize("name", LEAKS)
+def test_a_leak_is_told_with_its_day_and_its_track_record(name):
+    parameters, days = LEAKS[name]
+    found = judged(parameters)
+    assert found.verdict == _forecast.REACHES, found
+    assert found.soonest <= found.days <= found.latest
+    assert found.days == pytest.approx(days, abs=1.5)
+    assert found.skill > 0.3 and found.origins >= 3
+
+
+@pytest.mark.parametrize("name", STEADY)
+def test_what_only_looks_like_one_is_not(name):
+    assert judged(STEADY[name]).verdict != _forecast.REACHES
+
+
+def test_a_deploy_is_found_where_it_was():
+    found = judged(LEAKS["deployed"][0])
+    assert len(found.changes) == 1
+    assert (found.changes[0] - BEGIN) / DAY == pytest.approx(10, abs=0.6)
+
+
+def line(days, value=lambda at: 0.5, every=HOUR):
+    return [(BEGIN + at * every, value(at)) for at in range(int(days * DAY / every))]
+
+
+@pytest.mark.parametrize(("points", "why"), [
+    ([], "0 hours"), ([(BEGIN, 1.0)], "1 hours"), (line(2), "48 hours"), ([(at, math.nan) for at, _value in line(30)], "0 hours"),
+    ([*line(30), (BEGIN + 395 * DAY, 0.5)], "1 hours"),
+    ([point for number, point in enumerate(line(30)) if number % 3 == 0], "have no samples"),
+])
+def test_too_little_is_said_to_be_so(points, why):
+    found = _forecast.outlook(points, 1.0)
+    assert found.verdict == _forecast.ABSTAINS
+    assert why in found.why
+
+
+@pytest.mark.parametrize("value", [0.0, 0.5, 1e-300, -3.0])
+def test_a_constant_series_is_steady(value):
+    assert _forecast.outlook(line(30, lambda at: value), 1.0).verdict == _forecast.STEADY
+
+
+def test_without_a_limit_only_the_trend_is_told():
+    found = _forecast.outlook(line(30, lambda at: at / 24), None)
+    assert (found.verdict, found.days) == (_forecast.STEADY, None)
+    assert found.per_day == pytest.approx(1.0, rel=0.01)
+
+
+def test_a_random_walk_is_mostly_not_told():
+    told = 0
+    for seed in range(10):
+        chance, value, points = random.Random(seed), 0.5, []
+        for at in range(720):
+            value = min(0.9, max(0.1, value + chance.gauss(0, 0.01)))
+            points.append((BEGIN + at * HOUR, value))
+        told += _forecast.outlook(points, 1.0, horizon=7).verdict == _forecast.REACHES
+    assert told <= 2
+
+
+def test_a_counter_that_starts_again_grows_no_less():
+    points, value = [], 0.0
+    for at in range(30 * 24):
+        value = 0.0 if at % 100 == 0 else value + 3600.0
+        points.append((BEGIN + at * HOUR, value))
+    found = _forecast.outlook(points, None, counter=True)
+    assert found.level == pytest.approx(1.0, abs=0.05)
+    assert abs(found.per_day) < 0.02
+
+
+def incidents(seed, days, rate):
+    chance = random.Random(seed)
+    return [at * DAY + chance.uniform(0, DAY) for at in range(days) if chance.random() < rate(at)]
+
+
+def test_what_comes_in_waves_is_told_better_than_by_the_base_rate():
+    times = incidents(3, 300, lambda at: 0.5 if at // 50 % 2 else 0.02)
+    found = _recurrence.recurrence("leak", times, 0.0, 300 * DAY)
+    assert found.skill > 0.05
+    assert found.day > found.base_day and found.week > found.day
+
+
+def test_what_comes_at_random_is_told_by_the_base_rate():
+    told = [_recurrence.recurrence("leak", incidents(seed, 300, lambda at: 0.1), 0.0, 300 * DAY) for seed in range(10)]
+    assert all(0.05 < one.base_day < 0.16 for one in told)
+    assert sum(one.day == one.base_day for one in told) >= 7
+
+
+@pytest.mark.parametrize(("times", "days"), [([], 300), ([DAY], 300), ([at * DAY for at in range(20)], 30)])
+def test_too_few_incidents_are_said_to_be_so(times, days):
+    found = _recurrence.recurrence("leak", times, 0.0, days * DAY)
+    assert found.week is None and "are needed" in found.why
+
+
+def test_what_changed_before_incidents():
+    begins = [10 * DAY, 20 * DAY, 25 * DAY]
+    changes = {"before each": [at - 6 * HOUR for at in begins] + [3 * DAY], "at random": [2 * DAY, 7 * DAY, 14 * DAY]}
+    (found,) = _recurrence.precursors(changes, {"leak": begins}, 0.0, 30 * DAY)
+    assert (found.series, found.before, found.without, found.lead) == ("before each", 3, 1, 6.0)
+    assert found.lift == pytest.approx(7.5)
+
+
+def answer(names):
+    rows = []
+    for name in names:
+        points = service(name, 5, days=30, **(LEAKS["slow"][0] if "leak" in name else STEADY["weekly"])).points
+        rows.append({"metric": {"__name__": "memory", "pod": name}, "values": [[at, str(value)] for at, value in points[::12]]})
+    return json.dumps({"status": "success", "data": {"resultType": "matrix", "result": rows}})
+
+
+def run(tmp_path, check_mode=False, **params):
+    defaults = {name: option.get("default") for name, option in prediction.ARGUMENT_SPEC.items()}
+    given = [{"name": "memory", "query": None, "limit": LIMIT, "counter": False, "file": str(tmp_path / "memory.json")}]
+    return attempt(prediction.ARGUMENT_SPEC, prediction.run, Task({**defaults, "series": given, "dest": str(tmp_path / "out"), **params}, check_mode), 3)
+
+
+def test_the_module_reads_an_export_and_past_incidents(tmp_path):
+    (tmp_path / "memory.json").write_bytes(gzip.compress(answer(["leaks", "busy"]).encode()))
+    rows = "".join(f"{number},api leaks,{1 + number % 28:02d}.{1 + number % 9:02d}.2026 09:00,memory_leak,Fix the cache\n" for number in range(30))
+    (tmp_path / "past").mkdir()
+    (tmp_path / "past" / "a.csv").write_text("id,title,created,type,action items\n" + rows)
+    found = run(tmp_path, incidents=str(tmp_path / "past"), now="2026-11-01T00:00:00Z")
+    assert {row["labels"]: row["verdict"] for row in found["series"]} == {"pod=leaks": "reaches", "pod=busy": "steady"}
+    assert found["incidents"][0]["week"] > 0 and found["incidents"][0]["measures"] == [{"action": "Fix the cache", "incidents": 30}]
+    assert "memory pod=leaks reaches" in found["says"][0]
+    page = (tmp_path / "out" / "prediction.html").read_text()
+    assert "polyline" in page and "<script" not in page
+    assert "Fix the cache" in (tmp_path / "out" / "prediction.md").read_text()
+    assert not run(tmp_path, incidents=str(tmp_path / "past"), now="2026-11-01T00:00:00Z")["changed"]
+
+
+def test_rules_are_those_of_the_expressions_that_were_asked(tmp_path):
+    from ansible_collections.sre.runbooks.plugins.module_utils._learning._predict import _report
+    row = {"name": "memory in use", "query": "max(memory)", "limit": 1.0, "verdict": "reaches"}
+    ((rule,),) = [group["rules"] for group in yaml.safe_load(_report.rules({"series": [row, row, {**row, "query": None}]}))["groups"]]
+    assert rule["expr"] == "predict_linear((max(memory))[7d:1h], 259200) > 1"
+    assert rule["alert"] == "PredictedMemoryInUse"
+
+
+@pytest.mark.parametrize(("content", "why"), [
+    ("", "no answer of query_range"), ("{}", "no answer of query_range"), ("[" * 90_000, "no answer"),
+    ('{"status": "error", "error": "too many points"}', "too many points")])
+def test_an_export_that_is_none_is_refused(tmp_path, content, why):
+    (tmp_path / "memory.json").write_text(content)
+    found = run(tmp_path)
+    assert found["failed"] and why in found["msg"]
+
+
+def test_a_prometheus_that_cannot_be_had_costs_its_series_only(tmp_path):
+    given = [{"name": "memory", "query": "x", "file": None, "limit": 1.0, "counter": False}]
+    found = run(tmp_path, series=given, prometheus={"url": "http://127.0.0.1:1", "timeout": 2})
+    assert not found.get("failed") and "cannot be reached" in found["problems"][0]
+    assert "none is named" in run(tmp_path, series=given)["msg"]
+
+
+def asked(tmp_path, fake):
+    with fake_prometheus.serving(fake):
+        given = [{"name": "memory", "query": "memory", "file": None, "limit": LIMIT, "counter": False}]
+        return run(tmp_path, series=given, prometheus={"url": fake.url, "timeout": 5})
+
+
+def test_a_prometheus_is_asked_in_parts_that_leave_nothing_out(tmp_path):
+    points = service("leaks", 5, days=30, **LEAKS["slow"][0]).points[::3]
+    moved = time.time() // 900 * 900 - points[-1][0]
+    fake = FakePrometheus(series={"memory": [({"pod": "leaks"}, [(at + moved, value) for at, value in points])]})
+    (row,) = asked(tmp_path, fake)["series"]
+    assert row["verdict"] == "reaches" and row["missing"] == 0
+    parts = [(float(query["start"]), float(query["end"])) for path, query, _headers in fake.asked if path.endswith("query_range")]
+    assert len(parts) == 6 and all(end - begin <= 5 * DAY for begin, end in parts)
+    assert "predict_linear((memory)[7d:1h]" in (tmp_path / "out" / "rules.yml").read_text()
+
+
+@pytest.mark.parametrize(("status", "error"), [(422, "query processing would load too many samples"), (503, "the server is starting")])
+def test_a_prometheus_that_refuses_is_quoted(tmp_path, status, error):
+    found = asked(tmp_path, FakePrometheus(answer=(status, json.dumps({"status": "error", "error": error}).encode())))
+    assert not found.get("failed")
+    assert f"answered {status}: {error}" in found["problems"][0]
+
+
+def test_an_expression_without_series_is_said(tmp_path):
+    assert asked(tmp_path, FakePrometheus())["problems"] == ["memory: no series"]
