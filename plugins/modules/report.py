@@ -170,7 +170,8 @@ def run(task: Task) -> Result:
     document, problems = report.document, _proof.compare(store.root, report)
     printed = {"pdf": str(_pdf.write(paths[_proof.PAGE], store.root / "report.pdf", browser))} if browser else {}
     return {"outcome": document.outcome, "next_steps": list(document.next_steps), "report": str(paths[_proof.TEXT]), "html": str(paths[_proof.PAGE]),
-            "document": str(paths[_proof.REPORT]), **printed, "evidence_dir": str(store.directory), "problems": problems, "says": [says(document.outcome), *problems]}
+            "document": str(paths[_proof.REPORT]), **printed, "evidence_dir": str(store.directory), "problems": problems,
+            "says": [says(document.outcome), *problems]}
 
 
 def main() -> None:

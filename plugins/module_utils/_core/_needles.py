@@ -13,7 +13,7 @@ from ansible_collections.sre.runbooks.plugins.module_utils._core._optional impor
 re2: t.Any = None
 try:
     import re2
-except ImportError:  # told by Needles
+except Exception:  # told by Needles
     pass
 
 

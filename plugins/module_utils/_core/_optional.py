@@ -15,7 +15,7 @@ import typing as t
 from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import InvalidInput
 
 #: requirements.txt, by the names that Python imports
-REQUIREMENTS = ("cel_expr_python", "re2", "icalendar", "isal", "jsonpatch", "kubernetes", "numba", "numpy", "prometheus_client", "psycopg2", "redis",
+REQUIREMENTS = ("bashlex", "cel_expr_python", "re2", "icalendar", "isal", "jsonpatch", "kubernetes", "numba", "numpy", "prometheus_client", "psycopg2", "redis",
                 "zstandard")
 
 

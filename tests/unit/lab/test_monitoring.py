@@ -27,8 +27,7 @@ def test_durations_are_a_tenth(rule, faster):
 def test_the_collections_own_rules_stay_the_same_rules():
     ours, faster = (yaml.safe_load(text) for text in (monitoring.RULES.read_text(), monitoring.faster(monitoring.RULES.read_text())))
     duration = re.compile(r"(\[|offset )\d+[smhd]")
-    assert len(faster["groups"]) == len(ours["groups"])
-    for before, after in zip(ours["groups"], faster["groups"]):
+    for before, after in zip(ours["groups"], faster["groups"], strict=True):
         for rule, quick in zip(before["rules"], after["rules"], strict=True):
             assert {key: value for key, value in rule.items() if key not in ("expr", "for")} == {
                 key: value for key, value in quick.items() if key not in ("expr", "for")}

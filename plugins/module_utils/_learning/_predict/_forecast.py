@@ -23,7 +23,7 @@ from ansible_collections.sre.runbooks.plugins.module_utils._core._optional impor
 np: t.Any = None
 try:
     import numpy as np
-except ImportError:  # told by require_libraries
+except Exception:  # told by require_libraries
     pass
 
 Point = t.Tuple[float, float]

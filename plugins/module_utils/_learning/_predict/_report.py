@@ -18,7 +18,7 @@ from ansible_collections.sre.runbooks.plugins.module_utils._learning._predict im
 
 try:
     import yaml
-except ImportError:  # comes with Ansible
+except Exception:  # comes with Ansible
     pass
 
 Json = t.Dict[str, t.Any]

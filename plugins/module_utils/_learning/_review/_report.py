@@ -14,7 +14,7 @@ from ansible_collections.sre.runbooks.plugins.module_utils._learning._review._mo
 
 try:
     import yaml
-except ImportError:  # comes with Ansible
+except Exception:  # comes with Ansible
     pass
 
 Json = t.Mapping[str, t.Any]

@@ -16,7 +16,7 @@ from ansible_collections.sre.runbooks.plugins.module_utils._learning._review._mo
 
 try:
     import bashlex
-except ImportError:  # told by parse
+except Exception:  # told by parse
     bashlex = None
 
 #: characters of one block that are parsed: the parser's time grows with them, and its depth with what is nested

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import resource
 
 import pytest
@@ -13,13 +14,15 @@ from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import 
 from ansible_collections.sre.runbooks.plugins.module_utils._evidence._store import EvidenceStore
 
 
-@pytest.fixture(name="no_room")
-def fixture_no_room():
-    """Files may not become larger than a few bytes, which a full disk says in the same way."""
+@contextlib.contextmanager
+def no_room():
+    """Files may not become larger than a few bytes, which a full disk says in the same way; this process's own output neither."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 @pytest.mark.parametrize("incidents", ["incidents", "not/there/yet"])
@@ -43,7 +46,6 @@ def test_a_place_where_nothing_can_be_made(tmp_path):
             EvidenceStore(str(incidents), "INC-1", "prod").refuse_unwritable()
 
 
-@pytest.mark.usefixtures("no_room")
 def test_no_room(tmp_path):
-    with pytest.raises(RunbookError, match="Free space"):
+    with no_room(), pytest.raises(RunbookError, match="Free space"):
         EvidenceStore(str(tmp_path), "INC-1", "prod").refuse_unwritable()
