@@ -104,7 +104,7 @@ def run(task: Task) -> Result:
         files = [write_private(stem.with_name(f"{stem.name}.md"), redact(_page.markdown(results, at))),
                  write_private(stem.with_name(f"{stem.name}.json"), json.dumps(document, indent=1) + "\n")]
     written = [{"text": f"  written to {' and '.join(map(str, files))}", "mood": "plain"}] if files else []
-    pending = [{"text": f"  not looked at yet: {', '.join(task.params['pending'])}", "mood": "plain"}] if task.params["pending"] else []
+    pending = [{"text": f"  not looked at yet: {', '.join(sorted(task.params['pending']))}", "mood": "plain"}] if task.params["pending"] else []
     return {"verdict": outcome, "verdicts": verdicts, "page": [*_page.terminal(results), *pending, *written], "files": list(map(str, files))}
 
 

@@ -31,6 +31,8 @@ EVENTS: dict[str, tuple[str, bool]] = {
     "TaintManagerEviction": (POD, False), "FailedScheduling": (POD, True), "FailedMount": (POD, True), "BackOff": (POD, True),
     "Unhealthy": (POD, True), "SawCompletedJob": (JOB, True), "SuccessfulCreate": (JOB, False)}
 
+#: times of objects and of their writes are of whole seconds
+ONE_SECOND = datetime.timedelta(seconds=1)
 #: how much later than the write its controller acts on it, and how far apart the steps of one rollout may be
 SAME_WRITE, SAME_ROLLOUT, LONG_ROLLOUT = (datetime.timedelta(seconds=seconds) for seconds in (10, 120, 300))
 _HISTORY = "deployment.kubernetes.io/revision-history"
@@ -122,6 +124,11 @@ def _soon_after(begin: datetime.datetime | None, at: datetime.datetime) -> bool:
     return begin is not None and abs(at - begin) <= SAME_WRITE
 
 
+def _made_at_once(created: datetime.datetime | None, written: datetime.datetime | None) -> bool:
+    """Whether a write is the object's creation: the next second may have begun between the two times."""
+    return created is not None and written is not None and abs(written - created) <= ONE_SECOND
+
+
 def _template_writer(workload: Json, at: datetime.datetime) -> str:
     """Who wrote to the pod template then; empty where a later write, or its undoing, has covered that."""
     for entry in workload["metadata"].get("managedFields", []):
@@ -142,10 +149,10 @@ def _written(seen: Seen) -> t.Iterator[Change]:
         writes = [entry for entry in meta.get("managedFields", []) if any(name in entry.get("fieldsV1", {}) for name in fields)]
         for entry in writes:
             at = moment(entry.get("time"))
-            if at and at != created:
+            if at and not _made_at_once(created, at):
                 yield Change(at, change, named(kind, meta["name"]), f"written: {_keys(entry, fields)}", entry.get("manager", ""))
         if created:
-            first = next((entry for entry in writes if moment(entry.get("time")) == created), {})
+            first = next((entry for entry in writes if _made_at_once(created, moment(entry.get("time")))), {})
             yield Change(created, change, named(kind, meta["name"]), "created", first.get("manager", ""), born=True)
 
 
@@ -161,7 +168,7 @@ def _scalings(seen: Seen, rollouts: t.Sequence[Change]) -> t.Iterator[Change]:
         meta = item["metadata"]
         for entry in meta.get("managedFields", []):
             spec, at = entry.get("fieldsV1", {}).get("f:spec", {}), moment(entry.get("time"))
-            if "f:replicas" in spec and "f:template" not in spec and at and at != moment(meta["creationTimestamp"]):
+            if "f:replicas" in spec and "f:template" not in spec and at and not _made_at_once(moment(meta["creationTimestamp"]), at):
                 count = item["spec"].get("replicas", 1)
                 owned.append(Change(at, SCALING if count else STOPPED, named(kind, meta["name"]), f"scaled to {count}", entry.get("manager", "")))
     yield from owned

@@ -175,6 +175,13 @@ class TestChanges:
         assert [(change.object, change.what, change.by) for change in changes(seen)] == [
             ("configmap/api-config", "written: A", "kubectl-edit"), ("secret/api-key", "written: key", "vault")]
 
+    @pytest.mark.parametrize("written, told", [("03:01:00", []), ("03:01:01", []), ("03:00:59", []), ("03:01:04", ["written: A"])])
+    def test_a_creation_is_no_write_of_its_own_whatever_second_it_falls_into(self, written, told):
+        seen = shop(ConfigMap=[config_map("api-config", {"A": ""}, [writer("kubectl-apply", written, {"f:data": {"f:A": {}}})], created=at("03:01:00"))])
+        found = [change for change in changes(seen) if change.object == "configmap/api-config"]
+        assert [change.what for change in found if not change.born] == told
+        assert [(change.what, change.by) for change in found if change.born] == [("created", "" if told else "kubectl-apply")]
+
     def test_labels_of_a_configmap_are_not_its_content(self):
         seen = shop(ConfigMap=[config_map("api-config", {}, [writer("kubectl-label", "03:01:00", {"f:metadata": {"f:labels": {}}})])])
         assert changes(seen) == []
