@@ -26,7 +26,7 @@ options:
 EXAMPLES = r"""
 - name: Refuse a value that cannot be
   ansible.builtin.assert:
-    that: options | sre.runbooks.malformed({'memory_leak_namespace': memory_leak_namespace}) | length == 0
+    that: "options | sre.runbooks.malformed({'memory_leak_namespace': memory_leak_namespace}) | length == 0"
 """
 
 RETURN = r"""
