@@ -85,7 +85,7 @@ def run(task: Task) -> Result:
         reports = {cluster: json.loads(pathlib.Path(path).read_text()) for cluster, path in paths.items()}
     except (OSError, ValueError) as error:
         raise InvalidInput(f"A report cannot be read: {error}.", "incident/report.yml writes it again.") from error
-    home = pathlib.Path(p["incidents_dir"]).expanduser() / check_id(p["incident_id"])
+    home = pathlib.Path(p["incidents_dir"]) / check_id(p["incident_id"])
     files = {"report.md": _overview.markdown(p["incident_id"], reports), "report.html": _overview.page(p["incident_id"], reports)}
     return {"files": [str(write_private(home / name, redact(text))) for name, text in files.items()]}
 

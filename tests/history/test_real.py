@@ -59,7 +59,8 @@ def prometheus_fixture(serving):
 
 def ask(prometheus: str, workload: str, incident_type: str = "memory_leak") -> dict:
     params = {name: option.get("default") for name, option in signal_history_info.ARGUMENT_SPEC.items()}
-    params |= {"prometheus": {"url": prometheus, "timeout": 60}, "incident_type": incident_type, "namespace": "shop", "workload": workload, "host": "http://127.0.0.1:1"}
+    params |= {"prometheus": {"url": prometheus, "timeout": 60}, "incident_type": incident_type, "namespace": "shop", "workload": workload,
+               "host": "http://127.0.0.1:1"}
     return attempt(signal_history_info.ARGUMENT_SPEC, signal_history_info.run, Task(params), 0)
 
 

@@ -30,11 +30,8 @@ def reached(cluster: Cluster, namespace: str, host: str, port: int, route: str, 
     if pod is None and route == "port_forward":
         raise ClusterError(f"Cluster {cluster.name}: {host} is no Service with a ready pod in {namespace}, so no port can be forwarded to it.",
                            "Set route: direct, or host to a Service's name.")
-    if pod is None:
-        yield None
-        return
-    with _forward.forwarded(cluster, *pod) as forwarder:
-        yield forwarder
+    with contextlib.ExitStack() as until_then:
+        yield until_then.enter_context(_forward.forwarded(cluster, *pod)) if pod else None
 
 
 def _pod_behind(cluster: Cluster, namespace: str, host: str, port: int, what: str) -> tuple[str, str, int] | None:

@@ -30,8 +30,8 @@ def render(document: Document) -> str:
         _section("Affected services", _services(document)),
         _section("Health", _health(document.health["before"], document.health["after"])),
         _section("Evidence", _evidence(document.evidence)),
-        _section("Timeline", table(("time", "what", "event", "by"), [(event.at, event.phase if event.kind == STEP else event.kind, event.text, event.by)
-                                                                for event in document.timeline])),
+        _section("Timeline", table(("time", "what", "event", "by"), [
+            (event.at, event.phase if event.kind == STEP else event.kind, event.text, event.by) for event in document.timeline])),
     )
     return "\n".join(section for section in sections if section)
 

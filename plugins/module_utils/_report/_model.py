@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import datetime
 import typing as t
@@ -243,13 +244,14 @@ def _dependencies(findings: Json) -> tuple[Dependency, ...]:
 def _affected(target: str, dependencies: t.Sequence[Dependency]) -> tuple[Affected, ...]:
     """The target, then who needs it, each through which one: the nearest first."""
     why = {target: "the incident is about it"}
-    reached = [target]
-    for service in reached:
+    waiting = collections.deque([target])
+    while waiting:
+        service = waiting.popleft()
         for edge in dependencies:
             if edge.target == service and edge.source not in why:
                 why[edge.source] = f"it needs {service}"
-                reached.append(edge.source)
-    return tuple(Affected(service, why[service]) for service in reached)
+                waiting.append(edge.source)
+    return tuple(Affected(service, because) for service, because in why.items())
 
 
 def _rehearsal(found: Json) -> Rehearsal:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import pytest
 from ansible_collections.sre.runbooks.plugins.module_utils._learning._review import _commands, _shell
 
+
 @pytest.mark.parametrize(("command", "kind"), [
     ("kubectl -n shop get pods", "reads"),
     ("kubectl --context=east rollout history deployment/api", "reads"),

@@ -90,7 +90,7 @@ def test_what_is_in_order_is_taken(option, value):
 
 def test_all_that_is_wrong_is_said_at_once_by_the_variables_that_were_set():
     asked = []
-    result = attempt({"host": PLAIN, "namespace": {**PLAIN, "required": True}}, lambda task: asked.append(task),
+    result = attempt({"host": PLAIN, "namespace": {**PLAIN, "required": True}}, asked.append,
                      Task({"host": "api", "namespace": ""}), 0, {"host": "runbooks_host"})
     assert result["failed"] and "runbooks_host is 'api'" in result["msg"] and "namespace is empty" in result["msg"] and not asked
 
