@@ -90,7 +90,8 @@ class WorkerAction(ActionBase):
         result = super().run(tmp, task_vars)
         variables = task_vars or {}
         arguments = self._arguments(variables)
-        called = {option: HOST_VARIABLES[option] for option in arguments if option not in self._task.args and option != "cluster_name"}
+        called = {option: variable for option, variable in HOST_VARIABLES.items()
+                  if option in arguments and option not in self._task.args and option != "cluster_name"}
         if self._connection.transport not in ("local", "ansible.builtin.local"):
             result.update(self._remotely(arguments, variables))
             return result
