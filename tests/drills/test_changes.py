@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-RESTART = {"memory_leak_adjust_memory": "never", "memory_leak_heap_dump": False, "runbooks_force": True}
+RESTART = {"memory_leak_adjust_memory": "never", "memory_leak_fallback": "restart", "memory_leak_heap_dump": False, "runbooks_force": True}
 RAISED = {"memory_leak_adjust_memory": "always", "memory_leak_heap_dump": False, "runbooks_force": True}
 
 

@@ -7,7 +7,7 @@ import json
 import pytest
 from drill import until
 
-FAST = {"runbooks_force": True, "memory_leak_heap_dump": False}
+FAST = {"runbooks_force": True, "memory_leak_fallback": "restart", "memory_leak_heap_dump": False}
 
 
 #: selects by an expression, as the shop's own selects by a label

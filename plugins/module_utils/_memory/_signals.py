@@ -175,7 +175,7 @@ def measure(cluster: Cluster, source: Source, thresholds: Thresholds, since: str
         signals = instant_signals(latest, thresholds, since) + trend_signals(first, latest, thresholds)
     alive = [pod for pod in latest if pod["evicted_at"] is None]
     blind = [pod for pod in alive if not _tells(pod)]
-    return Reading(now(), signals, bool(alive) and not blind, tuple(latest), incomplete_because=_why_blind(blind), for_good=_ended(latest, since))
+    return Reading(now(), signals, bool(alive) and not blind, tuple(latest), incomplete_because=_why_blind(alive, blind), for_good=_ended(latest, since))
 
 
 def _ended(pods: t.Sequence[Json], since: str) -> bool:
@@ -188,10 +188,13 @@ def _tells(pod: Json) -> bool:
     return (pod["usage"] is not None and pod["limit"] is not None) or (pod["old_used"] is not None and bool(_room(pod)))
 
 
-def _why_blind(pods: t.Sequence[Json]) -> str:
-    if not pods:
+def _why_blind(alive: t.Sequence[Json], blind: t.Sequence[Json]) -> str:
+    """Why not every pod can be judged; empty where each of them can."""
+    if not alive:
         return "no pod is running"
-    pod = pods[0]
+    if not blind:
+        return ""
+    pod = blind[0]
     said = f"; {pod['why_not']}" if pod["why_not"] else ""
     if pod["limit"] is None:
         return f"{pod['pod']} has no memory limit, and no metrics of its heap{said}: nobody knows how full it is"
