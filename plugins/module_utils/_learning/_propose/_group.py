@@ -40,7 +40,7 @@ def groups(past: t.Sequence[Past], known: t.Collection[str]) -> tuple[list[Group
     rest: list[Past] = []
     for one in past:
         if one.type and one.type not in known:
-            typed[one.type].append(one)
+            typed[_slug(one.type) or "kind"].append(one)
         elif not one.type:
             rest.append(one)
     found = [_group(name, members) for name, members in typed.items() if len(members) >= FEWEST]

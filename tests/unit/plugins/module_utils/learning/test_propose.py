@@ -256,6 +256,19 @@ def test_the_same_errors_in_the_logs_make_a_kind_and_others_do_not():
     assert kind.name == "logs"
 
 
+@pytest.mark.parametrize(("types", "name"), [(("Disk Full", "disk-full"), "disk_full"), (("***", "***"), "kind"), (("3am", "3am"), "kind_3am")])
+def test_a_type_becomes_a_name_for_a_role_and_two_spellings_are_one(types, name):
+    found, alone = _group.groups([_incidents.Past(str(at), "x", float(at), "x", type_) for at, type_ in enumerate(types)], set())
+    assert ([one.name for one in found], alone) == ([name], [])
+
+
+def test_a_record_whose_signals_have_no_number_has_no_threshold():
+    bare = [{"at": "", "phase": "detect", "name": "x", "value": None, "threshold": None, "breached": True, "text": ""}]
+    kind = group(*(past(at, signals=bare) for at in range(1, 4)))
+    assert yaml.safe_load(_role.files(kind)["roles/volume_full/defaults/main.yml"])["volume_full_signals"] == []
+    assert _drafted.said(kind, kind.incidents[0])["verdicts"] == {"retention_too_long": "possible"}
+
+
 @pytest.mark.parametrize("hostile", ["{{ lookup('pipe', 'id') }}", "{% for x in y %}", "${1/0}", '" || true || "', "a: [", "x\n- name: y", "../../etc", "in"])
 def test_a_hostile_record_stays_text(hostile):
     def bad(number):
