@@ -14,7 +14,8 @@ description:
     forecasts from earlier points in time were better than naive ones; else it says nothing of the series, and why.
   - Says how likely an incident of each type is within a day and a week, from a folder of past incidents, judged against the base rate; and
     which changes of series preceded incidents.
-  - Writes C(prediction.md), C(prediction.html) and C(rules.yml) with alert rules for what was found. Reads only, otherwise.
+  - Writes C(prediction.md), C(prediction.html), C(rules.yml) with alert rules for what was found, and C(rules_test.yml) with
+    C(rules_series.yml), their test for promtool from the same data. Reads only, otherwise.
 author: sre.runbooks contributors (@sre-runbooks)
 extends_documentation_fragment:
   - sre.runbooks.attributes
@@ -172,7 +173,8 @@ def run(task: Task) -> Result:
     result = {"days": p["days"], "until": datetime.datetime.fromtimestamp(now, datetime.timezone.utc).strftime("%Y-%m-%dT%H:%MZ"), "series": rows,
               "incidents": _report.incidents(past, now), "precursors": _report.precursors(rows, past, now), "problems": problems + unread}
     changed, paths = _files.write(p["dest"], {
-        "prediction.md": _report.markdown(result), "prediction.html": _report.page(result), "rules.yml": _report.rules(result)}, task.check_mode)
+        "prediction.md": _report.markdown(result), "prediction.html": _report.page(result), "rules.yml": _report.rules(result),
+        **_report.rule_tests(result)}, task.check_mode)
     for row in rows:
         del row["values"], row["changed_at"]
     return {**result, "changed": changed, "files": paths, "says": [*_report.says(result), *paths]}

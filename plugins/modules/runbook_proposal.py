@@ -13,7 +13,8 @@ description:
   - Groups the last incidents of a folder that have no runbook, by their type or by what they share, and says which share nothing.
   - For each kind writes a draft, C(NAME/runbook.md), with exact commands, checks, success criteria, durations and the way back, from the records;
     C(NAME/playbook.yml) with this collection's modules where there is one for a command, and a pause for a person where there is none;
-    and C(proposal.diff), all of it as a unified diff.
+    a role in this collection's own skeleton with its table of causes, stories, playbooks, alert rule and its test, and drill skeleton, under the
+    collection's paths; and C(proposal.diff), all of it as a unified diff. What the records do not say is marked in them as such.
   - Only changes that ended an incident and can be taken back become commands. Each draft is reviewed as any runbook is, and replayed; each incident
     is held against what the others teach.
 author: sre.runbooks contributors (@sre-runbooks)
@@ -43,6 +44,7 @@ options:
     default: proposals
 requirements:
   - bashlex
+  - cel-expr-python
 """
 
 EXAMPLES = r"""
@@ -82,7 +84,7 @@ says:
 import difflib
 
 from ansible_collections.sre.runbooks.plugins.module_utils._learning import _files, _incidents
-from ansible_collections.sre.runbooks.plugins.module_utils._learning._propose import _draft, _group
+from ansible_collections.sre.runbooks.plugins.module_utils._learning._propose import _draft, _group, _learnt, _role
 from ansible_collections.sre.runbooks.plugins.module_utils._learning._review import _report, _review
 from ansible_collections.sre.runbooks.plugins.module_utils._task._module import Result, Task, run_module
 
@@ -120,7 +122,8 @@ def _proposal(group: _group.Group, files: "dict[str, str]") -> Result:
     reviewed = _review.to_json(_review.of_document(f"{group.name}.md", draft))
     files[f"{group.name}/runbook.md"] = draft
     files[f"{group.name}/playbook.yml"] = _report.playbook(reviewed)
-    return {"name": group.name, "incidents": [one.id for one in group.incidents], "common": list(group.common), "duration": _draft.duration(group.incidents),
+    files.update(_role.files(group))
+    return {"name": group.name, "incidents": [one.id for one in group.incidents], "common": list(group.common), "duration": _learnt.duration(group.incidents),
             "replay": _draft.replay(group), "missing": [f"{step['title']}: {one['check']}" for step in reviewed["steps"] for one in step["missing"]]
             + reviewed["unread"]}
 

@@ -16,6 +16,8 @@ description:
     needs; how long it takes, with what that is based on; which checks it lacks; and which task could be used instead.
   - What does not parse or is in no table is said to be so, and never guessed. Secrets are removed from what is shown.
   - Writes C(review.md), C(review.html) and, of a Markdown document, C(playbook.yml) with the tasks that could be used instead.
+  - Of a playbook or role, writes the files that have a command with such a task to C(rewritten/), where nothing reads what the command printed.
+    Comments are lost in them, and what cannot be replaced for sure stays as it is.
 author: sre.runbooks contributors (@sre-runbooks)
 extends_documentation_fragment:
   - sre.runbooks.attributes
@@ -72,8 +74,10 @@ says:
   returned: success
 """
 
+import pathlib
+
 from ansible_collections.sre.runbooks.plugins.module_utils._learning import _files
-from ansible_collections.sre.runbooks.plugins.module_utils._learning._review import _report, _review
+from ansible_collections.sre.runbooks.plugins.module_utils._learning._review import _report, _review, _rewrite
 from ansible_collections.sre.runbooks.plugins.module_utils._task._module import Result, Task, run_module
 
 ARGUMENT_SPEC = {
@@ -87,9 +91,12 @@ def run(task: Task) -> Result:
     """Review, and write the report."""
     p = task.params
     found = _review.to_json(_review.review(p["path"], p["runs"]))
+    made, kept = _rewrite.rewritten(pathlib.Path(p["path"]).expanduser()) if found["form"] != "Markdown" else ({}, [])
+    found["unread"] += kept
     files = {"review.md": _report.markdown(found), "review.html": _report.page(found)}
     if found["form"] == "Markdown":
         files["playbook.yml"] = _report.playbook(found)
+    files.update({f"rewritten/{name}": text for name, text in made.items()})
     changed, paths = _files.write(p["dest"], files, task.check_mode)
     return {"changed": changed, "review": found, "files": paths, "says": [*_report.says(found), *paths]}
 

@@ -34,6 +34,7 @@ class Past:
     :param causes: what people or the diagnosis found, most certain first.
     :param changes: what was changed, in the order of time; ``ended_it`` whether it is known that this ended the incident.
     :param follow_ups: what was to be done afterwards.
+    :param patterns: errors of the logs, as patterns.
     :param record: the whole report, where it is one of this collection.
     """
 
@@ -50,6 +51,7 @@ class Past:
     changes: tuple[str, ...] = ()
     follow_ups: tuple[str, ...] = ()
     ended_it: bool = False
+    patterns: tuple[str, ...] = ()
     record: Json | None = dataclasses.field(default=None, repr=False, compare=False)
 
 
@@ -129,7 +131,13 @@ def _ours(row: Json, name: str) -> Past:
     made = [change["action"] for change in row["changes"] if change["state"] in ("done", "undone")]
     return Past(row["id"], row["title"], moment(row["opened_at"]), name, row["type"], _moment_or_none(row["ended_at"]), row["severity"], row["target"],
                 tuple(dict.fromkeys(signal["name"] for signal in row["signals"] if signal["breached"])), tuple(dict.fromkeys(filter(None, causes))),
-                tuple(made), tuple(one["action"] for one in row["follow_ups"]), row["outcome"] == "mitigated", row)
+                tuple(made), tuple(one["action"] for one in row["follow_ups"]), row["outcome"] == "mitigated", _patterns(diagnosis), row)
+
+
+def _patterns(diagnosis: Json) -> tuple[str, ...]:
+    """Of the report's table of errors in the logs."""
+    rows = [row for table in diagnosis.get("tables", []) if str(table.get("title", "")).startswith("Errors in the logs") for row in table.get("rows", [])]
+    return tuple(dict.fromkeys(str(row[0]) for row in rows if row and row[0]))
 
 
 def _pager_duty(row: Json, name: str) -> Past:

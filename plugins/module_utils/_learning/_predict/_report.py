@@ -8,24 +8,23 @@ from __future__ import annotations
 import collections
 import datetime
 import html
+import json
 import math
 import re
 import typing as t
 
 from ansible_collections.sre.runbooks.plugins.module_utils._core._page_style import STYLE
+from ansible_collections.sre.runbooks.plugins.module_utils._learning import _yaml
 from ansible_collections.sre.runbooks.plugins.module_utils._learning._incidents import Past
 from ansible_collections.sre.runbooks.plugins.module_utils._learning._predict import _forecast, _recurrence
-
-try:
-    import yaml
-except Exception:  # comes with Ansible
-    pass
 
 Json = t.Dict[str, t.Any]
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 _WIDE, _HIGH = 900, 120
 #: days ahead that a proposed rule warns
 _WARNS = 3
+#: series that a test of a rule has, of those that must fire and of those that must not
+_MOST_TESTED = 5
 
 
 def series(name: str, labels: str, wanted: Json, points: t.Sequence[tuple[float, float]], horizon: float) -> Json:
@@ -124,12 +123,51 @@ def page(found: Json) -> str:
 
 def rules(found: Json) -> str:
     """Alert rules for the expressions that reach their limit: the same trend, watched by Prometheus."""
-    wanted = {(row["name"], row["query"], row["limit"]) for row in found["series"] if row["verdict"] == "reaches" and row["query"]}
-    made = [{"alert": "Predicted" + "".join(part.capitalize() for part in re.findall(r"[A-Za-z0-9]+", name)),
-             "expr": f"predict_linear(({query})[7d:1h], {_WARNS * 86400}) > {limit:g}", "for": "1h", "labels": {"severity": "ticket"},
-             "annotations": {"summary": f"{name} reaches {limit:g} within {_WARNS} days", "runbook": "learning/predict.yml"}}
-            for name, query, limit in sorted(wanted)]
-    return "---\n" + yaml.safe_dump({"groups": [{"name": "predicted", "rules": made}]}, sort_keys=False, width=150)
+    return _rules([_rule(name, limit, f"({query})") for name, query, limit in _watched(found)])
+
+
+def rule_tests(found: Json) -> dict[str, str]:
+    """A test of the rules for promtool, by file name: the series that they were made from, up to now.
+
+    In the rules that it tests a series stands in for the expression. A series that reaches its limit well before a rule warns must fire, one that is
+    steady must not; what is in between is left out.
+    """
+    ruled, tests = [], []
+    for name, query, limit in _watched(found):
+        stand_in = f"predicted_{re.sub(r'[^a-z0-9]+', '_', name.lower())}"
+        rule = _rule(name, limit, stand_in)
+        ruled.append(rule)
+        rows = [row for row in found["series"] if (row["name"], row["query"], row["limit"]) == (name, query, limit)]
+        for fires in (True, False):
+            wanted = [row for row in rows if (row["verdict"] == "reaches" and row["days"] < _WARNS - 0.5 if fires else row["verdict"] == "steady")]
+            tests += [_test(rule, stand_in, row, fires) for row in wanted[:_MOST_TESTED]]
+    return {"rules_series.yml": _rules(ruled), "rules_test.yml": "---\n# promtool test rules rules_test.yml\n" + _yaml.dump(
+        {"rule_files": ["rules_series.yml"], "evaluation_interval": "1h", "tests": tests})}
+
+
+def _watched(found: Json) -> list[tuple[str, str, float]]:
+    return sorted({(row["name"], row["query"], row["limit"]) for row in found["series"] if row["verdict"] == "reaches" and row["query"]})
+
+
+def _rule(name: str, limit: float, watched: str) -> Json:
+    """Of the highest of each day, as the forecast is: the trend of the mean comes to the limit later than the peaks do."""
+    return {"alert": "Predicted" + "".join(part.capitalize() for part in re.findall(r"[A-Za-z0-9]+", name)),
+            "expr": f"predict_linear(max_over_time({watched}[1d:1h])[7d:1h], {_WARNS * 86400}) > {limit:g}", "for": "1h", "labels": {"severity": "ticket"},
+            "annotations": {"summary": f"{name} reaches {limit:g} within {_WARNS} days", "runbook": "learning/predict.yml"}}
+
+
+def _test(rule: Json, stand_in: str, row: Json, fires: bool) -> Json:
+    """One series, hour by hour, and whether the rule fires at its end."""
+    labels = dict(re.findall(r"(\w+)=(.*?)(?=, \w+=|$)", row["labels"]))
+    shown = ", ".join(f"{key}={json.dumps(value)}" for key, value in labels.items())
+    alert = {"exp_labels": {**labels, **rule["labels"]}, "exp_annotations": rule["annotations"]}
+    return {"name": f"{row['name']} {row['labels']}", "interval": "1h",
+            "input_series": [{"series": f"{stand_in}{{{shown}}}", "values": " ".join("_" if value is None else f"{value:.6g}" for value in row["values"])}],
+            "alert_rule_test": [{"eval_time": f"{len(row['values']) - 1}h", "alertname": rule["alert"], "exp_alerts": [alert] if fires else []}]}
+
+
+def _rules(made: t.Sequence[Json]) -> str:
+    return "---\n" + _yaml.dump({"groups": [{"name": "predicted", "rules": list(made)}]})
 
 
 def _plot(row: Json) -> str:

@@ -11,22 +11,23 @@ from __future__ import annotations
 
 import collections
 import html
-import re
 import shlex
-import statistics
 import typing as t
 
-from ansible_collections.sre.runbooks.plugins.module_utils._learning._incidents import Json, Past
+from ansible_collections.sre.runbooks.plugins.module_utils._learning._propose import _learnt, _rules
 from ansible_collections.sre.runbooks.plugins.module_utils._learning._propose._group import Group
 
 _WAIT = "--timeout=300s"
+_SIDES = {">": "over", ">=": "at or over", "<": "under", "<=": "at or under"}
 
 
 def markdown(group: Group) -> str:
     """The runbook."""
-    namespace, workload = _target(group)
+    namespace, workload = _learnt.target(group.incidents)
+    namespace, workload = namespace or "<namespace>", workload or "deployment/<workload>"
     at = f"-n {namespace}"
-    acts, undo = _changes(group, at)
+    pairs = [_commands(one, at) for one in _learnt.made(group.incidents)]
+    undo = list(dict.fromkeys(back for _act, back in reversed(pairs)))
     look = ["kubectl config current-context", f"kubectl {at} get pods -o wide", f"kubectl {at} get events --sort-by=.lastTimestamp",
             f"kubectl {at} top pods"]
     save = [f"kubectl {at} logs {workload} --all-containers --timestamps --tail=5000 > logs.txt", f"kubectl {at} describe {workload} > describe.txt",
@@ -35,13 +36,13 @@ def markdown(group: Group) -> str:
     parts = [
         f"# {_title(group)}", "", f"A draft, made from {len(group.incidents)} incidents: {', '.join(_line(one.id) for one in group.incidents)}.",
         "A person has to read it before it is used.",
-        "", f"- Severity so far: {_most(one.severity for one in group.incidents) or 'not known'}", f"- Duration: {duration(group.incidents)}",
+        "", f"- Severity so far: {_learnt.most(one.severity for one in group.incidents) or 'not known'}", f"- Duration: {_learnt.duration(group.incidents)}",
         f"- They share: {_line(', '.join(group.common)) or 'their type only'}", "",
         "## Look whether it is this", "", *_block(look), "", *_signals(group), "",
         "## Save the evidence", "", *_block(save), "",
-        "## Candidate causes", "", *(f"- {_line(cause)}: {count} of {len(group.incidents)} incidents" for cause, count in causes(group.incidents)), "",
+        "## Candidate causes", "", *(f"- {_line(cause)}: {count} of {len(group.incidents)} incidents" for cause, count in _learnt.causes(group.incidents)), "",
         "## Act", "", *_done_in_words(group)]
-    for command in acts:
+    for command, _back in pairs:
         parts += ["", *_block([*([f"{command} --dry-run=server"] if " set env " not in command else [f"{command} --dry-run=client"]), command, *check]),
                   "", f"It worked when {_good(group)}."]
     follow_ups = dict.fromkeys(text for one in group.incidents for text in one.follow_ups)
@@ -50,53 +51,30 @@ def markdown(group: Group) -> str:
     return "\n".join(parts) + "\n"
 
 
-def duration(past: t.Sequence[Past]) -> str:
-    """Median and 90th percentile of how long incidents lasted."""
-    minutes = [(one.ended - one.opened) / 60 for one in past if one.ended and one.ended > one.opened]
-    if not minutes:
-        return "not known, because no record says when it ended"
-    high = statistics.quantiles(minutes, n=10, method="inclusive")[-1] if len(minutes) > 1 else minutes[0]
-    return f"median {statistics.median(minutes):.0f} min, 90 % within {high:.0f} min ({len(minutes)} incidents)"
-
-
-def causes(past: t.Sequence[Past]) -> list[tuple[str, int]]:
-    """What people or the diagnosis found first, the most frequent first."""
-    return collections.Counter(one.causes[0] for one in past if one.causes).most_common()
-
-
-def thresholds(past: t.Sequence[Past]) -> dict[str, tuple[float, float]]:
-    """Of each signal that most records had over its threshold: the threshold, and the median of what was measured."""
-    found: dict[str, list[Json]] = collections.defaultdict(list)
-    with_record = [one for one in past if one.record]
-    for one in with_record:
-        for name in one.signals:
-            found[name].append(next(signal for signal in t.cast(Json, one.record)["signals"] if signal["name"] == name and signal["breached"]))
-    return {name: (statistics.median(one["threshold"] for one in measured), statistics.median(one["value"] for one in measured))
-            for name, measured in found.items() if len(measured) > len(with_record) / 2
-            and all(isinstance(one.get(key), (int, float)) for one in measured for key in ("threshold", "value"))}
-
-
 def replay(group: Group) -> list[str]:
     """Each incident against what the others teach: is it detected, is it clear at its end, is its cause the first candidate?"""
     lines = []
     for one in group.incidents:
         others = [other for other in group.incidents if other is not one]
         said = []
-        taught = thresholds(others)
+        taught = _learnt.numbers(others)
         if one.record and taught:
             signals = [signal for signal in one.record["signals"] if signal["name"] in taught and isinstance(signal.get("value"), (int, float))]
-            over = [signal for signal in signals if signal["name"] in one.signals and signal["value"] > taught[signal["name"]][0]]
+            over = [signal for signal in signals if signal["name"] in one.signals and taught[signal["name"]].breached(signal["value"])]
             last = {signal["name"]: signal["value"] for signal in signals}
             said.append("detected" if over else "NOT detected")
-            said.append("clear at its end" if over and all(last[signal["name"]] <= taught[signal["name"]][0] for signal in over) else "not clear at its end")
+            cleared = over and not any(taught[signal["name"]].breached(last[signal["name"]]) for signal in over)
+            said.append("clear at its end" if cleared else "not clear at its end")
         else:
             said.append("no signals on record to detect it by")
-        ranked = causes(others)
+        ranked = _learnt.causes(others)
         if one.causes and ranked:
             first = ranked[0][0]
             said.append("its cause is the first candidate" if first == one.causes[0] else f"its cause was {one.causes[0]}, the first candidate is {first}")
         else:
             said.append("no cause on record to compare")
+        judged = _rules.said(Group(group.name, tuple(others), ()), one)
+        said.append(f"the table of causes says {judged['cause']} ({judged['verdict'].replace('_', ' ')})")
         lines.append(f"{one.id}: {', '.join(said)}")
     return lines
 
@@ -105,44 +83,13 @@ def _title(group: Group) -> str:
     return _line(group.name.replace("_", " ")).capitalize()
 
 
-def _target(group: Group) -> tuple[str, str]:
-    """Namespace and workload of most incidents, placeholders where none is known."""
-    parts = _most(one.target for one in group.incidents if re.fullmatch(r"[a-z0-9-]+/[a-z]+/[a-z0-9.-]+", one.target)).split("/", 1)
-    return (parts[0], parts[1]) if len(parts) == 2 else ("<namespace>", "deployment/<workload>")
-
-
-def _changes(group: Group, at: str) -> tuple[list[str], list[str]]:
-    """Commands of changes that were made, helped, and can be taken back, and the commands that take them back."""
-    acts, undo = [], []
-    for one in group.incidents:
-        for change in (one.record or {}).get("changes", []) if one.ended_it else []:
-            made = _command(change, at) if change["state"] == "done" and change["reversible"] else None
-            if made and made[0] not in acts:
-                acts.append(made[0])
-                undo.insert(0, made[1])
-    return acts, list(dict.fromkeys(undo))
-
-
-def _command(change: Json, at: str) -> tuple[str, str] | None:
-    target = change["target"].split("/", 1)[-1]
-    if not re.fullmatch(r"(deployment|statefulset)/[a-z0-9.-]+", target):
-        return None
-    if change["action"] == "scale" and len(change["fields"]) == 1:
-        before, after = change["fields"][0]["before"], change["fields"][0]["after"]
-        if isinstance(before, int) and isinstance(after, int):
-            return f"kubectl {at} scale {target} --replicas={after}", f"kubectl {at} scale {target} --replicas={before}"
-    if change["action"] == "env":
-        entries = [(field["before"], field["after"]) for field in change["fields"]]
-        if all(_plain(after) and (before is None or _plain(before)) for before, after in entries):
-            new = " ".join(shlex.quote(f"{after['name']}={after['value']}") for _before, after in entries)
-            old = " ".join(shlex.quote(f"{before['name']}={before['value']}" if before else f"{after['name']}-") for before, after in entries)
-            return f"kubectl {at} set env {target} {new}", f"kubectl {at} set env {target} {old}"
-    return None
-
-
-def _plain(entry: t.Any) -> bool:
-    """Whether a variable has a value that stands in one line, and not a reference."""
-    return isinstance(entry, dict) and {"name", "value"} <= set(entry) and all(str(entry[key]).isprintable() for key in ("name", "value"))
+def _commands(one: _learnt.Made, at: str) -> tuple[str, str]:
+    """The command that makes a change, and the one that takes it back."""
+    if one.action == "scale":
+        return tuple(f"kubectl {at} scale {one.target} --replicas={dict(values)['replicas']}" for values in (one.after, one.before))
+    new = " ".join(shlex.quote(f"{name}={value}") for name, value in one.after)
+    old = " ".join(shlex.quote(f"{name}-" if value is None else f"{name}={value}") for name, value in one.before)
+    return f"kubectl {at} set env {one.target} {new}", f"kubectl {at} set env {one.target} {old}"
 
 
 def _done_in_words(group: Group) -> list[str]:
@@ -158,22 +105,20 @@ def _done_in_words(group: Group) -> list[str]:
 
 
 def _signals(group: Group) -> list[str]:
-    rows = [f"- `{name}` over {threshold:g}; in these incidents {value:g} (median)" for name, (threshold, value) in thresholds(group.incidents).items()]
+    rows = [f"- `{name}` {_SIDES[number.side]} {number.threshold:g}; in these incidents {number.measured:g} (median)"
+            for name, number in _learnt.numbers(group.incidents).items()]
+    rows += [f"- in the logs: {_line(pattern)} ({count} incidents)" for pattern, count in _learnt.patterns(group.incidents)]
     return rows or ["No record has a measured signal: write here by what, and over which number, it is known."]
 
 
 def _good(group: Group) -> str:
-    names = thresholds(group.incidents)
-    return " and ".join(f"`{name}` stays at or below {threshold:g}" for name, (threshold, _value) in names.items()) or "every pod is ready and stays so"
+    numbers = _learnt.numbers(group.incidents).items()
+    return " and ".join(f"`{name}` is not {_SIDES[number.side]} {number.threshold:g} any more" for name, number in numbers) or (
+        "every pod is ready and stays so")
 
 
 def _block(commands: t.Sequence[str]) -> list[str]:
     return ["```bash", *commands, "```"]
-
-
-def _most(values: t.Iterable[str]) -> str:
-    found = collections.Counter(value for value in values if value).most_common(1)
-    return found[0][0] if found else ""
 
 
 def _line(text: str) -> str:

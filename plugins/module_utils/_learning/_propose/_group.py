@@ -16,6 +16,8 @@ from ansible_collections.sre.runbooks.plugins.module_utils._learning._incidents 
 ALIKE = 0.3
 #: incidents that make a kind
 FEWEST = 2
+#: begins the feature that is an error of the logs
+LOGS = "in the logs: "
 _STOP = frozenset("""a after all an and are at be by down error errors failed failing failure for from has high in incident is issue it low not of
 on or outage pod pods post mortem postmortem prod production service services slow some that the this to unavailable was were with""".split())
 
@@ -38,7 +40,7 @@ def groups(past: t.Sequence[Past], known: t.Collection[str]) -> tuple[list[Group
     rest: list[Past] = []
     for one in past:
         if one.type and one.type not in known:
-            typed[one.type].append(one)
+            typed[_slug(one.type) or "kind"].append(one)
         elif not one.type:
             rest.append(one)
     found = [_group(name, members) for name, members in typed.items() if len(members) >= FEWEST]
@@ -65,10 +67,10 @@ def _alike(past: t.Sequence[Past]) -> list[list[Past]]:
 
 
 def features(one: Past) -> frozenset[str]:
-    """What tells incidents apart: signals, causes, changes, and words of the title that are no names of this one."""
+    """What tells incidents apart: signals, causes, errors of the logs, and words of the title that are no names of this one."""
     words = {word for word in re.findall(r"[a-z][a-z_]{2,}", one.title.lower()) if word not in _STOP and word not in re.split(r"\W", one.target.lower())}
     causes = {word for text in one.causes for word in re.findall(r"[a-z][a-z_]{3,}", text.lower()) if word not in _STOP}
-    return frozenset(words | causes | set(one.signals))
+    return frozenset(words | causes | set(one.signals) | {f"{LOGS}{pattern}" for pattern in one.patterns})
 
 
 def _share(one: t.AbstractSet[str], other: t.AbstractSet[str]) -> float:
@@ -78,9 +80,15 @@ def _share(one: t.AbstractSet[str], other: t.AbstractSet[str]) -> float:
 def _group(name: str, members: t.Sequence[Past]) -> Group:
     counts = collections.Counter(feature for one in members for feature in features(one))
     common = tuple(feature for feature, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])) if count > len(members) / 2)
-    return Group(re.sub(r"\W", "_", name), tuple(members), common)
+    return Group(_slug(name), tuple(members), common)
+
+
+def _slug(name: str) -> str:
+    """A name for a role: small letters, digits and underscores, a letter first."""
+    slug = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")[:32].strip("_")
+    return slug if not slug or slug[0].isalpha() else f"kind_{slug}"
 
 
 def _name(common: t.Sequence[str], taken: t.Collection[str]) -> str:
-    name = "_".join(common[:3])[:50]
+    name = _slug("_".join([one for one in common if not one.startswith(LOGS)][:3] or ["logs"]))
     return name if name not in taken else f"{name}_{len(taken)}"

@@ -16,7 +16,7 @@ from ansible_collections.sre.runbooks.plugins.module_utils._learning._review imp
 from ansible_collections.sre.runbooks.plugins.module_utils._learning._review._model import (
     ASKS, CHANGES, CLUSTER, DESTROYS, DRY_RUN, EVIDENCE, IRREVERSIBLE, NOTHING, READS, REVERSIBLE, STATE, UNKNOWN, WAITS, Act, Runbook, Step, Time)
 
-_KEYWORDS = frozenset("""
+KEYWORDS = frozenset("""
 action any_errors_fatal args async become become_exe become_flags become_method become_user changed_when check_mode collections connection
 debugger delay delegate_facts delegate_to diff environment failed_when ignore_errors ignore_unreachable listen local_action loop loop_control
 module_defaults name no_log notify poll port register remote_user retries run_once tags throttle timeout until vars when""".split())
@@ -76,6 +76,17 @@ def read(path: pathlib.Path) -> Runbook:
 
     :raises InvalidInput: it is none of these.
     """
+    reader = _read(path)
+    names = [step.title for step in reader.steps] + [file.stem for file in reader.seen]
+    return Runbook(path.name, "role" if path.is_dir() else "playbook", tuple(reader.steps), any(_UNDO.search(name) for name in names), tuple(reader.unread))
+
+
+def files(path: pathlib.Path) -> list[pathlib.Path]:
+    """The files that a playbook, a task file or a role has its steps in."""
+    return _read(path).seen
+
+
+def _read(path: pathlib.Path) -> _Reader:
     reader = _Reader()
     if path.is_dir():
         if not (path / "tasks" / "main.yml").is_file():
@@ -83,8 +94,7 @@ def read(path: pathlib.Path) -> Runbook:
         reader.role(path)
     else:
         reader.file(path)
-    names = [step.title for step in reader.steps] + [file.stem for file in reader.seen]
-    return Runbook(path.name, "role" if path.is_dir() else "playbook", tuple(reader.steps), any(_UNDO.search(name) for name in names), tuple(reader.unread))
+    return reader
 
 
 class _Reader:
@@ -118,7 +128,7 @@ class _Reader:
             return
         self.seen.append(path)
         try:
-            content = _load(path)
+            content = load(path)
         except Exception as error:  # of the loader and of what is no text, of many types
             self.unread.append(f"{path.name}: it is not read ({' '.join(str(error).split())[:160]})")
             return
@@ -164,7 +174,7 @@ class _Reader:
             self._task(item, place)
 
     def _task(self, task: dict[str, t.Any], place: _Place) -> None:
-        module, arguments = _module(task)
+        module, arguments = module_of(task)
         short = module.removeprefix("ansible.builtin.").removeprefix("ansible.legacy.")
         where = f"{place.name}{_line(task, place)}"
         title = _text(task.get("name") or module)
@@ -196,7 +206,8 @@ class _Reader:
                                shown != text and not task.get("no_log"), undone))
 
 
-def _load(path: pathlib.Path) -> t.Any:
+def load(path: pathlib.Path) -> t.Any:
+    """A file as Ansible's own loader reads it."""
     try:
         from ansible.parsing.dataloader import DataLoader
     except ImportError:
@@ -204,9 +215,9 @@ def _load(path: pathlib.Path) -> t.Any:
     return DataLoader().load_from_file(str(path))
 
 
-def _module(task: dict[str, t.Any]) -> tuple[str, dict[str, t.Any]]:
+def module_of(task: dict[str, t.Any]) -> tuple[str, dict[str, t.Any]]:
     """The module of a task and its arguments; what is free text is ``_raw``."""
-    name = next((key for key in task if key not in _KEYWORDS and not str(key).startswith("with_")), "")
+    name = next((key for key in task if key not in KEYWORDS and not str(key).startswith("with_")), "")
     value: t.Any = task.get(name) if name else None
     for key in ("action", "local_action"):
         if not name and key in task:

@@ -5,17 +5,12 @@
 
 from __future__ import annotations
 
-import functools
 import html
 import typing as t
 
 from ansible_collections.sre.runbooks.plugins.module_utils._core._page_style import STYLE
+from ansible_collections.sre.runbooks.plugins.module_utils._learning import _yaml
 from ansible_collections.sre.runbooks.plugins.module_utils._learning._review._model import ASKS, UNKNOWN
-
-try:
-    import yaml
-except Exception:  # comes with Ansible
-    pass
 
 Json = t.Mapping[str, t.Any]
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
@@ -43,7 +38,7 @@ def markdown(found: Json) -> str:
     lines += ["", "## Tasks to use instead", ""]
     for step in found["steps"]:
         if step["task"]:
-            lines += [f"Step {step['number']}, {_line(step['title'])}:", "", "```yaml", _dump([{"name": _name(step), **step["task"]}]).rstrip(), "```", ""]
+            lines += [f"Step {step['number']}, {_line(step['title'])}:", "", "```yaml", _yaml.dump([{"name": _name(step), **step["task"]}]).rstrip(), "```", ""]
     by_hand = [step["number"] for step in found["steps"] if not step["task"] and step["kind"] != ASKS] if found["form"] == "Markdown" else []
     lines += [f"No task of this table does what steps {', '.join(map(str, by_hand))} do."] if by_hand else []
     lines += ["", "## Not read", "", *([f"- {_line(text)}" for text in found["unread"]] or ["Everything was read."])]
@@ -74,7 +69,7 @@ def playbook(found: Json) -> str:
             prompt = f"Step {step['number']} is done by hand: {' '.join(step['text'].split())}".replace("{{", "{ {").replace("{%", "{ %")
             tasks.append({"name": _name(step), "ansible.builtin.pause": {"prompt": prompt}})
     play = {"name": f"{_plain(found['name'])}, rewritten".capitalize(), "hosts": "all", "gather_facts": False, "tasks": tasks}
-    return "---\n# Made by the review of a runbook. Read every task before you run it.\n" + _dump([play])
+    return "---\n# Made by the review of a runbook. Read every task before you run it.\n" + _yaml.dump([play])
 
 
 def page(found: Json) -> str:
@@ -127,20 +122,6 @@ def _name(step: Json) -> str:
 def _plain(text: str) -> str:
     """Without what Ansible would take for a template."""
     return " ".join(text.replace("{{", "").replace("}}", "").replace("{%", "").replace("%}", "").split())
-
-
-def _dump(value: t.Any) -> str:
-    return yaml.dump(value, Dumper=_indented(), sort_keys=False, width=150, allow_unicode=True)
-
-
-@functools.lru_cache(maxsize=None)
-def _indented() -> t.Any:
-    """Lists are indented, as ansible-lint wants them."""
-    class Indented(yaml.SafeDumper):
-        def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
-            return super().increase_indent(flow, False)
-
-    return Indented
 
 
 def _line(text: str) -> str:

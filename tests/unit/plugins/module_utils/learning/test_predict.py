@@ -6,7 +6,9 @@ from __future__ import annotations
 import gzip
 import json
 import math
+import pathlib
 import random
+import subprocess
 import time
 
 import fake_prometheus
@@ -17,6 +19,8 @@ from ansible_collections.sre.runbooks.plugins.module_utils._task._module import 
 from ansible_collections.sre.runbooks.plugins.modules import prediction
 from fake_prometheus import FakePrometheus
 from services import BEGIN, DAY, HOUR, LIMIT, service
+
+PROMTOOL = pathlib.Path(__file__).resolve().parents[5] / ".build" / "prometheus" / "usr" / "bin" / "promtool"
 
 #: what leaks: parameters of the service, and days until its limit at the end, about
 LEAKS = {"slow": ({"leak": 0.02, "leak_from": 5, "daily": 0.1, "base": 0.3}, 5.0),
@@ -165,8 +169,36 @@ def test_rules_are_those_of_the_expressions_that_were_asked(tmp_path):
     from ansible_collections.sre.runbooks.plugins.module_utils._learning._predict import _report
     row = {"name": "memory in use", "query": "max(memory)", "limit": 1.0, "verdict": "reaches"}
     ((rule,),) = [group["rules"] for group in yaml.safe_load(_report.rules({"series": [row, row, {**row, "query": None}]}))["groups"]]
-    assert rule["expr"] == "predict_linear((max(memory))[7d:1h], 259200) > 1"
+    assert rule["expr"] == "predict_linear(max_over_time((max(memory))[1d:1h])[7d:1h], 259200) > 1"
     assert rule["alert"] == "PredictedMemoryInUse"
+
+
+def test_rules_are_tested_with_the_series_that_they_were_made_from():
+    from ansible_collections.sre.runbooks.plugins.module_utils._learning._predict import _report
+    row = {"name": "volume in use", "query": "max by (x) (v)", "limit": 1.0, "labels": 'claim=a, note=b "c", d', "days": 1.0, "verdict": "reaches",
+           "values": [0.5, None, 0.75]}
+    rows = [row, {**row, "labels": "claim=e", "days": 3.1}, {**row, "labels": "claim=f", "verdict": "steady"}, {**row, "verdict": "abstains"}]
+    files = {name: yaml.safe_load(text) for name, text in _report.rule_tests({"series": rows}).items()}
+    assert files["rules_series.yml"]["groups"][0]["rules"][0]["expr"] == "predict_linear(max_over_time(predicted_volume_in_use[1d:1h])[7d:1h], 259200) > 1"
+    fires, steady = files["rules_test.yml"]["tests"]
+    assert fires["input_series"] == [{"series": r'predicted_volume_in_use{claim="a", note="b \"c\", d"}', "values": "0.5 _ 0.75"}]
+    assert fires["alert_rule_test"][0]["exp_alerts"][0]["exp_labels"] == {"claim": "a", "note": 'b "c", d', "severity": "ticket"}
+    assert fires["alert_rule_test"][0]["eval_time"] == "2h"
+    assert steady["alert_rule_test"][0]["exp_alerts"] == [] and "claim=f" in steady["name"]
+
+
+@pytest.mark.skipif(not PROMTOOL.is_file(), reason="make history unpacks promtool")
+def test_promtool_says_that_a_rule_fires_for_a_leak_and_not_for_what_is_steady(tmp_path):
+    from ansible_collections.sre.runbooks.plugins.module_utils._learning._predict import _report
+    wanted = {"counter": False, "limit": 0.93 * LIMIT, "query": "max by (pod) (memory)"}
+    given = [("leak", LEAKS["slow"][0]), *((name.replace(" ", "_"), parameters) for name, parameters in STEADY.items())]
+    rows = [_report.series("memory", f"pod={name}", wanted, service(name, 5, days=30, **parameters).points[::12], 30.0) for name, parameters in given]
+    for name, text in _report.rule_tests({"series": rows}).items():
+        (tmp_path / name).write_text(text)
+    tests = yaml.safe_load((tmp_path / "rules_test.yml").read_text())["tests"]
+    assert [bool(one["alert_rule_test"][0]["exp_alerts"]) for one in tests] == [True, False, False, False, False, False]
+    ran = subprocess.run([PROMTOOL, "test", "rules", "rules_test.yml"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
 
 
 @pytest.mark.parametrize(("content", "why"), [
@@ -199,7 +231,7 @@ def test_a_prometheus_is_asked_in_parts_that_leave_nothing_out(tmp_path):
     assert row["verdict"] == "reaches" and row["missing"] == 0
     parts = [(float(query["start"]), float(query["end"])) for path, query, _headers in fake.asked if path.endswith("query_range")]
     assert len(parts) == 6 and all(end - begin <= 5 * DAY for begin, end in parts)
-    assert "predict_linear((memory)[7d:1h]" in (tmp_path / "out" / "rules.yml").read_text()
+    assert "predict_linear(max_over_time((memory)[1d:1h])[7d:1h]" in (tmp_path / "out" / "rules.yml").read_text()
 
 
 @pytest.mark.parametrize(("status", "error"), [(422, "query processing would load too many samples"), (503, "the server is starting")])

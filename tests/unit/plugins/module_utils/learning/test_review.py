@@ -10,7 +10,7 @@ import pathlib
 import pytest
 import yaml
 from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import InvalidInput
-from ansible_collections.sre.runbooks.plugins.module_utils._learning._review import _report, _review
+from ansible_collections.sre.runbooks.plugins.module_utils._learning._review import _report, _review, _rewrite
 from ansible_collections.sre.runbooks.plugins.module_utils._task._module import Task, attempt
 from ansible_collections.sre.runbooks.plugins.modules import runbook_review
 
@@ -228,3 +228,62 @@ def test_the_module_writes_once_and_not_in_check_mode(tmp_path):
     assert run(True)["changed"] and not (tmp_path / "out").exists()
     assert run(False)["changed"] and {path.name for path in (tmp_path / "out").iterdir()} == {"review.md", "review.html", "playbook.yml"}
     assert not run(False)["changed"]
+
+
+COMMANDS = """---
+# A comment.
+- name: Slow API
+  hosts: clusters
+  tasks:
+    - name: More pods
+      ansible.builtin.shell: kubectl -n {{ ns }} scale deployment/{{ app }} --replicas=5
+      when: busy | bool
+    - name: Change and take back
+      block:
+        - name: Environment
+          ansible.builtin.command:
+            cmd: kubectl -n shop set env deployment/api DB_POOL_SIZE=50
+          changed_when: true
+      rescue:
+        - ansible.builtin.command: kubectl -n shop rollout undo deployment/api
+    - name: What is read later
+      ansible.builtin.command: kubectl -n shop get pods
+      register: pods
+    - name: Shown
+      ansible.builtin.debug: {msg: "{{ pods.stdout }}"}
+    - name: Two commands
+      ansible.builtin.shell: kubectl -n shop get pods && kubectl -n shop scale deployment/api --replicas=1
+    - name: In another directory
+      ansible.builtin.command: {cmd: kubectl apply -f api.yml, chdir: /srv}
+"""
+
+
+def test_a_playbook_is_rewritten_where_nothing_reads_what_its_command_printed(tmp_path):
+    (tmp_path / "play.yml").write_text(COMMANDS)
+    files, kept = _rewrite.rewritten(tmp_path / "play.yml")
+    assert kept == []
+    before, (after,) = yaml.safe_load(COMMANDS)[0], yaml.safe_load(files["play.yml"])
+    scale, block, *rest = after["tasks"]
+    assert scale == {"name": "More pods", "when": "busy | bool", "sre.runbooks.workload_scale": {
+        "namespace": "{{ ns }}", "workload": "{{ app }}", "incident_id": "{{ incident_id }}", "replicas": 5}}
+    assert block["block"] == [{"name": "Environment", "sre.runbooks.workload_env": {
+        "namespace": "shop", "workload": "api", "incident_id": "{{ incident_id }}", "env": {"DB_POOL_SIZE": "50"}}}]
+    assert list(block["rescue"][0]) == ["name", "sre.runbooks.workload_rollback"]
+    assert rest == before["tasks"][2:]
+    assert "# It needs incident_id.\n" in files["play.yml"]
+    assert _review.review(str(_written(tmp_path / "again.yml", files["play.yml"]))).runbook.unread == ()
+
+
+def _written(path, text):
+    path.write_text(text)
+    return path
+
+
+def test_a_file_whose_marks_would_be_lost_is_not_rewritten_and_that_is_said(tmp_path):
+    text = "- ansible.builtin.debug: {msg: !unsafe '{{ x }}'}\n- ansible.builtin.command: kubectl -n a scale deploy/b --replicas=1\n"
+    files, kept = _rewrite.rewritten(_written(tmp_path / "tasks.yml", text))
+    assert files == {} and "not rewritten" in kept[0]
+
+
+def test_a_role_without_commands_has_nothing_to_rewrite():
+    assert _rewrite.rewritten(ROOT / "roles" / "crash_loop") == ({}, [])

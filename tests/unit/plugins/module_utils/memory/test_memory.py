@@ -188,7 +188,7 @@ def test_a_run_whose_leading_signals_are_unknown_is_not_healthy(limit, used, pag
         api.add(workload, running("a", workload), *([usage_of(checkout=used)] if used else []))
         reading = measure(api, port="9090")
         assert reading.complete == complete
-        assert complete or why in reading.incomplete_because
+        assert reading.incomplete_because == "" if complete else why in reading.incomplete_because
 
 
 def test_a_kill_after_the_change_counts_whatever_the_controllers_clock_says():
