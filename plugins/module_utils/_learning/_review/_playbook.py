@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import pathlib
 import re
 import typing as t
@@ -209,10 +210,10 @@ class _Reader:
 def load(path: pathlib.Path) -> t.Any:
     """A file as Ansible's own loader reads it."""
     try:
-        from ansible.parsing.dataloader import DataLoader
+        loader = importlib.import_module("ansible.parsing.dataloader")  # by its name: a module's code may run where there is no Ansible
     except ImportError:
         raise InvalidInput("Ansible's loader is not on this host.", "Run the review on the controller (connection: local).") from None
-    return DataLoader().load_from_file(str(path))
+    return loader.DataLoader().load_from_file(str(path))
 
 
 def module_of(task: dict[str, t.Any]) -> tuple[str, dict[str, t.Any]]:
