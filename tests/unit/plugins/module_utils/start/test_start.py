@@ -40,8 +40,8 @@ def workload(name, image, *, kind="Deployment", ports=(), env=(), probe=None, no
         extra = [{"kind": "ReplicaSet", "apiVersion": "apps/v1", "metadata": {**meta, "name": f"{name}-1", "uid": f"r-{name}", "ownerReferences": [above]},
                   "spec": {"selector": {"matchLabels": labels}}}]
         above = {"kind": "ReplicaSet", "name": f"{name}-1", "uid": f"r-{name}", "controller": True}
-    pod = {"kind": "Pod", "metadata": {**meta, "name": f"{name}-1-a", "ownerReferences": [above], "annotations": notes or {},
-                                    "creationTimestamp": "2026-01-01T00:00:00Z"},
+    about = {**meta, "name": f"{name}-1-a", "ownerReferences": [above], "annotations": notes or {}, "creationTimestamp": "2026-01-01T00:00:00Z"}
+    pod = {"kind": "Pod", "metadata": about,
            "spec": {"containers": [container]},
            "status": {"phase": "Running", "podIP": "10.0.0.1", "conditions": [{"type": "Ready", "status": "True"}],
                       "containerStatuses": [{"name": "main", "ready": True, "state": {"running": {}}}]}}
