@@ -53,8 +53,8 @@ others:
   description: Runbook -> workloads that would do as its target as well.
   type: dict
   returned: success
-says:
-  description: Lines for a person.
+lines:
+  description: All of it, for a person.
   type: list
   elements: str
   returned: success
@@ -81,7 +81,7 @@ def run(task: Task) -> Result:
                            "Correct the name: kubectl get namespaces")
     proposal = propose(namespace, workloads)
     return {"workloads": [_row(workload) for workload in workloads], "variables": proposal.variables, "missing": proposal.missing,
-            "others": proposal.others, "says": list(_lines(workloads, proposal))}
+            "others": proposal.others, "lines": list(_lines(workloads, proposal))}
 
 
 def _row(workload: Workload) -> dict[str, t.Any]:

@@ -26,6 +26,8 @@ MEMORY, POOL, AUTH, GATEWAY = "memory", "pool", "auth", "gateway"
 #: what a program's image is called, by what it is
 IMAGES = {"postgres": ("postgres", "postgresql", "timescaledb", "pgvector", "postgis"), "redis": ("redis", "valkey", "keydb"),
           "mysql": ("mysql", "mariadb", "percona"), "pooler": ("pgbouncer", "pgpool")}
+#: and by the port that it declares, where the image is somebody's own
+PORTS = {5432: "postgres", 6379: "redis", 3306: "mysql", 6432: "pooler"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,7 +36,7 @@ class Workload:
 
     :param port: of its metrics, None where none were found; ``path`` where on it.
     :param shows: what the metrics are about (``memory``, ``pool``, ``auth``, ``gateway``) -> the preset that reads them.
-    :param program: ``postgres``, ``redis``, ``mysql``, ``pooler``, or empty where the image's name says none of them.
+    :param program: ``postgres``, ``redis``, ``mysql``, ``pooler``, or empty where neither image nor port says one of them.
     :param urls: what its readiness probe asks, through a Service in front of it.
     :param services: Services in front of it, with their first port.
     :param environment: what its specification itself gives, without Secrets.
@@ -90,7 +92,7 @@ def _described(cluster: Cluster, kind: str, owner: Json, found: t.Mapping[str, t
     containers = template["spec"].get("containers", [])
     images = tuple(container.get("image", "") for container in containers)
     services = [service for service in found["Service"] if _selects(service, template["metadata"].get("labels") or {})]
-    program = program_of(images)
+    program = program_of(images, [port["containerPort"] for container in containers for port in container.get("ports") or ()])
     pods = [pod for pod in _workload.pods(cluster, owner) if _workload.running(pod)]
     metrics = _metrics(cluster, pods[0]) if pods and not program else (None, "", {}, "" if program else "no pod of it runs")
     status = owner.get("status", {})
@@ -99,14 +101,14 @@ def _described(cluster: Cluster, kind: str, owner: Json, found: t.Mapping[str, t
                     {entry["name"]: entry.get("value") or "" for container in containers for entry in container.get("env") or ()}, metrics[3])
 
 
-def program_of(images: t.Iterable[str]) -> str:
-    """What an image's name says it is: only the last part of its path counts, without tag and digest."""
+def program_of(images: t.Iterable[str], ports: t.Iterable[int] = ()) -> str:
+    """What an image's name says it is (only the last part of its path counts, without tag and digest), else what a port does."""
     for image in images:
         name = image.partition("@")[0].rpartition("/")[2].partition(":")[0].lower()
         for program, names in IMAGES.items():
             if name in names:
                 return program
-    return ""
+    return next((PORTS[port] for port in ports if port in PORTS), "")
 
 
 def _metrics(cluster: Cluster, pod: Json) -> tuple[int | None, str, dict[str, str], str]:

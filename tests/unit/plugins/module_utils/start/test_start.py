@@ -110,6 +110,11 @@ def test_a_program_by_its_image(image, program):
     assert _look.program_of([image]) == program
 
 
+@pytest.mark.parametrize("ports, program", [([5432], "postgres"), ([8080, 6379], "redis"), ([3306], "mysql"), ([8080], ""), ([], "")])
+def test_a_program_by_its_port_where_the_image_is_somebodys_own(ports, program):
+    assert _look.program_of(["registry.example.com/team/data:1"], ports) == program
+
+
 @pytest.mark.parametrize("text, about", [
     ('jvm_memory_used_bytes{area="heap"} 1\n', {"memory": "jvm"}),
     ("go_goroutines 3\n", {}),
