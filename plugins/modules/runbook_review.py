@@ -91,7 +91,7 @@ def run(task: Task) -> Result:
     """Review, and write the report."""
     p = task.params
     found = _review.to_json(_review.review(p["path"], p["runs"]))
-    made, kept = _rewrite.rewritten(pathlib.Path(p["path"]).expanduser()) if found["form"] != "Markdown" else ({}, [])
+    made, kept = _rewrite.rewritten(pathlib.Path(p["path"])) if found["form"] != "Markdown" else ({}, [])
     found["unread"] += kept
     files = {"review.md": _report.markdown(found), "review.html": _report.page(found)}
     if found["form"] == "Markdown":
