@@ -103,7 +103,7 @@ ARGUMENT_SPEC = {
 }
 
 #: found out as this is imported, which is once for all clusters where it runs in Ansible's workers
-ABSENT = _optional.absent(_optional.REQUIREMENTS)
+ABSENT = _optional.absent(_optional.OF_RUNBOOKS)
 
 
 def run(task: Task) -> Result:

@@ -49,7 +49,8 @@ def test_twice_checked_and_removed(awx):
     assert plan["job_type"] == "check" and plan["playbook"] == "memory_leak.yml"
     assert [node["identifier"] for node in awx.objects["workflow_job_template_nodes"].values()] == ["plan", "approval", "run", "escalate"]
     assert {question["variable"]: question.get("choices") for spec in awx.surveys.values() for question in spec["spec"]} == {
-        "incident_id": None, "memory_leak_severity": ["P1", "P2", "P3", "P4"], "memory_leak_adjust_memory": ["auto", "always", "never"]}
+        "incident_id": None, "memory_leak_severity": ["P1", "P2", "P3", "P4"], "memory_leak_adjust_memory": ["auto", "always", "never"],
+        "memory_leak_fallback": ["none", "restart"]}
     assert names(awx, "labels") == {"sre.runbooks"} and names(awx, "notification_templates") == {"on-call"}
     [who] = awx.objects["notification_templates"]
     assert {path.split("/")[-2] for path, members in awx.lists.items() if who in members} == {

@@ -16,7 +16,7 @@ from ansible_collections.sre.runbooks.plugins.module_utils._incident._record imp
 from ansible_collections.sre.runbooks.plugins.module_utils._mitigation import _owners
 from ansible_collections.sre.runbooks.plugins.module_utils._report import _model
 from ansible_collections.sre.runbooks.plugins.module_utils._report._impact import NOT_MEASURED
-from ansible_collections.sre.runbooks.plugins.module_utils._report._timeline import STEP
+from ansible_collections.sre.runbooks.plugins.module_utils._report._markdown import table
 
 Json = t.Dict[str, t.Any]
 
@@ -26,7 +26,7 @@ BLANK = "_to be filled in_"
 
 def timeline(incident: Incident, moment: str) -> list[tuple[str, str, str, str]]:
     """Time, what, event and who, in order, as the report has it."""
-    return [(event.at, event.phase if event.kind == STEP else event.kind, event.text, event.by)
+    return [(event.at, event.what, event.text, event.by)
             for event in _model.build(incident, incident.cluster_name, moment).timeline]
 
 
@@ -39,7 +39,7 @@ def as_csv(rows: t.Sequence[tuple[str, ...]]) -> str:
 
 def as_markdown(rows: t.Sequence[tuple[str, ...]]) -> str:
     """A timeline for the ticket."""
-    return _table(("time", "what", "event"), [row[:3] for row in rows])
+    return table(("time", "what", "event"), [row[:3] for row in rows])
 
 
 def temporary(incident: Incident) -> list[LedgerEntry]:
@@ -81,10 +81,10 @@ def postmortem(incident: Incident, evidence: t.Sequence[Item], moment: str) -> s
         ("What went well", BLANK),
         ("What did not go well", _bullets(_failures(incident)) or BLANK),
         ("Where we were lucky", BLANK),
-        ("Actions", _table(("action", "owner", "due", "ticket"),
+        ("Actions", table(("action", "owner", "due", "ticket"),
                            [(f"settle the temporary fix: {redact(entry.change.summary)}", "", "", "") for entry in temporary(incident)]
                            + [(fix, "", "", "") for fix in fixes] or [(BLANK, "", "", "")])),
-        ("Evidence", _table(("file", "kind", "sha256"), [(f"evidence/{item.name}", item.kind, item.sha256) for item in evidence])),
+        ("Evidence", table(("file", "kind", "sha256"), [(f"evidence/{item.name}", item.kind, item.sha256) for item in evidence])),
     ]
     title = f"# Post-mortem: {head.get('title') or head['type'].replace('_', ' ')}\n\n"
     intro = (f"Incident `{incident.id}`, drafted at {moment} from its record. It looks for what made the incident possible, and not for who; "
@@ -143,8 +143,3 @@ def _harmless(cell: str) -> str:
 
 def _bullets(lines: t.Sequence[str]) -> str:
     return "\n".join(f"- {line}" for line in lines)
-
-
-def _table(header: t.Sequence[str], rows: t.Sequence[t.Sequence[str]]) -> str:
-    return "\n".join("| " + " | ".join(str(cell).replace("|", "\\|").replace("\n", " ") for cell in line) + " |"
-                     for line in [header, ["---"] * len(header), *rows])

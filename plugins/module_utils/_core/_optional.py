@@ -17,6 +17,9 @@ from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import 
 #: requirements.txt, by the names that Python imports
 REQUIREMENTS = ("bashlex", "cel_expr_python", "re2", "icalendar", "isal", "jsonpatch", "kubernetes", "numba", "numpy", "prometheus_client", "psycopg2", "redis",
                 "zstandard")
+#: those of them that a runbook does not use: whoever does requires them
+OF_LEARNING = ("bashlex",)
+OF_RUNBOOKS = tuple(package for package in REQUIREMENTS if package not in OF_LEARNING)
 
 
 def absent(packages: t.Iterable[str]) -> dict[str, str]:

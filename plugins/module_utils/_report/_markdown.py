@@ -10,7 +10,6 @@ import typing as t
 from ansible_collections.sre.runbooks.plugins.module_utils._core._wording import size
 from ansible_collections.sre.runbooks.plugins.module_utils._incident._outcomes import says
 from ansible_collections.sre.runbooks.plugins.module_utils._report._model import Document, Json, Measurement, Statement, duration
-from ansible_collections.sre.runbooks.plugins.module_utils._report._timeline import STEP
 
 
 def render(document: Document) -> str:
@@ -31,7 +30,7 @@ def render(document: Document) -> str:
         _section("Health", _health(document.health["before"], document.health["after"])),
         _section("Evidence", _evidence(document.evidence)),
         _section("Timeline", table(("time", "what", "event", "by"), [
-            (event.at, event.phase if event.kind == STEP else event.kind, event.text, event.by) for event in document.timeline])),
+            (event.at, event.what, event.text, event.by) for event in document.timeline])),
     )
     return "\n".join(section for section in sections if section)
 

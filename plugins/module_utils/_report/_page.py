@@ -7,18 +7,16 @@ from __future__ import annotations
 
 import collections
 import datetime
-import html
 import typing as t
 
-from ansible_collections.sre.runbooks.plugins.module_utils._core._page_style import STYLE
+from ansible_collections.sre.runbooks.plugins.module_utils._core import _page as _frame
+from ansible_collections.sre.runbooks.plugins.module_utils._core._page import safe
 from ansible_collections.sre.runbooks.plugins.module_utils._core._wording import size
 from ansible_collections.sre.runbooks.plugins.module_utils._incident._outcomes import says
 from ansible_collections.sre.runbooks.plugins.module_utils._report._impact import NOT_MEASURED
 from ansible_collections.sre.runbooks.plugins.module_utils._report._model import Document, Measurement, Statement, duration
-from ansible_collections.sre.runbooks.plugins.module_utils._report._timeline import OTHERS, STEP, moment
+from ansible_collections.sre.runbooks.plugins.module_utils._report._timeline import OTHERS, moment
 
-#: nothing may be loaded, whatever a log line says
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 _OWN_STYLE = """
 .chart { overflow: visible; } .chart .line { fill: none; stroke: var(--accent); stroke-width: 2; } .chart .limit { stroke: var(--bad); stroke-dasharray: 5 4; }
 .chart .ours { stroke: var(--good); stroke-width: 1.5; }
@@ -52,10 +50,7 @@ def frame(name: str, body: str, foot: str, title: str = "", below: str = "") -> 
     :param foot: in words, how it came about.
     :param below: markup below the headline.
     """
-    return (f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
-            f'<meta name="viewport" content="width=device-width, initial-scale=1"><title>{safe(title or name)}</title>'
-            f"<style>{STYLE}{_OWN_STYLE}</style></head><body><header><h1>{safe(name)}</h1>{below}</header><main>{body}</main>"
-            f"<footer>{safe(foot)}</footer></body></html>\n")
+    return _frame.frame(title or name, f"<h1>{safe(name)}</h1>{below}", body, _OWN_STYLE, f"<footer>{safe(foot)}</footer>")
 
 
 def _sections(document: Document) -> list[tuple[str, str, str]]:
@@ -73,7 +68,7 @@ def _sections(document: Document) -> list[tuple[str, str, str]]:
             (change.number, change.summary, field.path, _value(field.before), _value(field.after), f"{change.state} {change.at}")
             for change in document.changes for field in change.fields])),
         ("Timeline", "timeline", table(("time", "what", "event", "by"), [
-            (event.at, event.phase if event.kind == STEP else event.kind, event.text, event.by) for event in document.timeline])),
+            (event.at, event.what, event.text, event.by) for event in document.timeline])),
         ("Evidence", "evidence", _evidence(document)),
     ]
 
@@ -220,11 +215,6 @@ def _framed(label: str, header: t.Sequence[str], body: str) -> str:
     head = "".join(f'<th scope="col">{safe(name) or "&nbsp;"}</th>' for name in header)
     return (f'<div class="wide" tabindex="0" role="region" aria-label="{safe(label)}"><table><thead><tr>{head}</tr></thead>'
             f"<tbody>{body}</tbody></table></div>")
-
-
-def safe(text: t.Any) -> str:
-    """Text that is no markup."""
-    return html.escape(str(text))
 
 
 def _value(value: t.Any) -> str:

@@ -39,6 +39,11 @@ class Event:
     text: str
     by: str
 
+    @property
+    def what(self) -> str:
+        """Its kind in a word; of a step of the runbook the phase."""
+        return self.phase if self.kind == STEP else self.kind
+
 
 @dataclasses.dataclass(frozen=True)
 class Measurement:

@@ -7,19 +7,20 @@ from __future__ import annotations
 
 import collections
 import datetime
-import html
 import json
 import math
 import re
 import typing as t
 
-from ansible_collections.sre.runbooks.plugins.module_utils._core._page_style import STYLE
+from ansible_collections.sre.runbooks.plugins.module_utils._core._page import frame, safe
 from ansible_collections.sre.runbooks.plugins.module_utils._learning import _yaml
 from ansible_collections.sre.runbooks.plugins.module_utils._learning._incidents import Past
+from ansible_collections.sre.runbooks.plugins.module_utils._learning._markup import cell, line
 from ansible_collections.sre.runbooks.plugins.module_utils._learning._predict import _forecast, _recurrence
 
 Json = t.Dict[str, t.Any]
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
+_OWN_STYLE = """
+svg .line { fill: none; stroke: var(--accent); stroke-width: 1.5; } svg .limit { stroke: var(--bad); stroke-dasharray: 5 4; }"""
 _WIDE, _HIGH = 900, 120
 #: days ahead that a proposed rule warns
 _WARNS = 3
@@ -82,43 +83,41 @@ def sentence(row: Json) -> str:
 
 def markdown(found: Json) -> str:
     """The whole report."""
-    lines = ["# Prediction", "", f"{found['days']:g} days up to {found['until']}.", "", *(f"- {_line(text)}" for text in says(found))]
+    lines = ["# Prediction", "", f"{found['days']:g} days up to {found['until']}.", "", *(f"- {line(text)}" for text in says(found))]
     lines += ["", "## Series", "", "| series | verdict | why | a day | season | changes | hours missing |", "|---|---|---|---|---|---|---|"]
-    lines += [f"| {_cell(row['name'])} {_cell(row['labels'])} | {row['verdict']} | {_cell(row['why'])} | {_figure(row['per_day'])} ({_figure(row['low'])} to "
-              f"{_figure(row['high'])}) | {row['season']:.0%} | {_cell(', '.join(row['changes'][-3:]))} | {row['missing']} |" for row in found["series"]]
+    lines += [f"| {cell(row['name'])} {cell(row['labels'])} | {row['verdict']} | {cell(row['why'])} | {_figure(row['per_day'])} ({_figure(row['low'])} to "
+              f"{_figure(row['high'])}) | {row['season']:.0%} | {cell(', '.join(row['changes'][-3:]))} | {row['missing']} |" for row in found["series"]]
     if found["incidents"]:
         lines += ["", "## Incidents", "", "| type | on record | within a day | within a week | base rate, a week | Brier skill | why |",
                   "|---|---|---|---|---|---|---|"]
-        lines += [f"| {_cell(row['type'])} | {row['incidents']} | {_share(row['day'])} | {_share(row['week'])} | {_share(row['base_week'])} | "
-                  f"{'' if row['skill'] is None else format(row['skill'], '.2f')} | {_cell(row['why'])} |" for row in found["incidents"]]
+        lines += [f"| {cell(row['type'])} | {row['incidents']} | {_share(row['day'])} | {_share(row['week'])} | {_share(row['base_week'])} | "
+                  f"{'' if row['skill'] is None else format(row['skill'], '.2f')} | {cell(row['why'])} |" for row in found["incidents"]]
         lines += ["", "## Preventive measures on record", ""]
-        lines += [f"- {_line(row['type'])}: {_line(one['action'])} ({one['incidents']} incidents)"
+        lines += [f"- {line(row['type'])}: {line(one['action'])} ({one['incidents']} incidents)"
                   for row in found["incidents"] for one in row["measures"]] or ["None."]
     if found["precursors"]:
         lines += ["", "## What preceded incidents", "", "| series | incidents of | before | without one | lift | hours before |", "|---|---|---|---|---|---|"]
-        lines += [f"| {_cell(row['series'])} | {_cell(row['type'])} | {row['before']} | {row['without']} | {row['lift']:.1f} | {row['lead']:.1f} |"
+        lines += [f"| {cell(row['series'])} | {cell(row['type'])} | {row['before']} | {row['without']} | {row['lift']:.1f} | {row['lead']:.1f} |"
                   for row in found["precursors"]]
     return "\n".join(lines) + "\n"
 
 
 def page(found: Json) -> str:
     """One page that needs nothing from anywhere, with a plot of each series that reaches its limit or is not told."""
-    plots = "".join(f"<h3>{_safe(row['name'])} {_safe(row['labels'])}</h3>"
-                    f"<p>{_safe(sentence(row) if row['verdict'] == 'reaches' else row['why'])}</p>{_plot(row)}"
+    plots = "".join(f"<h3>{safe(row['name'])} {safe(row['labels'])}</h3>"
+                    f"<p>{safe(sentence(row) if row['verdict'] == 'reaches' else row['why'])}</p>{_plot(row)}"
                     for row in found["series"] if row["verdict"] != "steady")
-    rows = "".join(f"<tr><td>{_safe(row['name'])} {_safe(row['labels'])}</td><td>{row['verdict']}</td><td>{_safe(row['why'])}</td>"
+    rows = "".join(f"<tr><td>{safe(row['name'])} {safe(row['labels'])}</td><td>{row['verdict']}</td><td>{safe(row['why'])}</td>"
                    f"<td class=\"n\">{_figure(row['per_day'])}</td></tr>" for row in found["series"])
-    types = "".join(f"<tr><td>{_safe(row['type'])}</td><td class=\"n\">{row['incidents']}</td><td class=\"n\">{_share(row['day'])}</td>"
-                    f"<td class=\"n\">{_share(row['week'])}</td><td>{_safe(row['why'])}</td></tr>" for row in found["incidents"])
-    return (f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
-            f'<meta name="viewport" content="width=device-width, initial-scale=1"><title>Prediction</title><style>{STYLE}\n'
-            "svg .line { fill: none; stroke: var(--accent); stroke-width: 1.5; } svg .limit { stroke: var(--bad); stroke-dasharray: 5 4; }</style></head>"
-            f"<body><header><h1>Prediction</h1><p class=\"dim\">{found['days']:g} days up to {_safe(found['until'])}</p></header><main>"
-            f"{''.join(f'<p>{_safe(text)}</p>' for text in says(found))}{plots}"
-            f'<h2>Series</h2><div class="wide" tabindex="0" role="region" aria-label="Series"><table><thead><tr><th>series</th><th>verdict</th><th>why</th>'
-            f'<th class="n">a day</th></tr></thead><tbody>{rows}</tbody></table></div>'
-            f'<h2>Incidents</h2><div class="wide" tabindex="0" role="region" aria-label="Incidents"><table><thead><tr><th>type</th><th class="n">on record</th>'
-            f'<th class="n">a day</th><th class="n">a week</th><th>why</th></tr></thead><tbody>{types}</tbody></table></div></main></body></html>\n')
+    types = "".join(f"<tr><td>{safe(row['type'])}</td><td class=\"n\">{row['incidents']}</td><td class=\"n\">{_share(row['day'])}</td>"
+                    f"<td class=\"n\">{_share(row['week'])}</td><td>{safe(row['why'])}</td></tr>" for row in found["incidents"])
+    return frame("Prediction", f"<h1>Prediction</h1><p class=\"dim\">{found['days']:g} days up to {safe(found['until'])}</p>",
+                 f"{''.join(f'<p>{safe(text)}</p>' for text in says(found))}{plots}"
+                 f'<h2>Series</h2><div class="wide" tabindex="0" role="region" aria-label="Series"><table><thead><tr><th>series</th><th>verdict</th>'
+                 f'<th>why</th><th class="n">a day</th></tr></thead><tbody>{rows}</tbody></table></div>'
+                 f'<h2>Incidents</h2><div class="wide" tabindex="0" role="region" aria-label="Incidents"><table><thead><tr><th>type</th>'
+                 f'<th class="n">on record</th><th class="n">a day</th><th class="n">a week</th><th>why</th></tr></thead><tbody>{types}</tbody></table></div>',
+                 _OWN_STYLE)
 
 
 def rules(found: Json) -> str:
@@ -183,7 +182,7 @@ def _plot(row: Json) -> str:
 
     line = " ".join(f"{_WIDE * at / count:.1f},{y(value)}" for at, value in enumerate(row["values"]) if value is not None)
     limit = f'<line class="limit" x1="0" x2="{_WIDE}" y1="{y(row["limit"])}" y2="{y(row["limit"])}"/>' if row["limit"] is not None else ""
-    return f'<svg role="img" aria-label="{_safe(row["name"])} over time" viewBox="0 0 {_WIDE} {_HIGH}">{limit}<polyline class="line" points="{line}"/></svg>'
+    return f'<svg role="img" aria-label="{safe(row["name"])} over time" viewBox="0 0 {_WIDE} {_HIGH}">{limit}<polyline class="line" points="{line}"/></svg>'
 
 
 def _plain(value: t.Any) -> t.Any:
@@ -202,15 +201,3 @@ def _figure(value: float | None) -> str:
 
 def _share(value: float | None) -> str:
     return "" if value is None else f"{value:.0%}"
-
-
-def _line(text: str) -> str:
-    return html.escape(" ".join(str(text).split()), quote=False)
-
-
-def _cell(text: str) -> str:
-    return _line(text).replace("|", "\\|")
-
-
-def _safe(text: t.Any) -> str:
-    return html.escape(str(text))

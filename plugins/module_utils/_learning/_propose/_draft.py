@@ -10,10 +10,10 @@ record may hold anything.
 from __future__ import annotations
 
 import collections
-import html
 import shlex
 import typing as t
 
+from ansible_collections.sre.runbooks.plugins.module_utils._learning import _markup
 from ansible_collections.sre.runbooks.plugins.module_utils._learning._propose import _learnt, _rules
 from ansible_collections.sre.runbooks.plugins.module_utils._learning._propose._group import Group
 
@@ -122,4 +122,4 @@ def _block(commands: t.Sequence[str]) -> list[str]:
 
 
 def _line(text: str) -> str:
-    return html.escape(" ".join(str(text).split()), quote=False).replace("`", "'")
+    return _markup.line(text).replace("`", "'")

@@ -5,15 +5,14 @@
 
 from __future__ import annotations
 
-import html
 import typing as t
 
-from ansible_collections.sre.runbooks.plugins.module_utils._core._page_style import STYLE
+from ansible_collections.sre.runbooks.plugins.module_utils._core._page import frame, safe
 from ansible_collections.sre.runbooks.plugins.module_utils._learning import _yaml
+from ansible_collections.sre.runbooks.plugins.module_utils._learning._markup import cell, line
 from ansible_collections.sre.runbooks.plugins.module_utils._learning._review._model import ASKS, UNKNOWN
 
 Json = t.Mapping[str, t.Any]
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 _OWN_STYLE = """
 svg .reads { fill: var(--leaf); } svg .waits { fill: var(--card); stroke: var(--edge); } svg .asks { fill: var(--d2); }
 svg .changes { fill: var(--d3); } svg .harms { fill: var(--bad); } svg .unknown { fill: var(--fill); }
@@ -26,22 +25,22 @@ _MOST_BARS = 120
 
 def markdown(found: Json) -> str:
     """For a merge request or a ticket."""
-    lines = [f"# Review of {_line(found['name'])}", "", *(f"- {_line(text)}" for text in says(found)), ""]
+    lines = [f"# Review of {line(found['name'])}", "", *(f"- {line(text)}" for text in says(found)), ""]
     lines += ["## Steps", "", "| # | where | step | kind | needs | seconds: median, 9 of 10 below | basis |", "|---|---|---|---|---|---|---|"]
-    lines += [f"| {step['number']} | {_cell(step['where'])} | {_cell(step['title'])} | {step['kind']} | {', '.join(map(str, step['needs']))} "
-              f"| {step['seconds']['median']:g}, {step['seconds']['high']:g} | {_cell(step['seconds']['basis'])} |" for step in found["steps"]]
+    lines += [f"| {step['number']} | {cell(step['where'])} | {cell(step['title'])} | {step['kind']} | {', '.join(map(str, step['needs']))} "
+              f"| {step['seconds']['median']:g}, {step['seconds']['high']:g} | {cell(step['seconds']['basis'])} |" for step in found["steps"]]
     lines += ["", "## Missing checks", ""]
-    lines += [f"- step {step['number']} ({_line(step['where'])}), **{one['check']}**: {_line(one['why'])}; {_line(one['advice'])}"
+    lines += [f"- step {step['number']} ({line(step['where'])}), **{one['check']}**: {line(one['why'])}; {line(one['advice'])}"
               for step in found["steps"] for one in step["missing"]] or ["None."]
     lines += ["", "## At the same time", ""]
     lines += [f"- steps {', '.join(map(str, group))} need nothing of each other" for group in found["together"]] or ["Nothing."]
     lines += ["", "## Tasks to use instead", ""]
     for step in found["steps"]:
         if step["task"]:
-            lines += [f"Step {step['number']}, {_line(step['title'])}:", "", "```yaml", _yaml.dump([{"name": _name(step), **step["task"]}]).rstrip(), "```", ""]
+            lines += [f"Step {step['number']}, {line(step['title'])}:", "", "```yaml", _yaml.dump([{"name": _name(step), **step["task"]}]).rstrip(), "```", ""]
     by_hand = [step["number"] for step in found["steps"] if not step["task"] and step["kind"] != ASKS] if found["form"] == "Markdown" else []
     lines += [f"No task of this table does what steps {', '.join(map(str, by_hand))} do."] if by_hand else []
-    lines += ["", "## Not read", "", *([f"- {_line(text)}" for text in found["unread"]] or ["Everything was read."])]
+    lines += ["", "## Not read", "", *([f"- {line(text)}" for text in found["unread"]] or ["Everything was read."])]
     return "\n".join(lines) + "\n"
 
 
@@ -74,20 +73,19 @@ def playbook(found: Json) -> str:
 
 def page(found: Json) -> str:
     """One page that needs nothing from anywhere."""
-    rows = "".join(f"<tr><td class=\"n\">{step['number']}</td><td>{_safe(step['where'])}</td><td><code>{_safe(step['text'])}</code></td><td>{step['kind']}</td>"
+    rows = "".join(f"<tr><td class=\"n\">{step['number']}</td><td>{safe(step['where'])}</td><td><code>{safe(step['text'])}</code></td><td>{step['kind']}</td>"
                    f"<td>{', '.join(map(str, step['needs']))}</td><td class=\"n\">{step['seconds']['median']:g}</td>"
-                   f"<td class=\"n\">{step['seconds']['high']:g}</td><td>{_safe(step['seconds']['basis'])}</td><td>{_lacks(step)}</td></tr>"
+                   f"<td class=\"n\">{step['seconds']['high']:g}</td><td>{safe(step['seconds']['basis'])}</td><td>{_lacks(step)}</td></tr>"
                    for step in found["steps"])
     head = "".join(f'<th scope="col">{name}</th>' for name in ("#", "where", "step", "kind", "needs", "median s", "9 of 10 s", "basis", "missing"))
-    unread = "".join(f"<li>{_safe(text)}</li>" for text in found["unread"]) or "<li>Everything was read.</li>"
-    return (f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
-            f'<meta name="viewport" content="width=device-width, initial-scale=1"><title>Review of {_safe(found["name"])}</title>'
-            f"<style>{STYLE}{_OWN_STYLE}</style></head><body><header><h1>Review of {_safe(found['name'])}</h1></header><main>"
-            f"{''.join(f'<p>{_safe(text)}</p>' for text in says(found))}"
-            f"<h2>As it is</h2>{_bars(found, False)}<h2>As it could be</h2>{_bars(found, True)}"
-            f'<h2>Steps</h2><div class="wide" tabindex="0" role="region" aria-label="Steps">'
-            f'<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
-            f"<h2>Not read</h2><ul>{unread}</ul></main></body></html>\n")
+    unread = "".join(f"<li>{safe(text)}</li>" for text in found["unread"]) or "<li>Everything was read.</li>"
+    title = f"Review of {found['name']}"
+    return frame(title, f"<h1>{safe(title)}</h1>",
+                 f"{''.join(f'<p>{safe(text)}</p>' for text in says(found))}"
+                 f"<h2>As it is</h2>{_bars(found, False)}<h2>As it could be</h2>{_bars(found, True)}"
+                 f'<h2>Steps</h2><div class="wide" tabindex="0" role="region" aria-label="Steps">'
+                 f'<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
+                 f"<h2>Not read</h2><ul>{unread}</ul>", _OWN_STYLE)
 
 
 def _bars(found: Json, parallel: bool) -> str:
@@ -102,7 +100,7 @@ def _bars(found: Json, parallel: bool) -> str:
     whole = max([found["one_by_one"], 0.001])
     bars = "".join(
         f'<rect class="{_CLASSES[step["kind"]]}" x="{40 + 820 * begin / whole:.1f}" y="{4 + 18 * row}" height="13" '
-        f'width="{max(2.0, 820 * step["seconds"]["median"] / whole):.1f}"><title>{step["number"]}: {_safe(step["title"])} ({step["kind"]})</title>'
+        f'width="{max(2.0, 820 * step["seconds"]["median"] / whole):.1f}"><title>{step["number"]}: {safe(step["title"])} ({step["kind"]})</title>'
         f'</rect><text x="2" y="{15 + 18 * row}">{step["number"]}</text>'
         for row, (step, begin) in enumerate(zip(steps, begins, strict=True)))
     more = f'<p class="dim">The first {_MOST_BARS} steps.</p>' if len(found["steps"]) > _MOST_BARS else ""
@@ -111,7 +109,7 @@ def _bars(found: Json, parallel: bool) -> str:
 
 
 def _lacks(step: Json) -> str:
-    return "<br>".join(f"<b>{_safe(one['check'])}</b>: {_safe(one['why'])}; {_safe(one['advice'])}" for one in step["missing"])
+    return "<br>".join(f"<b>{safe(one['check'])}</b>: {safe(one['why'])}; {safe(one['advice'])}" for one in step["missing"])
 
 
 def _name(step: Json) -> str:
@@ -122,15 +120,3 @@ def _name(step: Json) -> str:
 def _plain(text: str) -> str:
     """Without what Ansible would take for a template."""
     return " ".join(text.replace("{{", "").replace("}}", "").replace("{%", "").replace("%}", "").split())
-
-
-def _line(text: str) -> str:
-    return html.escape(" ".join(str(text).split()), quote=False)
-
-
-def _cell(text: str) -> str:
-    return _line(text).replace("|", "\\|")
-
-
-def _safe(text: t.Any) -> str:
-    return html.escape(str(text))

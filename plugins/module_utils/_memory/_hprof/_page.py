@@ -10,14 +10,13 @@ import typing as t
 
 from ansible_collections.sre.runbooks.plugins.module_utils._core._redact import redact
 from ansible_collections.sre.runbooks.plugins.module_utils._memory._hprof._model import GrowingCollection, Group, HeapAnalysis, Node, Suspect, ThreadStack
-from ansible_collections.sre.runbooks.plugins.module_utils._core._page_style import SCRIPT, STYLE
+from ansible_collections.sre.runbooks.plugins.module_utils._core._page import frame, safe
+from ansible_collections.sre.runbooks.plugins.module_utils._core._page_style import SCRIPT
 from ansible_collections.sre.runbooks.plugins.module_utils._memory._hprof._picture import picture
 from ansible_collections.sre.runbooks.plugins.module_utils._memory._hprof._treemap import treemap
 from ansible_collections.sre.runbooks.plugins.module_utils._memory._hprof._wording import headlines, number, percent, place, short, signed, size, titles, what
 
 _HISTOGRAM, _ROWS, _THREADS = 500, 40, 60
-#: nothing may be loaded, whatever a class in the dump is called
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
 
 
 class Column(t.NamedTuple):
@@ -43,11 +42,9 @@ def render(analysis: HeapAnalysis) -> str:
     sections = [(title, anchor, body) for title, anchor, body in _sections(analysis) if body]
     links = "".join(f'<a href="#{anchor}">{title}</a>' for title, anchor, _body in sections)
     body = "".join(f'<section id="{anchor}" aria-label="{title}"><h2>{title}</h2>{body}</section>' for title, anchor, body in sections)
-    return (f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
-            f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
-            f'<meta name="viewport" content="width=device-width, initial-scale=1"><title>Heap: {_safe(name)}</title><style>{STYLE}</style></head>'
-            f"<body><header><h1>Heap: {_safe(name)}</h1>{_facts(analysis)}</header><main>{_verdict(analysis)}{_tiles(analysis)}"
-            f"<nav aria-label=\"Sections\">{links}</nav>{body}</main>{_footer(analysis)}<script>{SCRIPT}</script></body></html>\n")
+    title = f"Heap: {redact(name)}"
+    return frame(title, f"<h1>{safe(title)}</h1>{_facts(analysis)}", f"{_verdict(analysis)}{_tiles(analysis)}"
+                 f"<nav aria-label=\"Sections\">{links}</nav>{body}", foot=_footer(analysis), script=SCRIPT)
 
 
 def _sections(analysis: HeapAnalysis) -> list[tuple[str, str, str]]:
