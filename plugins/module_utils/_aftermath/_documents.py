@@ -82,8 +82,8 @@ def postmortem(incident: Incident, evidence: t.Sequence[Item], moment: str) -> s
         ("What did not go well", _bullets(_failures(incident)) or BLANK),
         ("Where we were lucky", BLANK),
         ("Actions", table(("action", "owner", "due", "ticket"),
-                           [(f"settle the temporary fix: {redact(entry.change.summary)}", "", "", "") for entry in temporary(incident)]
-                           + [(fix, "", "", "") for fix in fixes] or [(BLANK, "", "", "")])),
+                          [(f"settle the temporary fix: {redact(entry.change.summary)}", "", "", "") for entry in temporary(incident)]
+                          + [(fix, "", "", "") for fix in fixes] or [(BLANK, "", "", "")])),
         ("Evidence", table(("file", "kind", "sha256"), [(f"evidence/{item.name}", item.kind, item.sha256) for item in evidence])),
     ]
     title = f"# Post-mortem: {head.get('title') or head['type'].replace('_', ' ')}\n\n"
