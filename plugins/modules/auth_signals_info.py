@@ -46,7 +46,10 @@ options:
     type: str
     default: rate limit exceeded
   window:
-    description: Seconds between the two readings of the counters.
+    description:
+      - Seconds between the two readings of the counters.
+      - Where log-ins fail but too few to judge, as with few users or when each of them waits for a time-out, it grows to six times
+        as long at most.
     type: float
     default: 10.0
   login_success:

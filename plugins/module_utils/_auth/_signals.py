@@ -71,7 +71,7 @@ class Source:
     """Where an authentication service is measured.
 
     :param series: entries that stand for the presets', see ``series_of``.
-    :param seconds: the window.
+    :param seconds: the window; it grows where too few log-ins decide.
     :param rate_limit_pattern: regular expression of the log lines that the rate limit leaves; empty: the log is not read. Limits
         often count by the minute, so that a window of seconds may see none of it.
     """
@@ -86,10 +86,11 @@ class Source:
 
 
 def measure(cluster: Cluster, source: Source, thresholds: Thresholds) -> Reading:
-    """Measure the signals over one window."""
+    """Measure the signals over one window, a longer one where log-ins fail but are too few to judge."""
     workload = _workload.read(cluster, source.target)
     pods = _workload.pods(cluster, workload)
-    windows = _windows.watch(cluster, pods, source.port, source.path, source.seconds)
+    windows = _windows.watch(cluster, pods, source.port, source.path, source.seconds,
+                             lambda seen: not too_few(traffic(seen, dialect_of(seen, source.series)[1]), thresholds.login_success))
     name, series = dialect_of(windows, source.series)
     facts = {**traffic(windows, series), "preset": name}
     facts["hits_per_minute"] = max(facts["hits_per_minute"], _hits_in_logs(cluster, workload, pods, source))
@@ -215,11 +216,14 @@ def _hits_in_logs(cluster: Cluster, workload: Json, pods: t.Sequence[Json], sour
 
 
 def too_few(facts: Json, threshold: float) -> str:
-    """Why so few log-ins say neither that all is well nor that it is not; empty where they do not fail, or are enough to judge."""
+    """Why so few log-ins say neither that all is well nor that it is not; empty where they are enough to judge, or hardly one fails."""
     share, count = facts["login_success"], facts["login_count"]
-    if share is None or share >= threshold or count >= FEW or round((1 - share) * count) < FEW_FAILED:
+    if share is None or share >= threshold or count >= FEW:
         return ""
-    return (f"{round((1 - share) * count)} of only {count:.0f} log-ins in {facts['seconds']:.0f} s failed, too few to judge: "
+    failed = round((1 - share) * count)
+    if failed < min(FEW_FAILED, count):
+        return ""
+    return (f"{failed} of only {count:.0f} log-ins in {facts['seconds']:.0f} s failed, too few to judge: "
             "a longer window decides (auth_degradation_window)")
 
 

@@ -17,6 +17,8 @@ from ansible_collections.sre.runbooks.plugins.module_utils._core._parallel impor
 
 #: series texts to try in order; the first that is there counts
 Names = t.Sequence[str]
+#: so many times its length a window may grow where too little happens in it
+LONGEST = 6
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,17 +71,23 @@ class Window:
                 for bound, count in after.items()}
 
 
-def watch(cluster: Cluster, pods: t.Sequence[Json], port: int | str, path: str, seconds: float) -> list[Window]:
+def watch(cluster: Cluster, pods: t.Sequence[Json], port: int | str, path: str, seconds: float,
+          decides: t.Callable[[list[Window]], bool] = lambda windows: True) -> list[Window]:
     """Scrape every running pod, wait, and scrape it again; the pods at once.
 
     :param seconds: the window; the wait counts from the first scrape's end.
+    :param decides: whether what was seen is enough to judge; the window grows until it is, to ``LONGEST`` times its length at most.
     """
     running = [pod for pod in pods if _workload.running(pod)]
     first = _scrape(cluster, running, port, path)
-    time.sleep(seconds)
-    last = _scrape(cluster, running, port, path)
-    return [Window(pod["metadata"]["name"], at_end - at_begin, begin.samples, end.samples, end.why_not or begin.why_not)
-            for pod, (at_begin, begin), (at_end, end) in zip(running, first, last, strict=True)]
+    for _turn in range(LONGEST):
+        time.sleep(seconds)
+        last = _scrape(cluster, running, port, path)
+        windows = [Window(pod["metadata"]["name"], at_end - at_begin, begin.samples, end.samples, end.why_not or begin.why_not)
+                   for pod, (at_begin, begin), (at_end, end) in zip(running, first, last, strict=True)]
+        if decides(windows):
+            break
+    return windows
 
 
 def total(windows: t.Sequence[Window], names: Names) -> float | None:

@@ -295,7 +295,7 @@ def test_misspelt_series_are_refused(given, why):
 
 
 @pytest.mark.parametrize(("share", "count", "doubtful"), [
-    (0.0, 4, True), (0.25, 4, True), (0.75, 4, False), (0.0, 2, False), (0.0, 5, False), (1.0, 4, False), (None, 0, False)])
+    (0.0, 4, True), (0.25, 4, True), (0.75, 4, False), (0.0, 2, True), (0.0, 1, True), (0.5, 2, False), (0.0, 5, False), (1.0, 4, False), (None, 0, False)])
 def test_few_log_ins_that_fail_are_neither_health_nor_an_incident(share, count, doubtful):
     facts = {"login_success": share, "login_count": count, "seconds": 5.0}
     assert bool(_signals.too_few(facts, 0.95)) == doubtful

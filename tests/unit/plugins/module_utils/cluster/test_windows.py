@@ -5,8 +5,11 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster import _windows
-from ansible_collections.sre.runbooks.plugins.module_utils._cluster._pod_metrics import Samples
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster._pod_metrics import Samples, Scraped
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._windows import Window
+
+
+RUNNING = {"metadata": {"name": "pod"}, "status": {"phase": "Running"}}
 
 
 def window(before: str | None, after: str | None, seconds: float = 10.0) -> Window:
@@ -35,6 +38,15 @@ def test_a_pod_that_did_not_answer_is_not_zero():
 
 def test_the_first_series_that_is_there_wins():
     assert window("b 1\n", "b 4\n").gauge(["a", "b"]) == 4
+
+
+@pytest.mark.parametrize(("enough", "grown"), [(0, 1), (1, 1), (3, 3), (99, _windows.LONGEST)])
+def test_a_window_grows_until_it_decides_and_not_for_ever(monkeypatch, enough, grown):
+    looks = iter(range(100))
+    monkeypatch.setattr(_windows.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(_windows, "_scrape", lambda *target: [(look := next(looks), Scraped(Samples(f"hits_total {look}\n")))])
+    seen, = _windows.watch(None, [RUNNING], 9090, "/metrics", 5, lambda windows: _windows.total(windows, ["hits_total"]) >= enough)
+    assert (seen.seconds, seen.delta(["hits_total"])) == (grown, grown)
 
 
 BEFORE = 's_bucket{le="0.1"} 100\ns_bucket{le="1"} 100\ns_bucket{le="+Inf"} 100\ns_count 100\ns_sum 5\n'
