@@ -151,11 +151,11 @@ def _tell_release(sheet: FactSheet, found: Measured) -> None:
         sheet.known("revision", current["revision"], "rollout history")
         sheet.known("revisions", len(found.revisions), "rollout history")
         sheet.known("release_changed", bool(current["changes"]), "rollout history")
-        sheet.known("release_age", (found.moment - datetime.datetime.fromisoformat(current["created_at"])).total_seconds(), "rollout history", "s")
+        sheet.known("release_age", (found.moment - datetime.datetime.fromisoformat(current["begun_at"])).total_seconds(), "rollout history", "s")
         sheet.known("release_says", _history.in_words(current), "rollout history")
         sheet.known("lowered", _history.lowered(current), "rollout history")
-        new = [pod for pod in found.pods if pod.get("started_at", "") >= current["created_at"]]
-        old = [pod for pod in found.pods if pod.get("started_at", "") < current["created_at"]]
+        new = [pod for pod in found.pods if pod.get("started_at", "") >= current["begun_at"]]
+        old = [pod for pod in found.pods if pod.get("started_at", "") < current["begun_at"]]
         sheet.known_or("life_bad", _bad(found, new or found.pods), "metrics", "nothing fails, or no pod says what it did since it started", "share")
         sheet.known_or("old_bad", _bad(found, old) if new and old else None, "metrics", "no pod of an earlier revision runs beside them", "share")
     now = (1 - (found.window.get("login_success") or 0.0) if found.breached("login_success")
@@ -227,7 +227,7 @@ def _how(takes: t.Sequence[Use]) -> str:
 
 def _revision_at(revisions: t.Sequence[Json], moment: str) -> str:
     """The newest revision that was there by then, empty where that is unknown."""
-    there = [row for row in revisions if moment and row["created_at"] <= moment]
+    there = [row for row in revisions if moment and row["begun_at"] <= moment]
     return str(there[-1]["revision"]) if there else ""
 
 

@@ -179,7 +179,7 @@ def _tell_release(sheet: FactSheet, found: Measured) -> None:
         for name in ("lowered", "release_age", "revisions"):
             sheet.unknown(name, "the rollout history is not known", "rollout history")
         return
-    age = (found.at - datetime.datetime.fromisoformat(newest["created_at"])).total_seconds()
+    age = (found.at - datetime.datetime.fromisoformat(newest["begun_at"])).total_seconds()
     sheet.known("lowered", _history.lowered(newest), "rollout history")
     sheet.known("release_age", age, "rollout history", "s")
     sheet.known("revisions", len(found.revisions), "rollout history")

@@ -24,9 +24,9 @@ from ansible_collections.sre.runbooks.plugins.module_utils._diagnosis import _fa
 ROOT = pathlib.Path(__file__).resolve().parents[5]
 RULES = _rules.load([yaml.safe_load((ROOT / "roles" / "auth_degradation" / "files" / "causes.yml").read_text())])
 NOW = datetime.datetime(2026, 11, 24, 3, 0, tzinfo=datetime.timezone.utc)
-OLD = {"revision": 1, "created_at": "2026-11-01T00:00:00Z", "change_cause": "", "images": ["auth:1"], "current": False, "changes": [],
+OLD = {"revision": 1, "begun_at": "2026-11-01T00:00:00Z", "change_cause": "", "images": ["auth:1"], "current": False, "changes": [],
        "restart": False}
-NEW = {**OLD, "revision": 2, "created_at": "2026-11-24T02:50:00Z", "current": True,
+NEW = {**OLD, "revision": 2, "begun_at": "2026-11-24T02:50:00Z", "current": True,
        "changes": [{"path": "spec.containers[auth].image", "before": "auth:1", "after": "auth:2"}]}
 FINE = [{"name": "redis", "status": "ok", "value": "4/100", "detail": ""}, {"name": "database", "status": "ok", "value": "9/100", "detail": ""}]
 NO_REDIS = [{"name": "redis", "status": "bad", "value": "no answer", "detail": "refused"}, FINE[1]]

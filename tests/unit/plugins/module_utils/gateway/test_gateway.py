@@ -182,7 +182,7 @@ def test_the_route_that_carries_the_load_is_named():
 
 
 def revision(number, restart=False, **changes):
-    return {"revision": number, "created_at": "2026-11-28T08:30:00Z", "restart": restart,
+    return {"revision": number, "begun_at": "2026-11-28T08:30:00Z", "restart": restart,
             "changes": [{"path": path, "before": before, "after": after} for path, (before, after) in changes.items()]}
 
 
