@@ -88,6 +88,15 @@ def test_a_single_failed_login_of_few_is_chance_and_no_traffic_is_no_failure():
     assert measured(window())[2]["login_success"].value is None
 
 
+@pytest.mark.parametrize(("before", "now", "breached"), [
+    (window(wrong=40), window(ok=40, accepted=40), False),
+    (window(ok=200, accepted=200, wrong=80), window(ok=40, accepted=40), True),  # who has given up does not log in again
+    (window(accepted=40, rejected=40), window(accepted=80), False)])
+def test_users_are_served_again_only_where_as_many_come_in(before, now, breached):
+    signal, = _signals.served_signal(_signals.traffic([now], SERIES), _signals.traffic([before], SERIES))
+    assert (signal.name, signal.breached) == ("served", breached)
+
+
 def test_one_person_who_mistypes_a_password_is_no_signal():
     assert not measured(window(ok=7, wrong=2))[2]["login_success"].breached
     assert measured(window(ok=7, wrong=3))[2]["login_success"].breached
