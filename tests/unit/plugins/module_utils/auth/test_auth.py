@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import pathlib
 
@@ -185,6 +186,18 @@ def test_a_bad_release_is_known_while_good_pods_still_run_beside_it():
     assert best["cause"] == "bad_release"
     assert {"from the beginning", "of what pods of the revision before do, only 0 % fails"} <= {
         part for text in best["candidates"][0]["evidence_for"] for part in (text, text.rpartition(": ")[2])}
+
+
+STUCK = {**NEW, "revision": 3, "begun_at": "2026-11-24T02:58:00Z",
+         "changes": [{"path": "spec.containers[auth].image", "before": "auth:2", "after": "auth:gone"}]}
+
+
+def test_a_newer_release_that_never_came_up_is_not_what_ails_and_the_way_back_is_past_both():
+    found = facts_of(window(wrong=40), revisions=[OLD, {**NEW, "current": False}, STUCK])
+    found = dataclasses.replace(found, pods=[{**found.pods[0], "started_at": "2026-11-24T02:50:03Z"}])
+    told = _facts.parse(sheet_of(found))
+    assert (told["revision"].value, told["back_to"].value) == (2, 1) and "auth:gone" in told["stuck"].value
+    assert diagnose(found)["mitigation"] == {"action": "rollback", "values": {"revision": 1}, "cause": "bad_release"}
 
 
 def test_a_burst_of_many_clients_after_a_harmless_release_is_no_bad_release():
