@@ -90,7 +90,7 @@ def _rollouts(seen: Seen) -> t.Iterator[Change]:
         revisions = [_revisions.revision(item) for item in owned]
         for item, revision, row in zip(owned, revisions, _history.rows(revisions), strict=True):
             created, again = moment(revision.created_at), _revisions.used_again(item, owned)
-            at = (again and _begun_again(seen, revision.name, workload if row["current"] else {})) or created
+            at = (again and _begun_again(seen, item, workload if row["current"] else {})) or created
             if at:
                 what = _history.in_words({**row, "begun_at": at.strftime("%H:%M:%S")})
                 yield Change(at, RESTART if row["restart"] else ROLLBACK if again else ROLLOUT, named(kind, workload["metadata"]["name"]),
@@ -98,12 +98,17 @@ def _rollouts(seen: Seen) -> t.Iterator[Change]:
                              born=item is owned[0] and _soon_after(moment(workload["metadata"]["creationTimestamp"]), at))
 
 
-def _begun_again(seen: Seen, replica_set: str, workload: Json) -> datetime.datetime | None:
-    """When a ReplicaSet was last begun with, as the controller's events tell, or, as busy clusters drop events, when that rollout made progress."""
-    event = max((at for at, match in _scaled(seen) if match["set"] == replica_set and match["before"] in (None, "0")), default=None)
+def _begun_again(seen: Seen, item: Json, workload: Json) -> datetime.datetime | None:
+    """When a template was last begun with, as the controller's events tell, or, as busy clusters drop events, when that rollout made progress,
+    or when the controller last wrote to it. What an event tells of its creation is its first use.
+    """
+    meta = item["metadata"]
+    event = max((at for at, match in _scaled(seen) if match["set"] == meta["name"] and match["before"] in (None, "0")
+                 and not _soon_after(moment(meta["creationTimestamp"]), at)), default=None)
     progress = next((moment(condition.get("lastUpdateTime")) for condition in workload.get("status", {}).get("conditions", [])
                      if condition["type"] == "Progressing"), None)
-    return progress if progress and (event is None or progress - event > LONG_ROLLOUT) else event
+    written = max((at for entry in meta.get("managedFields", []) if (at := moment(entry.get("time")))), default=None)
+    return progress if progress and (event is None or progress - event > LONG_ROLLOUT) else event or written
 
 
 def _scaled(seen: Seen) -> list[tuple[datetime.datetime, re.Match[str]]]:

@@ -234,6 +234,15 @@ class TestChanges:
         assert [(change.object, change.what, change.symptom) for change in changes(seen)] == [
             ("incident/INC-1", "detect: 502s", True), ("deployment/api", "INC-1: deployment/api: 5 replicas", False)]
 
+    def test_the_event_of_a_templates_first_use_does_not_tell_when_it_was_used_again(self):
+        again = replica_set("api", 3, at("03:00:00"))
+        again["metadata"]["annotations"]["deployment.kubernetes.io/revision-history"] = "1"
+        again["metadata"]["managedFields"] = [writer("kube-controller-manager", "03:20:00", {"f:spec": {"f:replicas": {}}})]
+        event = {"reason": "ScalingReplicaSet", "message": "Scaled up replica set api-3 from 0 to 1", "lastTimestamp": at("03:00:00"),
+                 "involvedObject": {"kind": "Deployment", "name": "api"}}
+        seen = shop(ReplicaSet=[again, replica_set("api", 4, at("03:10:00"))], Event=[event])
+        assert [change.at for change in changes(seen) if change.kind == "rollback"] == [time("03:20:00")]
+
     def test_a_release_that_follows_the_first_at_once_was_not_there_from_the_beginning(self):
         seen = shop(Deployment=[deployment("api", created=at("03:00:00"))],
                     ReplicaSet=[replica_set("api", 1, at("03:00:00")), replica_set("api", 2, at("03:00:08"), env=[("PEPPER", "v2")])])
