@@ -28,6 +28,8 @@ except Exception:
     pass
 
 ATTEMPTS = 4
+#: differences inside a field that a message names
+MOST_DIFFERENCES = 3
 
 
 @dataclasses.dataclass(frozen=True)
@@ -216,10 +218,17 @@ class Change:
                 continue  # a key that expires by itself is nobody's change
             if not _meaning.same(path, found, expected):
                 raise Drift(
-                    f"Cluster {cluster.name}: {self.target} {path} is {_text(found)}, but {_text(expected)} was "
-                    f"recorded: {last_writer(current, path)} changed it. It was not overwritten.",
-                    f"Keep that value, or set it back to {_text(expected)} and run again.",
+                    f"Cluster {cluster.name}: {self.target} {_differs(path, found, expected)}: {last_writer(current, path)} changed it. "
+                    "It was not overwritten.",
+                    "Keep it so, or put back what was recorded, and run again.",
                     drift={"object": str(self.target), "path": path, "found": found, "expected": expected})
+
+
+def _differs(path: str, found: t.Any, expected: t.Any) -> str:
+    """How a field differs from what was recorded; of a whole template only what differs in it, and no secrets."""
+    inside = Field(path, expected, found).shown()
+    told = [f"{where} is {_text(now)}, but {_text(recorded)} was recorded" for where, recorded, now in inside[:MOST_DIFFERENCES]]
+    return "; ".join(told) + (f"; and {len(inside) - len(told)} more fields differ" if len(inside) > len(told) else "")
 
 
 def other_writers(current: Json) -> list[str]:

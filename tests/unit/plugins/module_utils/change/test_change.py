@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from ansible_collections.sre.runbooks.plugins.module_utils._change import _change
 from ansible_collections.sre.runbooks.plugins.module_utils._change._change import Change, Field
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._workload import Target
 
@@ -30,3 +31,11 @@ def test_single_values_are_shown_as_they_are_unless_their_name_says_secret():
     assert Field('data["api.token"]', None, "s3cret").shown() == [('data["api.token"]', None, "[REDACTED]")]
     path = "spec.template.spec.containers[name=api].env[name=DB_PASSWORD]"
     assert Field(path, None, {"name": "DB_PASSWORD", "value": "x"}).shown() == [(path, None, {"name": "DB_PASSWORD", "value": "[REDACTED]"})]
+
+
+def test_of_a_template_that_somebody_changed_only_the_difference_is_told_and_no_secret():
+    told = _change._differs("spec.template", template("hot", "api:1"), template("mild", "api:2"))
+    assert told == ("spec.template.spec.containers[api].env[PASSWORD_PEPPER].value is [REDACTED], but [REDACTED] was recorded; "
+                    "spec.template.spec.containers[api].image is api:1, but api:2 was recorded")
+    many = [{"spec": {"containers": [{"name": "api", **{f"field{number}": value for number in range(5)}}]}} for value in ("a", "b")]
+    assert _change._differs("spec.template", *many).endswith("; and 2 more fields differ")
