@@ -31,11 +31,12 @@ class Shop:
         return json.loads(self.kubectl("get", kind, name, "-o", "json"))
 
     def served(self, seconds: float = 5.0) -> tuple[float, float]:
-        """How many requests of customers succeed at the gateway a second, and which share of those that come."""
+        """How many requests of customers succeed at the gateway a second, and which share of those that come; of pods that stay."""
         before, began = faults.passed(self.cluster.kubectl), time.monotonic()
         time.sleep(seconds)
-        grown = [after - earlier for after, earlier in zip(faults.passed(self.cluster.kubectl), before, strict=True)]
-        return grown[1] / (time.monotonic() - began), grown[1] / grown[0] if grown[0] else 0.0
+        after, took = faults.passed(self.cluster.kubectl), time.monotonic() - began
+        total, good = (sum(after[pod][which] - before[pod][which] for pod in after.keys() & before.keys()) for which in (0, 1))
+        return good / took, good / total if total else 0.0
 
     def resources(self) -> dict[str, t.Any]:
         return self.get("deployment", "api-server")["spec"]["template"]["spec"]["containers"][0]["resources"]

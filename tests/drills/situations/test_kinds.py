@@ -180,6 +180,7 @@ def test_a_circuit_that_refuses_all_is_no_success(healed, answer):
         time.sleep(10)
         seen = answer("api_gateway_overload", api_gateway_overload_steps={"slow_upstream": ["circuit_breaker"]}, api_gateway_overload_step_timeout=45)
     assert seen.status == "not_mitigated" or seen.after[0] >= seen.before[0]
+    assert "made it worse" not in seen.flat or [state for _summary, state in seen.made] == ["undone"]
 
 
 def test_a_quota_in_the_way_of_more_pods_leaves_the_other_steps(healed, answer):

@@ -416,13 +416,17 @@ def _series(kubectl: Kubectl, app: str, series: str, labels: dict[str, str]) -> 
 
 def _each(kubectl: Kubectl, app: str, series: str, labels: dict[str, str]) -> t.Iterator[float]:
     """The same for each pod that answers."""
-    names = kubectl("-n", NAMESPACE, "get", "pods", "-l", f"app={app}", "-o", "name").split()
-    for name in names:
+    for _name, families in _scraped(kubectl, app):
+        yield sum(sample.value for family in families for sample in family.samples
+                  if sample.name == series and labels.items() <= sample.labels.items())
+
+
+def _scraped(kubectl: Kubectl, app: str) -> t.Iterator[tuple[str, list[t.Any]]]:
+    """The metrics of each pod that answers."""
+    for name in kubectl("-n", NAMESPACE, "get", "pods", "-l", f"app={app}", "-o", "name").split():
         path = f"/api/v1/namespaces/{NAMESPACE}/pods/{name.removeprefix('pod/')}:9090/proxy/metrics"
         with contextlib.suppress(LabError):
-            families = text_string_to_metric_families(kubectl("get", "--raw", path))
-            yield sum(sample.value for family in families for sample in family.samples
-                      if sample.name == series and labels.items() <= sample.labels.items())
+            yield name, list(text_string_to_metric_families(kubectl("get", "--raw", path)))
 
 
 def _grown(kubectl: Kubectl, app: str, *series: tuple[str, dict[str, str]]) -> list[float]:
@@ -446,12 +450,14 @@ def _failed_share(kubectl: Kubectl) -> float:
     return refused / total if total > 0 else 1.0
 
 
-def passed(kubectl: Kubectl) -> tuple[float, float]:
-    """Requests of customers that the gateway's pods have answered so far, and those of them that were served."""
-    series = "gateway_request_seconds_count"
+def passed(kubectl: Kubectl) -> dict[str, tuple[float, float]]:
+    """Requests of customers that each pod of the gateway has answered so far, and those of them that were served; of pods that answer."""
     refused = ("401", "403", "429", "500", "502", "503", "504")
-    total = _series(kubectl, "api-gateway", series, {})
-    return total, total - sum(_series(kubectl, "api-gateway", series, {"status": status}) for status in refused)
+    found = {}
+    for name, families in _scraped(kubectl, "api-gateway"):
+        samples = [sample for family in families for sample in family.samples if sample.name == "gateway_request_seconds_count"]
+        found[name] = tuple(sum(sample.value for sample in samples if sample.labels["status"] not in left) for left in ((), refused))
+    return found
 
 
 def _millicores(kubectl: Kubectl, app: str) -> int:
