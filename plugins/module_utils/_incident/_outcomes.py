@@ -33,7 +33,8 @@ OUTCOMES = {
     "contained": Outcome("Contained: no further harm is done; what is left to do needs a person's decision."),
     "cleared": Outcome("Cleared: an earlier run was broken off, and nothing is over its threshold any more."),
     "planned": Outcome("Check mode: this is what would be done."),
-    "not_mitigated": Outcome("Not mitigated: nothing that was done was enough. A person must look at what stands below.", FAILED),
+    "not_mitigated": Outcome("Not mitigated: the signals are not back under their thresholds, or what was changed does not hold. "
+                             "A person must look at what stands below.", FAILED),
     "unknown": Outcome("Unknown: the signals could not be measured, which is no sign of health.", FAILED),
     "cooldown": Outcome("Nothing changed: the same mitigation was made a moment ago. Escalate.", FAILED),
     "failed": Outcome("The run failed before its end.", FAILED),
