@@ -53,6 +53,16 @@ options:
     type: list
     elements: dict
     default: []
+  first_look:
+    description: The C(looks) of M(sre.runbooks.process_memory_info), where there is no JVM that can be asked.
+    type: list
+    elements: dict
+    default: []
+  second_look:
+    description: The same, taken some seconds later.
+    type: list
+    elements: dict
+    default: []
   why_no_histogram:
     description: Why there is none.
     type: str
@@ -121,6 +131,8 @@ ARGUMENT_SPEC = {
     "window_minutes": {"type": "int", "default": 60},
     "first": {"type": "list", "elements": "dict", "default": []},
     "second": {"type": "list", "elements": "dict", "default": []},
+    "first_look": {"type": "list", "elements": "dict", "default": []},
+    "second_look": {"type": "list", "elements": "dict", "default": []},
     "why_no_histogram": {"type": "str", "default": ""},
     "revisions": {"type": "list", "elements": "dict"},
     "patterns": {"type": "list", "elements": "dict"},
@@ -134,7 +146,7 @@ def run(task: Task) -> Result:
     at = datetime.datetime.fromisoformat(p["at"].replace("Z", "+00:00"))
     since = (at - datetime.timedelta(minutes=p["window_minutes"])).strftime("%Y-%m-%dT%H:%M:%SZ")
     found = Measured(p["namespace"], p["workload"], p["pods"], p["at"], since, p["later"], p["first"], p["second"], p["why_no_histogram"],
-                     p["revisions"], p["patterns"], p["warm_up_seconds"])
+                     p["revisions"], p["patterns"], p["warm_up_seconds"], (p["first_look"], p["second_look"]))
     return facts_result(facts(found), tables(found))
 
 

@@ -14,6 +14,8 @@ from ansible_collections.sre.runbooks.plugins.module_utils._cluster._workload im
 from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import ClusterError
 
 REVISION = "deployment.kubernetes.io/revision"
+#: an annotation that a ReplicaSet gets when it is used again: its time of creation then says nothing
+USED_AGAIN = "deployment.kubernetes.io/revision-history"
 #: labels that the controllers add to a template
 _HASHES = ("pod-template-hash", "controller-revision-hash")
 #: annotations that only restart pods
@@ -27,6 +29,7 @@ class Revision:
     :param number: as ``kubectl rollout history`` shows it; it grows when a revision is used again.
     :param name: of the ReplicaSet or ControllerRevision.
     :param created_at: ISO 8601; of its first use.
+    :param since: when it was rolled out last, at the latest; empty where nothing tells.
     :param change_cause: as annotated, empty if not.
     :param template: the pod template, without the labels that controllers add.
     """
@@ -36,11 +39,13 @@ class Revision:
     created_at: str
     change_cause: str
     template: Json
+    since: str = ""
 
 
 def read(cluster: Cluster, target: Target, workload: Json) -> list[Revision]:
     """The revisions that the cluster still has, oldest first."""
-    return sorted(map(revision, objects(cluster, target, workload)), key=lambda item: item.number)
+    found = [revision(item, workload) for item in objects(cluster, target, workload)]
+    return sorted(found, key=lambda item: item.number)
 
 
 def objects(cluster: Cluster, target: Target, workload: Json) -> list[Json]:
@@ -88,11 +93,34 @@ def template(item: Json) -> Json:
     return {key: value for key, value in _without(found, "labels", _HASHES).items() if key != "$patch"}
 
 
-def revision(item: Json) -> Revision:
-    """The revision that a ReplicaSet or ControllerRevision holds."""
+def revision(item: Json, workload: Json | None = None) -> Revision:
+    """The revision that a ReplicaSet or ControllerRevision holds.
+
+    :param workload: that it belongs to, which tells when one that is used again was rolled out.
+    """
     meta = item["metadata"]
     return Revision(number(item), meta["name"], meta["creationTimestamp"],
-                    meta.get("annotations", {}).get("kubernetes.io/change-cause", ""), template(item))
+                    meta.get("annotations", {}).get("kubernetes.io/change-cause", ""), template(item), _since(item, workload or {}))
+
+
+def _since(item: Json, workload: Json) -> str:
+    """When a revision was rolled out last: of all that cannot have come before it, what came first.
+
+    A ReplicaSet that is used again keeps its time of creation; its controller writes its new number to it as it begins, and a condition of
+    the Deployment tells of its end. Only what is wanted now is told so: of an earlier one the last write is its end. A ControllerRevision
+    is written again only when it is used again.
+    """
+    meta = item["metadata"]
+    written = [entry["time"] for entry in meta.get("managedFields") or [] if entry.get("time") and not entry.get("subresource")]
+    if item.get("kind") == "ControllerRevision" or "revision" in item:
+        return max([meta["creationTimestamp"], *written])
+    if USED_AGAIN not in meta.get("annotations", {}):
+        return meta["creationTimestamp"]
+    if meta.get("annotations", {}).get(REVISION) != workload.get("metadata", {}).get("annotations", {}).get(REVISION):
+        return ""
+    progress = [condition["lastUpdateTime"] for condition in workload.get("status", {}).get("conditions") or []
+                if condition["type"] == "Progressing" and condition.get("lastUpdateTime") and f'"{meta["name"]}"' in condition.get("message", "")]
+    return min([*filter(None, [max(written, default="")]), *progress], default="")
 
 
 def _without(pod_template: Json, group: str, keys: tuple[str, ...]) -> Json:

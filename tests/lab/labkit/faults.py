@@ -424,8 +424,10 @@ def _limit_range(kubectl: Kubectl, memory: str) -> None:
 def _fills(kubectl: Kubectl, app: str, mebibytes: int) -> None:
     """Wait until the metrics API says that a pod uses so much memory."""
     def most() -> int:
-        rows = kubectl("-n", NAMESPACE, "top", "pods", "-l", f"app={app}", "--no-headers").splitlines()
-        return max((int(row.split()[2].removesuffix("Mi")) for row in rows), default=0)
+        with contextlib.suppress(LabError):  # pods that have only started have no metrics yet
+            rows = kubectl("-n", NAMESPACE, "top", "pods", "-l", f"app={app}", "--no-headers").splitlines()
+            return max((int(row.split()[2].removesuffix("Mi")) for row in rows), default=0)
+        return 0
 
     _until(lambda: most() >= mebibytes, SYMPTOM_SECONDS, f"a pod of {app} uses {mebibytes} MiB")
 

@@ -144,7 +144,7 @@ def test_a_lowered_limit_is_that_of_the_container_in_the_wanted_revision(revisio
 
 def test_a_limit_that_has_just_been_lowered_is_put_back():
     found = diagnosed([pod(ooms=["2026-11-23T04:55:00Z"])], revisions=[revision("512Mi", "384Mi")], **grew(0))
-    assert (found["cause"], found["mitigation"]["values"]) == ("limit_lowered", {"limit": "512Mi"})
+    assert (found["cause"], found["mitigation"]["values"]) == ("limit_lowered", {"limit": "512Mi", "container": "app"})
 
 
 @pytest.mark.parametrize("line, kind", [
