@@ -114,6 +114,9 @@ drills: venv ## The drills in Python: changes, interruptions, bad input; on a la
 drills-%: venv ## One file of them: drills-data; drills-correlation needs a cluster that was just brought up
 	$(DRILL_TESTS) -m "not fleet" tests/drills/test_$*.py
 
+situations: venv ## Situations that are no fault of the lab's own, one for each kind of misjudgement; half an hour, on a lab that is up
+	$(DRILL_TESTS) -rP tests/drills/situations
+
 fleet: venv ## The drills that need three clusters, one of them dead; brings up those that are missing
 	$(LAB) up --clusters 3
 	$(DRILL_TESTS) -m fleet tests/drills

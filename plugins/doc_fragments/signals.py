@@ -16,6 +16,13 @@ options:
     description: Measure again and again until the signals are clear for O(sustained) seconds.
     type: bool
     default: false
+  breached_before:
+    description:
+      - Signals that must be measured while they count as clear, those that were breached before a change; what is not measured any more is
+        not clear.
+    type: list
+    elements: str
+    default: []
   sustained:
     description: Seconds without a signal that count as mitigated.
     type: float

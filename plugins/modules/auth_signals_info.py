@@ -45,6 +45,10 @@ options:
         may leave nothing in a short O(window), so the lines of the last minute count too.
     type: str
     default: rate limit exceeded
+  since:
+    description: Log lines before this time (ISO 8601) do not count.
+    type: str
+    default: ""
   window:
     description:
       - Seconds between the two readings of the counters.
@@ -68,6 +72,12 @@ options:
     description: Log-ins turned away by the rate limit in a minute that count as a signal.
     type: float
     default: 10.0
+  baseline:
+    description:
+      - C(facts) of the reading before a change. Log-ins and accepted tokens have to be more than then, or a larger share, or nearly all, or the
+        signal V(served) is breached.
+    type: dict
+    default: {}
 """
 
 EXAMPLES = r"""
@@ -124,11 +134,13 @@ ARGUMENT_SPEC = {
     "metrics_path": {"type": "str", "default": "/metrics"},
     "series": {"type": "dict", "default": {}},
     "rate_limit_pattern": {"type": "str", "default": "rate limit exceeded"},
+    "since": {"type": "str", "default": ""},
     "window": {"type": "float", "default": 10.0},
     "login_success": {"type": "float", "default": 0.95},
     "validation_seconds": {"type": "float", "default": 1.0},
     "tokens_rejected": {"type": "float", "default": 0.05, "no_log": False},
     "rate_limit_hits": {"type": "float", "default": 10.0},
+    "baseline": {"type": "dict", "default": {}},
 }
 
 
@@ -139,7 +151,7 @@ def run(task: Task) -> Result:
                     p["window"], p["rate_limit_pattern"])
     thresholds = Thresholds(login_success=p["login_success"], validation_seconds=p["validation_seconds"],
                             tokens_rejected=p["tokens_rejected"], rate_limit_hits=p["rate_limit_hits"])
-    return signals_result(task, lambda again: measure(cluster, source, thresholds))
+    return signals_result(task, lambda again: measure(cluster, source, thresholds, p["since"], p["baseline"]))
 
 
 def main() -> None:

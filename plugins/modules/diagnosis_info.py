@@ -79,6 +79,10 @@ no_mitigation:
   type: list
   elements: str
   returned: success
+comes_back:
+  description: When the cause harms again although its mitigation was made, in words; empty where the mitigation removes it.
+  type: str
+  returned: success
 candidates:
   description:
     - Every cause that is not ruled out, and those that a sentence rules out; those that hold first, in the order of harm. Each has name,

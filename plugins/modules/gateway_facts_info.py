@@ -58,6 +58,11 @@ options:
     description: Requests a second that a rate limit would let each pod answer; computed from the usual rate when 0.
     type: int
     default: 0
+  rate_limit_of:
+    description: Whose requests the gateway's rate limit counts, those of all together or each client's.
+    type: str
+    choices: [all, client]
+    default: all
   shed_routes:
     description: Prefixes of the routes that would be shed, empty where they are not known.
     type: list
@@ -92,7 +97,9 @@ pointless:
   type: dict
   returned: success
 rate_limit:
-  description: Requests a second, all pods together, that a rate limit should let through; 0 where what is usual is not known.
+  description:
+    - Requests a second, all pods together, that a rate limit should let through, of all or of each client (O(rate_limit_of)); 0 where what is
+      usual is not known.
   type: float
   returned: success
 tables:
@@ -122,6 +129,7 @@ ARGUMENT_SPEC = {
     "usual_per_second": {"type": "float", "default": 0.0},
     "replicas": {"type": "int", "default": 10},
     "rate_limit_per_pod": {"type": "int", "default": 0},
+    "rate_limit_of": {"type": "str", "choices": ["all", "client"], "default": "all"},
     "shed_routes": {"type": "list", "elements": "str", "default": []},
 }
 
@@ -130,12 +138,12 @@ def run(task: Task) -> Result:
     """Make facts of what was captured."""
     p = task.params
     usual = p["usual_per_second"] or p["traffic"].get("usual_per_second")
-    found = Measured(p["pods"], p["window"], p["traffic"], p["slow_ms"], usual, p["revisions"])
+    found = Measured(p["pods"], p["window"], p["traffic"], p["slow_ms"], usual, p["revisions"], p["rate_limit_of"])
     sheet = facts(found)
     sheet.known("in_namespace", p["namespace"])
     sheet.known("workload", p["workload"])
     return {**facts_result(sheet, tables(p["traffic"])), "pointless": pointless(found, p["replicas"], p["rate_limit_per_pod"], p["shed_routes"]),
-            "rate_limit": rate_limit(usual) or 0.0}
+            "rate_limit": rate_limit(found) or 0.0}
 
 
 def main() -> None:

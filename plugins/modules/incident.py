@@ -73,7 +73,7 @@ options:
   outcome:
     description: What came of it; needed for O(state=settled).
     type: str
-    choices: [mitigated, contained, cleared, planned, not_mitigated, unknown, cooldown, failed]
+    choices: [mitigated, mitigated_for_now, contained, cleared, planned, not_mitigated, unknown, cooldown, failed]
   cause:
     description: The likeliest cause, for O(state=settled).
     type: str

@@ -28,7 +28,7 @@ options:
   outcome:
     description: What came of it; without it the report is written again as the record says.
     type: str
-    choices: [mitigated, contained, cleared, planned, not_mitigated, unknown, cooldown, failed]
+    choices: [mitigated, mitigated_for_now, contained, cleared, planned, not_mitigated, unknown, cooldown, failed]
   impact:
     description: What is known of customers, each with C(question), C(answer) and C(how) (how the answer was obtained).
     type: list

@@ -30,8 +30,8 @@ EXAMPLES = r"""
 RETURN = r"""
 revisions:
   description:
-    - Oldest first, each with revision, created_at (of its first use), since (when it was rolled out last, empty where nothing tells),
-      change_cause, images, current, changes (C(path), C(before), C(after)) and restart (nothing but a restart).
+    - Oldest first, each with revision, created_at (of its first use), begun_at (of its last rollout), change_cause, images, current,
+      changes (C(path), C(before), C(after)) and restart (nothing but a restart).
   type: list
   elements: dict
   returned: success

@@ -30,6 +30,13 @@ class Shop:
     def get(self, kind: str, name: str) -> dict[str, t.Any]:
         return json.loads(self.kubectl("get", kind, name, "-o", "json"))
 
+    def served(self, seconds: float = 5.0) -> tuple[float, float]:
+        """How many requests of customers succeed at the gateway a second, and which share of those that come."""
+        before, began = faults.passed(self.cluster.kubectl), time.monotonic()
+        time.sleep(seconds)
+        grown = [after - earlier for after, earlier in zip(faults.passed(self.cluster.kubectl), before, strict=True)]
+        return grown[1] / (time.monotonic() - began), grown[1] / grown[0] if grown[0] else 0.0
+
     def resources(self) -> dict[str, t.Any]:
         return self.get("deployment", "api-server")["spec"]["template"]["spec"]["containers"][0]["resources"]
 
@@ -64,7 +71,7 @@ class Runbook:
 
     def start(self, playbook: str, *flags: str, **variables: t.Any) -> subprocess.Popen[str]:
         extra = {"runbooks_incidents_dir": str(self.incidents), "runbooks_cooldown": 0,
-                 "memory_leak_sustained_seconds": 3, "memory_leak_observe_seconds": 2,
+                 "memory_leak_sustained_seconds": 3, "memory_leak_watch_seconds": 3, "memory_leak_observe_seconds": 2,
                  "memory_leak_histogram_interval": 1, **variables}
         return subprocess.Popen(
             # A shell starts what is in the background with SIGINT ignored; a person's terminal does not.

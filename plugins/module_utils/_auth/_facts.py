@@ -55,6 +55,12 @@ class Measured:
         return max(failed, key=failed.__getitem__) if failed and self.breached("login_success") else ""
 
     @property
+    def running_revision(self) -> Json:
+        """The newest revision of which a pod answers users: the newest of all, unless no pod of that has come up."""
+        started = max((pod.get("started_at", "") for pod in self.pods if pod["logins"] or pod["validations"]), default="")
+        return next((row for row in reversed(self.revisions) if row["begun_at"] <= started), self.revisions[-1])
+
+    @property
     def stale(self) -> list[Json]:
         """What is newer than pods that use it and do not see it change."""
         return [row for row in self.mounted if row["older_pods"] and (row["kind"] == "Secret" or row["how"] == "environment")]
@@ -144,23 +150,34 @@ def _tell_signals(sheet: FactSheet, found: Measured) -> None:
 
 def _tell_release(sheet: FactSheet, found: Measured) -> None:
     if not found.revisions:
-        for name in ("revision", "revisions", "release_changed", "release_age", "release_says", "lowered", "life_bad", "old_bad"):
+        for name in ("revision", "back_to", "stuck", "revisions", "release_changed", "release_age", "release_says", "lowered", "life_bad", "old_bad"):
             sheet.unknown(name, "there is no rollout history", "rollout history")
     else:
-        current = found.revisions[-1]
+        current, newest = found.running_revision, found.revisions[-1]
+        stuck = newest is not current
+        sheet.known("stuck", _history.in_words(newest) if stuck else "", "rollout history")
+        sheet.known("back_to", _something_else(found.revisions, current) if stuck else 0, "rollout history")
         sheet.known("revision", current["revision"], "rollout history")
         sheet.known("revisions", len(found.revisions), "rollout history")
         sheet.known("release_changed", bool(current["changes"]), "rollout history")
-        sheet.known("release_age", (found.moment - datetime.datetime.fromisoformat(current["created_at"])).total_seconds(), "rollout history", "s")
+        sheet.known("release_age", (found.moment - datetime.datetime.fromisoformat(current["begun_at"])).total_seconds(), "rollout history", "s")
         sheet.known("release_says", _history.in_words(current), "rollout history")
         sheet.known("lowered", _history.lowered(current), "rollout history")
-        new = [pod for pod in found.pods if pod.get("started_at", "") >= current["created_at"]]
-        old = [pod for pod in found.pods if pod.get("started_at", "") < current["created_at"]]
+        new = [pod for pod in found.pods if pod.get("started_at", "") >= current["begun_at"]]
+        old = [pod for pod in found.pods if pod.get("started_at", "") < current["begun_at"]]
         sheet.known_or("life_bad", _bad(found, new or found.pods), "metrics", "nothing fails, or no pod says what it did since it started", "share")
         sheet.known_or("old_bad", _bad(found, old) if new and old else None, "metrics", "no pod of an earlier revision runs beside them", "share")
     now = (1 - (found.window.get("login_success") or 0.0) if found.breached("login_success")
            else found.window.get("rejected_share") if found.breached("tokens_rejected") else None)
     sheet.known_or("now_bad", now, "metrics", "neither log-ins nor tokens fail", "share")
+
+
+def _something_else(revisions: t.Sequence[Json], current: Json) -> int:
+    """The newest revision before one that ran something else than that; 0 where there is none."""
+    rows = list(revisions[:[row["revision"] for row in revisions].index(current["revision"]) + 1])
+    while len(rows) > 1 and rows[-1]["restart"]:
+        rows.pop()
+    return rows[-2]["revision"] if len(rows) > 1 else 0
 
 
 def _bad(found: Measured, pods: t.Sequence[Json]) -> float | None:
@@ -227,7 +244,7 @@ def _how(takes: t.Sequence[Use]) -> str:
 
 def _revision_at(revisions: t.Sequence[Json], moment: str) -> str:
     """The newest revision that was there by then, empty where that is unknown."""
-    there = [row for row in revisions if moment and row["created_at"] <= moment]
+    there = [row for row in revisions if moment and row["begun_at"] <= moment]
     return str(there[-1]["revision"]) if there else ""
 
 

@@ -15,6 +15,7 @@ from ansible_collections.sre.runbooks.plugins.module_utils._cluster._pod_metrics
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._windows import Window
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._workload import Target
 from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import InvalidInput
+from ansible_collections.sre.runbooks.plugins.module_utils._diagnosis._served import served, served_signal
 from ansible_collections.sre.runbooks.plugins.module_utils._diagnosis._signals import Reading, Signal
 from ansible_collections.sre.runbooks.plugins.module_utils._evidence._store import now
 
@@ -85,15 +86,19 @@ class Source:
     rate_limit_pattern: str
 
 
-def measure(cluster: Cluster, source: Source, thresholds: Thresholds) -> Reading:
-    """Measure the signals over one window, a longer one where log-ins fail but are too few to judge."""
+def measure(cluster: Cluster, source: Source, thresholds: Thresholds, since: str = "", baseline: Json | None = None) -> Reading:
+    """Measure the signals over one window, a longer one where log-ins fail but are too few to judge.
+
+    :param since: log lines before this time (ISO 8601) do not count.
+    :param baseline: facts of the reading before the change, that users are to be served better than, or as well.
+    """
     workload = _workload.read(cluster, source.target)
     pods = _workload.pods(cluster, workload)
     windows = _windows.watch(cluster, pods, source.port, source.path, source.seconds,
                              lambda seen: not too_few(traffic(seen, dialect_of(seen, source.series)[1]), thresholds.login_success))
     name, series = dialect_of(windows, source.series)
     facts = {**traffic(windows, series), "preset": name}
-    facts["hits_per_minute"] = max(facts["hits_per_minute"], _hits_in_logs(cluster, workload, pods, source))
+    facts["hits_per_minute"] = max(facts["hits_per_minute"], _hits_in_logs(cluster, workload, pods, source, since))
     facts["limit_measured"] = facts["limit_measured"] or bool(source.rate_limit_pattern)
     started = {pod["metadata"]["name"]: pod["metadata"]["creationTimestamp"] for pod in pods}
     rows = [{**pod_facts(window, series), "started_at": started[window.pod]} for window in windows]
@@ -101,7 +106,8 @@ def measure(cluster: Cluster, source: Source, thresholds: Thresholds) -> Reading
     why = _nothing_known(source.series) if answered else _windows.why_not(
         windows, "not every pod of the service gave its metrics both times, or none is running")
     doubt = too_few(facts, thresholds.login_success)
-    return Reading(now(), signals(facts, rows, thresholds), answered and bool(name) and not doubt, tuple(rows), facts, doubt or why)
+    found = (*signals(facts, rows, thresholds), *served_signal(facts, baseline or {}))
+    return Reading(now(), found, answered and bool(name) and not doubt, tuple(rows), facts, doubt or why)
 
 
 def series_of(given: t.Mapping[str, t.Any]) -> dict[str, str]:
@@ -142,7 +148,8 @@ def _nothing_known(given: t.Mapping[str, str]) -> str:
 def traffic(windows: t.Sequence[Window], series: t.Mapping[str, str]) -> Json:
     """What the service did in the window.
 
-    :returns: seconds, logins (by result), login_count and login_success (share; both without what is ignored), validations
+    :returns: served_per_second and served_share (log-ins that succeed and tokens that are accepted; see ``_served.served``), seconds,
+        logins (by result), login_count and login_success (share; both without what is ignored), validations
         and rejected (counts), rejected_share, p95_seconds, rate_limit_hits, hits_per_minute; shares None where nothing
         happened.
     """
@@ -156,7 +163,8 @@ def traffic(windows: t.Sequence[Window], series: t.Mapping[str, str]) -> Json:
     validations = _total(windows, series["validations"], "")
     rejected = _total(windows, series["validations"], series["rejected"]) or 0.0
     hits = _windows.total(windows, [series["rate_limit_hits"]]) if series["rate_limit_hits"] else None
-    return {"seconds": seconds, "logins": results, "login_count": logins,
+    asked, good = logins + (validations or 0.0), counted.get(OK, 0.0) + (validations or 0.0) - rejected
+    return {**(served(asked, good, seconds) if windows else {}), "seconds": seconds, "logins": results, "login_count": logins,
             "login_success": counted.get(OK, 0.0) / logins if logins else None,
             "validations": validations or 0.0, "validations_measured": validations is not None, "rejected": rejected,
             "rejected_share": rejected / validations if validations else None,
@@ -207,12 +215,12 @@ def signals(facts: Json, pods: t.Sequence[Json], thresholds: Thresholds) -> tupl
             _rejected(facts, pods, thresholds.tokens_rejected), _rate_limit(facts, thresholds.rate_limit_hits))
 
 
-def _hits_in_logs(cluster: Cluster, workload: Json, pods: t.Sequence[Json], source: Source) -> int:
-    """How often the logs of the last minute say that the rate limit was hit."""
+def _hits_in_logs(cluster: Cluster, workload: Json, pods: t.Sequence[Json], source: Source, since: str) -> int:
+    """How often the logs of the last minute say that the rate limit was hit, since a time at most."""
     if not source.rate_limit_pattern:
         return 0
     wanted, container = re.compile(source.rate_limit_pattern), _workload.main_container(workload, source.container, pods, source.port)
-    return sum(1 for _at, _pod, text in _logs.tail(cluster, pods, container, 60, LOG_LINES) if wanted.search(text))
+    return sum(1 for at, _pod, text in _logs.tail(cluster, pods, container, 60, LOG_LINES) if at >= since and wanted.search(text))
 
 
 def too_few(facts: Json, threshold: float) -> str:

@@ -22,16 +22,15 @@ _LIMIT = re.compile(r"\blimits\b|concurren|queue|max|worker|threads|pool", re.IG
 def rows(revisions: t.Sequence[Revision]) -> list[Json]:
     """One row per revision, oldest first.
 
-    Each has revision, created_at (of its first use), since (when it was rolled out last, empty where nothing tells), change_cause, images,
-    current, changes (path, before, after; None for absent) against the revision before it, and restart (whether nothing but a restart came
-    with it).
+    Each has revision, created_at (of its first use), begun_at (of its last rollout), change_cause, images, current, changes (path,
+    before, after; None for absent) against the revision before it, and restart (whether nothing but a restart came with it).
     """
     found = []
     for before, revision in zip([None, *revisions], revisions, strict=False):
         changes = [] if before is None else differences(_revisions.essence(before.template), _revisions.essence(revision.template))
         containers = revision.template.get("spec", {}).get("containers", [])
         found.append({
-            "revision": revision.number, "created_at": revision.created_at, "since": revision.since, "change_cause": revision.change_cause,
+            "revision": revision.number, "created_at": revision.created_at, "begun_at": revision.begun_at, "change_cause": revision.change_cause,
             "images": [container["image"] for container in containers], "current": revision is revisions[-1],
             "changes": changes, "restart": before is not None and not changes})
     return found
@@ -80,7 +79,7 @@ def in_words(row: t.Mapping[str, t.Any]) -> str:
         what = "; ".join(f"{_short(change['path'])}: {_or_none(change['before'])} -> {_or_none(change['after'])}"
                          for change in row["changes"]) or ", ".join(row["images"])
     cause = f" ({row['change_cause']})" if row["change_cause"] else ""
-    return f"revision {row['revision']} of {row['created_at']}{cause}: {what}"
+    return f"revision {row['revision']} of {row['begun_at']}{cause}: {what}"
 
 
 def _short(path: str) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import typing as t
 
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster import _workload
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._connection import Cluster, Json
@@ -15,7 +16,7 @@ from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import 
 
 REVISION = "deployment.kubernetes.io/revision"
 #: an annotation that a ReplicaSet gets when it is used again: its time of creation then says nothing
-USED_AGAIN = "deployment.kubernetes.io/revision-history"
+HISTORY = "deployment.kubernetes.io/revision-history"
 #: labels that the controllers add to a template
 _HASHES = ("pod-template-hash", "controller-revision-hash")
 #: annotations that only restart pods
@@ -29,7 +30,7 @@ class Revision:
     :param number: as ``kubectl rollout history`` shows it; it grows when a revision is used again.
     :param name: of the ReplicaSet or ControllerRevision.
     :param created_at: ISO 8601; of its first use.
-    :param since: when it was rolled out last, at the latest; empty where nothing tells.
+    :param begun_at: ISO 8601; when it was last rolled out, which is later where a template is used again.
     :param change_cause: as annotated, empty if not.
     :param template: the pod template, without the labels that controllers add.
     """
@@ -39,13 +40,18 @@ class Revision:
     created_at: str
     change_cause: str
     template: Json
-    since: str = ""
+    begun_at: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "begun_at", self.begun_at or self.created_at)
 
 
 def read(cluster: Cluster, target: Target, workload: Json) -> list[Revision]:
     """The revisions that the cluster still has, oldest first."""
-    found = [revision(item, workload) for item in objects(cluster, target, workload)]
-    return sorted(found, key=lambda item: item.number)
+    found = objects(cluster, target, workload)
+    pods = _workload.pods(cluster, workload) if any(used_again(item, found) for item in found) else []
+    return sorted((revision(item, begun_again(item, pods, workload) if used_again(item, found) else "") for item in found),
+                  key=lambda item: item.number)
 
 
 def objects(cluster: Cluster, target: Target, workload: Json) -> list[Json]:
@@ -93,34 +99,36 @@ def template(item: Json) -> Json:
     return {key: value for key, value in _without(found, "labels", _HASHES).items() if key != "$patch"}
 
 
-def revision(item: Json, workload: Json | None = None) -> Revision:
+def revision(item: Json, begun_at: str = "") -> Revision:
     """The revision that a ReplicaSet or ControllerRevision holds.
 
-    :param workload: that it belongs to, which tells when one that is used again was rolled out.
+    :param begun_at: when it was last rolled out, empty for at its creation.
     """
     meta = item["metadata"]
     return Revision(number(item), meta["name"], meta["creationTimestamp"],
-                    meta.get("annotations", {}).get("kubernetes.io/change-cause", ""), template(item), _since(item, workload or {}))
+                    meta.get("annotations", {}).get("kubernetes.io/change-cause", ""), template(item), begun_at)
 
 
-def _since(item: Json, workload: Json) -> str:
-    """When a revision was rolled out last: of all that cannot have come before it, what came first.
+def used_again(item: Json, owned: t.Sequence[Json]) -> bool:
+    """Whether a template has run before: the controller says so, or it is older than one that it follows."""
+    return HISTORY in item["metadata"].get("annotations", {}) or any(
+        other["metadata"]["creationTimestamp"] > item["metadata"]["creationTimestamp"] and number(other) < number(item) for other in owned)
 
-    A ReplicaSet that is used again keeps its time of creation; its controller writes its new number to it as it begins, and a condition of
-    the Deployment tells of its end. Only what is wanted now is told so: of an earlier one the last write is its end. A ControllerRevision
-    is written again only when it is used again.
+
+def begun_again(item: Json, pods: t.Sequence[Json], workload: Json) -> str:
+    """When a template that is used again was last rolled out, by the latest that it can have been; empty where nothing tells.
+
+    Its oldest pod is no older than that, and a rollout has made progress since; pods that were replaced later are younger. A
+    ControllerRevision is written again only when it is used again.
     """
-    meta = item["metadata"]
-    written = [entry["time"] for entry in meta.get("managedFields") or [] if entry.get("time") and not entry.get("subresource")]
-    if item.get("kind") == "ControllerRevision" or "revision" in item:
-        return max([meta["creationTimestamp"], *written])
-    if USED_AGAIN not in meta.get("annotations", {}):
-        return meta["creationTimestamp"]
-    if meta.get("annotations", {}).get(REVISION) != workload.get("metadata", {}).get("annotations", {}).get(REVISION):
-        return ""
+    if "revision" in item:
+        return max((entry["time"] for entry in item["metadata"].get("managedFields", []) if entry.get("time")), default="")
+    label = {item["metadata"].get("labels", {}).get(name, "") for name in _HASHES} - {""}
+    born = [pod["metadata"]["creationTimestamp"] for pod in pods if hashes(pod) & label]
+    newest = str(number(item)) == workload["metadata"].get("annotations", {}).get(REVISION)
     progress = [condition["lastUpdateTime"] for condition in workload.get("status", {}).get("conditions") or []
-                if condition["type"] == "Progressing" and condition.get("lastUpdateTime") and f'"{meta["name"]}"' in condition.get("message", "")]
-    return min([*filter(None, [max(written, default="")]), *progress], default="")
+                if newest and condition["type"] == "Progressing" and condition.get("lastUpdateTime")]
+    return min([*born, *progress], default="")
 
 
 def _without(pod_template: Json, group: str, keys: tuple[str, ...]) -> Json:

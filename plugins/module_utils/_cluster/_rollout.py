@@ -82,6 +82,31 @@ def wait(cluster: Cluster, target: Target, timeout: float, tell: t.Callable[[str
         time.sleep(POLL_SECONDS)
 
 
+def unsteady(cluster: Cluster, target: Target, since: str) -> list[str]:
+    """What keeps a workload from standing as it should after a change: a rollout that is not at its end, pods that are not ready, and
+    containers that have ended since, a line each. No rollout ends a container and keeps its pod.
+
+    :param since: ISO 8601; what ended before counts for nothing.
+    """
+    workload = _workload.read(cluster, target)
+    current = progress(target.kind, workload)
+    pods = _workload.pods(cluster, workload)
+    rolling = [] if current.finished else [f"{target.short}: {current.failed or current.text}"]
+    waiting = [f"{pod['metadata']['name']} is not ready" for pod in pods if not _workload.ready(pod)]
+    return rolling + waiting + [line for pod in pods for line in _ended_since(pod, since)]
+
+
+def _ended_since(pod: Json, since: str) -> t.Iterator[str]:
+    initial = {status["name"] for status in pod.get("status", {}).get("initContainerStatuses") or []}
+    for status in _workload.container_statuses(pod):
+        for state in (status.get("state") or {}, status.get("lastState") or {}):
+            ended = state.get("terminated") or {}
+            done = status["name"] in initial and not ended.get("exitCode")
+            if ended and not done and (ended.get("finishedAt") or "") >= since:
+                yield (f"{status['name']} of {pod['metadata']['name']} has ended since the change, at {ended['finishedAt']}: "
+                       f"{ended.get('reason', 'Error')} (exit {ended.get('exitCode', '?')})")
+
+
 def stuck(cluster: Cluster, target: Target, workload: Json) -> str:
     """What keeps a rollout from ending: its new pods, not old ones, and what refuses new pods; empty where nothing does."""
     pods = _workload.pods(cluster, workload)

@@ -31,6 +31,8 @@ def why_not_resolved(incident: Incident) -> str:
     """Why nobody may say that the incident is over; empty where it is."""
     if incident.status == "open":
         return "its runbook has not ended, so the signals have not been clear for the window of its verification"
+    if incident.status == "mitigated_for_now":
+        return "it is mitigated for now only: its cause is still there"
     if incident.status not in _CLEAR:
         return f"its runbook ended as {incident.status.replace('_', ' ')}: the signals were not clear for the window of the verification"
     ended = ended_at(incident)

@@ -170,13 +170,11 @@ def _tables(ranked: t.Sequence[Candidate]) -> list[Table]:
 
 def _says(onset: Onset, ranked: t.Sequence[Candidate], clear: bool, count: int, window: datetime.timedelta,
           not_seen: t.Mapping[str, str]) -> list[str]:
-    lines = [f"onset {_text(onset.at)} ({onset.how})" if onset.at else f"onset {onset.how}",
-             f"{count} changes and events since {window.total_seconds() / 60:.0f} min before"]
+    began = f"onset {_text(onset.at)} ({onset.how})" if onset.at else f"onset {onset.how}"
+    seen = f"{count} changes and events since {window.total_seconds() / 60:.0f} min before"
+    lines = [began, seen, f"likeliest: {_line(ranked[0])}"] if clear else [f"no change stands out: {began}, {seen}"]
     if clear:
-        lines.append(f"likeliest: {_line(ranked[0])}")
         lines += [f"then: {_line(candidate)}" for candidate in ranked[1:SHOWN] if candidate.score > 0]
-    else:
-        lines.append("no change stands out")
     if not_seen:
         lines.append("not seen: " + ", ".join(f"{kind} ({reason})" for kind, reason in sorted(not_seen.items())))
     return lines

@@ -35,7 +35,6 @@ EVENTS: dict[str, tuple[str, bool]] = {
 ONE_SECOND = datetime.timedelta(seconds=1)
 #: how much later than the write its controller acts on it, and how far apart the steps of one rollout may be
 SAME_WRITE, SAME_ROLLOUT, LONG_ROLLOUT = (datetime.timedelta(seconds=seconds) for seconds in (10, 120, 300))
-_HISTORY = "deployment.kubernetes.io/revision-history"
 _SCALED = re.compile(r"Scaled (?:up|down) replica set (?P<set>\S+) (?:from (?P<before>\d+) )?to (?P<after>\d+)")
 #: bookkeeping that no person changes
 _NOISE = ("kube-root-ca.crt",)
@@ -90,27 +89,26 @@ def _rollouts(seen: Seen) -> t.Iterator[Change]:
         owned.sort(key=_revisions.number)
         revisions = [_revisions.revision(item) for item in owned]
         for item, revision, row in zip(owned, revisions, _history.rows(revisions), strict=True):
-            created, again = moment(revision.created_at), _used_again(item, owned)
-            at = (again and _begun_again(seen, revision.name, workload if row["current"] else {})) or created
+            created, again = moment(revision.created_at), _revisions.used_again(item, owned)
+            at = (again and _begun_again(seen, item, workload if row["current"] else {})) or created
             if at:
-                what = _history.in_words({**row, "created_at": at.strftime("%H:%M:%S")})
+                what = _history.in_words({**row, "begun_at": at.strftime("%H:%M:%S")})
                 yield Change(at, RESTART if row["restart"] else ROLLBACK if again else ROLLOUT, named(kind, workload["metadata"]["name"]),
                              f"{'back to an older template, as ' if again else ''}{what}", _template_writer(workload, at),
-                             born=_soon_after(moment(workload["metadata"]["creationTimestamp"]), at))
+                             born=item is owned[0] and _soon_after(moment(workload["metadata"]["creationTimestamp"]), at))
 
 
-def _used_again(item: Json, owned: t.Sequence[Json]) -> bool:
-    """Whether a template has run before: the controller says so, or it is older than one that it follows."""
-    return _HISTORY in item["metadata"].get("annotations", {}) or any(
-        earlier["metadata"]["creationTimestamp"] > item["metadata"]["creationTimestamp"] for earlier in owned[:owned.index(item)])
-
-
-def _begun_again(seen: Seen, replica_set: str, workload: Json) -> datetime.datetime | None:
-    """When a ReplicaSet was last begun with, as the controller's events tell, or, as busy clusters drop events, when that rollout made progress."""
-    event = max((at for at, match in _scaled(seen) if match["set"] == replica_set and match["before"] in (None, "0")), default=None)
+def _begun_again(seen: Seen, item: Json, workload: Json) -> datetime.datetime | None:
+    """When a template was last begun with, as the controller's events tell, or, as busy clusters drop events, when that rollout made progress,
+    or when the controller last wrote to it. What an event tells of its creation is its first use.
+    """
+    meta = item["metadata"]
+    event = max((at for at, match in _scaled(seen) if match["set"] == meta["name"] and match["before"] in (None, "0")
+                 and not _soon_after(moment(meta["creationTimestamp"]), at)), default=None)
     progress = next((moment(condition.get("lastUpdateTime")) for condition in workload.get("status", {}).get("conditions", [])
                      if condition["type"] == "Progressing"), None)
-    return progress if progress and (event is None or progress - event > LONG_ROLLOUT) else event
+    written = max((at for entry in meta.get("managedFields", []) if (at := moment(entry.get("time")))), default=None)
+    return progress if progress and (event is None or progress - event > LONG_ROLLOUT) else event or written
 
 
 def _scaled(seen: Seen) -> list[tuple[datetime.datetime, re.Match[str]]]:
@@ -198,7 +196,7 @@ def _scaled_alone(seen: Seen) -> t.Iterator[Change]:
     for at, match, owner in events:
         meta = current[owner]["metadata"]
         rolling = any(above == owner and other["set"] != match["set"] and abs(then - at) <= SAME_ROLLOUT for then, other, above in events)
-        began = _soon_after(moment(meta["creationTimestamp"]), at) or (_HISTORY in meta.get("annotations", {}) and match["before"] in (None, "0"))
+        began = _soon_after(moment(meta["creationTimestamp"]), at) or (_revisions.HISTORY in meta.get("annotations", {}) and match["before"] in (None, "0"))
         if meta["name"] == match["set"] and not rolling and not began:
             yield Change(at, SCALING if int(match["after"]) else STOPPED, named("Deployment", owner),
                          f"scaled {'from ' + match['before'] + ' ' if match['before'] else ''}to {match['after']}")

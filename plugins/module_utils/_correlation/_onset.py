@@ -68,12 +68,25 @@ def estimate(log: Log, pattern: t.Pattern[str], source: str) -> Onset | None:
 
 def last_rise(counts: t.Sequence[int]) -> tuple[int, float, float] | None:
     """Where the last of all rises is, with the rates before and after: what rose and fell before is another incident."""
-    begin, best = 0, None
+    begin, best = _begun(counts), None
     while found := rise(counts[begin:]):
         first, end, low, high = found
         best = (begin + first, low, high)
         begin += end
     return best
+
+
+def _begun(counts: t.Sequence[int]) -> int:
+    """Where the errors have fallen with which a log begins, as those of a service that starts; 0 where it does not begin so.
+
+    Before its first line a log is silent; so many errors that quiet follows them, and a rise, are no part of what is usual.
+    """
+    found = rise([0, *counts])
+    if found is None or found[0] != 1:
+        return 0
+    end = found[1] - 1
+    later = rise(counts[end:])
+    return end if later and later[2] * TIMES <= found[3] else 0
 
 
 def rise(counts: t.Sequence[int]) -> tuple[int, int, float, float] | None:

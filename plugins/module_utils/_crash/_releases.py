@@ -13,8 +13,6 @@ from ansible_collections.sre.runbooks.plugins.module_utils._crash import _pods
 from ansible_collections.sre.runbooks.plugins.module_utils._crash._look import Look, event_time, revision_hash
 from ansible_collections.sre.runbooks.plugins.module_utils._crash._inventory import Inventory
 
-#: an annotation that a ReplicaSet gets when it is used again: its time of creation then says nothing
-USED_AGAIN = "deployment.kubernetes.io/revision-history"
 #: seconds after its rollout: pods of a revision that are younger have taken the place of others
 LATER = 600.0
 
@@ -45,7 +43,7 @@ def wanted_since(look: Look) -> str:
     if look.target.kind != "Deployment":  # a ControllerRevision is written again only when it is used again
         written = [entry["time"] for entry in item["metadata"].get("managedFields", []) if entry.get("time")]
         return max([created, *written], key=_pods.moment)
-    if USED_AGAIN not in item["metadata"].get("annotations", {}):
+    if _revisions.HISTORY not in item["metadata"].get("annotations", {}):
         return created
     name = item["metadata"]["name"]
     scaled_up = [event for event in look.events_of(look.target.name, "ScalingReplicaSet") if f"Scaled up replica set {name} " in (event.get("message") or "")]
@@ -112,7 +110,7 @@ def changes(look: Look) -> list[str]:
 def previous_stood(look: Look) -> float | None:
     """For how many seconds the revision before was the wanted one; None where that is not known."""
     earlier, since = _earlier(look), wanted_since(look)
-    if not earlier or not since or USED_AGAIN in earlier[-1]["metadata"].get("annotations", {}):
+    if not earlier or not since or _revisions.HISTORY in earlier[-1]["metadata"].get("annotations", {}):
         return None
     return (_pods.moment(since) - _pods.moment(earlier[-1]["metadata"]["creationTimestamp"])).total_seconds()
 

@@ -30,7 +30,7 @@ _FACT = {"name!": str, "type!": str, "unit": str, "means!": str}
 _MITIGATION = {"name!": str, "action!": str, "values": dict, "requires": list}
 _NEED = {"when!": str, "otherwise!": str}
 _CAUSE = {"name!": str, "title!": str, "harm!": int, "requires!": list, "proves": list, "supports": list, "excludes": list,
-          "mitigation": str, "hand_over": dict, "who": str, "advice": str, "command": str, "fix": str, "drill": str}
+          "mitigation": str, "comes_back": str, "hand_over": dict, "who": str, "advice": str, "command": str, "fix": str, "drill": str}
 _REQUIREMENT = {"when!": str, "says": str}
 _EVIDENCE = {"when!": str, "says!": str}
 _HAND_OVER = {"incident!": str, "command!": str}
@@ -78,6 +78,7 @@ class Cause:
     :param harm: those that hold are told in the order of harm, the largest first.
     :param requires: all must hold for the cause to come into question.
     :param proves: any of them establishes it; any of ``supports`` makes it likely, any of ``excludes`` rules it out.
+    :param comes_back: when it harms again after its mitigation, which relieves and does not remove it; None where it does not.
     :param hand_over: the incident type that it belongs to and the command that answers it, None where it is this one's own.
     :param who: the object, client or dependency that it is about.
     :param advice: what a person should do; ``command`` is the one command or patch for it, ``fix`` what would prevent it for good.
@@ -92,6 +93,7 @@ class Cause:
     supports: tuple[Condition, ...]
     excludes: tuple[Condition, ...]
     mitigation: str
+    comes_back: Template | None
     hand_over: tuple[str, Template] | None
     who: Template | None
     advice: Template | None
@@ -222,7 +224,7 @@ def _cause(language: Language, item: Json, place: str, mitigations: t.Mapping[st
     if mitigation and mitigation not in mitigations:
         raise InvalidInput(f"{place}: mitigation {mitigation!r} is not declared.", f"There are {', '.join(mitigations) or 'none'}.")
     sentences = {key: language.template(item[key], f"{place}: {key}") if item.get(key) else None
-                 for key in ("who", "advice", "command", "fix")}
+                 for key in ("who", "advice", "command", "fix", "comes_back")}
     conditions = {key: _conditions(language, item, key, _REQUIREMENT if key == "requires" else _EVIDENCE, place)
                   for key in ("requires", "proves", "supports", "excludes")}
     return Cause(name=item["name"], title=language.template(item["title"], f"{place}: title"), harm=item["harm"], mitigation=mitigation,

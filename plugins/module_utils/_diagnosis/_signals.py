@@ -20,6 +20,7 @@ MOST_READINGS, LONGEST_TEXT = 60, 300
 #: options of every module that measures signals
 SIGNALS_SPEC: dict[str, dict[str, t.Any]] = {
     "until_clear": {"type": "bool", "default": False},
+    "breached_before": {"type": "list", "elements": "str", "default": []},
     "sustained": {"type": "float", "default": 20.0},
     "timeout": {"type": "float", "default": 180.0},
     "interval": {"type": "float", "default": 4.0},
@@ -94,7 +95,8 @@ def signals_result(task: Task, measure: t.Callable[[bool], Reading]) -> Result:
         return reading
 
     if p["until_clear"]:
-        outcome, reading = until_clear(lambda: measured(True), p["sustained"], p["timeout"], p["interval"], task.progress)
+        outcome, reading = until_clear(lambda: measured(True), p["sustained"], p["timeout"], p["interval"], task.progress,
+                                       p["breached_before"])
     else:
         reading = measured(False)
         outcome = "breached" if reading.breached else "healthy" if reading.complete else "unknown"
@@ -114,19 +116,24 @@ def _thinned(readings: list[Json]) -> list[Json]:
 
 
 def until_clear(measure: t.Callable[[], Reading], sustained: float, timeout: float, interval: float,
-                tell: t.Callable[[str], None]) -> tuple[str, Reading]:
+                tell: t.Callable[[str], None], must: t.Collection[str] = ()) -> tuple[str, Reading]:
     """Measure until the signals have been clear for a sustained window, cannot clear any more, or the time is up.
 
     :param sustained: seconds without a breach that count as mitigated.
     :param timeout: seconds after which the last reading decides.
     :param interval: seconds between readings.
+    :param must: signals that must have been measured in that window: what was breached and is not measured now is not clear.
     :returns: the outcome and the last reading.
     """
     started, clear_since = time.monotonic(), None
+    missing = set(must)
     while True:
         reading, moment = measure(), time.monotonic()
         clear_since = (clear_since or moment) if reading.clear else None
-        if clear_since is not None and moment - clear_since >= sustained:
+        missing = (missing if reading.clear else set(must)) - {signal.name for signal in reading.signals if signal.value is not None}
+        if reading.clear and missing:
+            reading = dataclasses.replace(reading, complete=False, incomplete_because=f"not measured since the change: {', '.join(sorted(missing))}")
+        elif clear_since is not None and moment - clear_since >= sustained:
             return MITIGATED, reading
         if moment - started >= timeout or (reading.breached and reading.for_good):
             return (NOT_MITIGATED if reading.breached else UNKNOWN), reading
@@ -137,7 +144,7 @@ def until_clear(measure: t.Callable[[], Reading], sustained: float, timeout: flo
 def _standing(reading: Reading, clear_for: float | None, sustained: float) -> str:
     if reading.breached:
         return "still breached: " + "; ".join(signal.text for signal in reading.breached)
-    if clear_for is None:
+    if clear_for is None or not reading.complete:
         return reading.incomplete_because
     return f"clear for {clear_for:.0f} of {sustained:.0f} s"
 

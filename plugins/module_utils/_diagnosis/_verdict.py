@@ -69,6 +69,7 @@ def diagnose(rules: Rules, facts: t.Mapping[str, Fact]) -> Json:
         "verdict": holding[0].verdict if holding else NOT_TO_BE_TOLD,
         "who": _render(holding[0].cause.who, values) if holding else "",
         "recommendation": mitigation.get("action", ""), "mitigation": mitigation, "no_mitigation": refusals,
+        "comes_back": _comes_back(rules, mitigation.get("cause", ""), values),
         "candidates": [_candidate(rules, item, values) for item in told],
         "verdicts": {item.cause.name: item.verdict for item in judgements},
         "hand_over": hand_over, "missing": missing, "advice": advice,
@@ -174,6 +175,14 @@ def _says(judgements: t.Sequence[Judgement], holding: t.Sequence[Judgement], ref
         lines.append(f"would decide: {missing['means']} ({missing['fact']}); not known: {missing['because']}")
     lines += refusals
     return lines + [f"belongs to {item['incident']}: {item['command']}" for item in hand_over]
+
+
+def _comes_back(rules: Rules, name: str, values: Values) -> str:
+    """When the cause that is mitigated harms again, empty where its mitigation removes it; nothing is said of when where that is not known."""
+    sentence = next((cause.comes_back for cause in rules.causes if cause.name == name), None)
+    if sentence is None:
+        return ""
+    return sentence.render(values) if sentence.names <= set(values) else "its cause is still there; when it comes back is not known"
 
 
 def _advice(cause: Cause, values: Values) -> str:

@@ -27,6 +27,7 @@ class Measured:
     :param traffic: of ``gateway_traffic_info``.
     :param slow_ms: 95th percentile from which an upstream is slow.
     :param usual_per_second: the rate that is ordinary.
+    :param limit_of: whose requests a rate limit counts: ``all`` together, or each ``client``'s.
     :param revisions: of ``rollout_history_info``.
     :param at: when that was measured.
     """
@@ -37,6 +38,7 @@ class Measured:
     slow_ms: float
     usual_per_second: float | None
     revisions: t.Sequence[Json] = ()
+    limit_of: str = "all"
     at: datetime.datetime = dataclasses.field(default_factory=lambda: datetime.datetime.now(datetime.timezone.utc))
 
     @property
@@ -82,9 +84,16 @@ def facts(found: Measured) -> FactSheet:
     return sheet
 
 
-def rate_limit(usual_per_second: float | None) -> float | None:
-    """Requests a second, all pods together, that a rate limit should let through: the usual ones with room."""
-    return None if not usual_per_second else ROOM * usual_per_second
+def rate_limit(found: Measured) -> float | None:
+    """Requests a second, all pods together, that a rate limit should let through: with room what all send usually, or the busiest client does.
+
+    A client that was not there before has no usual rate; where the log does not tell of before, that of the others is what is usual.
+    """
+    if found.limit_of == "all":
+        return None if not found.usual_per_second else ROOM * found.usual_per_second
+    clients = found.traffic.get("clients") or ()
+    usual = [row["before_per_second"] for row in clients if row.get("before_per_second")] or [row["per_second"] for row in clients[1:]]
+    return ROOM * max(usual) if usual else None
 
 
 def pointless(found: Measured, replicas: int, limit_of_pod: int, shed_routes: t.Sequence[str]) -> dict[str, str]:
@@ -97,11 +106,14 @@ def pointless(found: Measured, replicas: int, limit_of_pod: int, shed_routes: t.
     told: dict[str, str] = {}
     if replicas <= len(found.pods):
         told["scale"] = f"there are {len(found.pods)} pods already"
-    limit, now = limit_of_pod * len(found.pods) or rate_limit(found.usual_per_second), found.per_second
+    limit, now = limit_of_pod * len(found.pods) or rate_limit(found), found.per_second
+    of = "in all"
+    if found.limit_of == "client":
+        now, of = max((row["per_second"] for row in found.traffic.get("clients") or ()), default=None), "for each client"
     if limit is None:
         told["rate_limit"] = "what is usual is not known, so no limit can be computed from it (set api_gateway_overload_rate_limit_per_pod)"
     elif now is not None and limit >= now:
-        told["rate_limit"] = f"a limit of {limit:.0f} a second in all refuses nothing of {now:.0f} a second"
+        told["rate_limit"] = f"a limit of {limit:.0f} a second {of} refuses nothing of {now:.0f} a second"
     if found.traffic.get("upstreams") and not found.slow_upstreams:
         told["circuit_breaker"] = "every upstream answers quickly, so no circuit would open"
     routes = found.traffic.get("routes") or ()
@@ -179,7 +191,7 @@ def _tell_release(sheet: FactSheet, found: Measured) -> None:
         for name in ("lowered", "release_age", "revisions"):
             sheet.unknown(name, "the rollout history is not known", "rollout history")
         return
-    age = (found.at - datetime.datetime.fromisoformat(newest["created_at"])).total_seconds()
+    age = (found.at - datetime.datetime.fromisoformat(newest["begun_at"])).total_seconds()
     sheet.known("lowered", _history.lowered(newest), "rollout history")
     sheet.known("release_age", age, "rollout history", "s")
     sheet.known("revisions", len(found.revisions), "rollout history")

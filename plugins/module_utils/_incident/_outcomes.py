@@ -28,6 +28,8 @@ class Outcome:
 OUTCOMES = {
     "healthy": Outcome("Healthy: nothing is over its threshold, so nothing was changed.", recorded=False),
     "mitigated": Outcome("Mitigated: the signals are back under their thresholds and stayed there."),
+    "mitigated_for_now": Outcome("Mitigated for now: the signals are back under their thresholds, and the cause is still there. "
+                                 "What stands below says when it comes back."),
     "contained": Outcome("Contained: no further harm is done; what is left to do needs a person's decision."),
     "cleared": Outcome("Cleared: an earlier run was broken off, and nothing is over its threshold any more."),
     "planned": Outcome("Check mode: this is what would be done."),

@@ -131,7 +131,7 @@ def _ours(row: Json, name: str) -> Past:
     made = [change["action"] for change in row["changes"] if change["state"] in ("done", "undone")]
     return Past(row["id"], row["title"], moment(row["opened_at"]), name, row["type"], _moment_or_none(row["ended_at"]), row["severity"], row["target"],
                 tuple(dict.fromkeys(signal["name"] for signal in row["signals"] if signal["breached"])), tuple(dict.fromkeys(filter(None, causes))),
-                tuple(made), tuple(one["action"] for one in row["follow_ups"]), row["outcome"] == "mitigated", _patterns(diagnosis), row)
+                tuple(made), tuple(one["action"] for one in row["follow_ups"]), row["outcome"].startswith("mitigated"), _patterns(diagnosis), row)
 
 
 def _patterns(diagnosis: Json) -> tuple[str, ...]:

@@ -86,7 +86,8 @@ def table(found: Json, patterns: t.Sequence[Pattern]) -> Table:
 
 def says(found: Json, patterns: t.Sequence[Pattern]) -> list[str]:
     """Lines for a person."""
-    said = [f"{found['records']} records in {len(patterns)} pattern{'s' * (len(patterns) != 1)}", *filter(None, [found["how"]])]
+    read = f"{found['records']} records in {len(patterns)} pattern{'s' * (len(patterns) != 1)}"
+    said = [f"{read}; {found['how']}" if found["how"] else read]
     grave = [pattern for pattern in patterns if pattern.grave and pattern.since]
     compared = found["minutes_before"] >= 1
     for pattern in [pattern for pattern in grave if not compared or pattern.surprise > _GREW][:5]:

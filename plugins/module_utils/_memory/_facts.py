@@ -254,15 +254,29 @@ def _tell_growth(sheet: FactSheet, found: Measured) -> None:
         sheet.known_or(f"{name}_grown", grown.amount if grown else None, f"{METRICS}, {LOOK}", because, unit)
         sheet.known_or(f"{name}_grown_in", grown.seconds if grown else None, f"{METRICS}, {LOOK}", because, "s")
     process = _growth.most(pairs, process_grown)
-    parts = [_growth.most(pairs, _growth.of(name)) for name in ("direct", "metaspace")]
-    sheet.known_or("growth_rate", _growth.rate(process, *parts, _of_heap(found)), f"{METRICS}, {LOOK}", "nothing was seen to grow", "B/s")
+    fastest = _fastest(found)
+    sheet.known_or("growth_rate", fastest.amount / fastest.seconds if fastest else None, f"{METRICS}, {LOOK}", "nothing was seen to grow", "B/s")
+    sheet.known_or("full_again_in", _full_again(found, fastest) if fastest else None, f"{METRICS}, {LOOK}", "nothing was seen to grow", "s")
     sheet.known_or("process_seconds", _seconds_left(found, process), f"{METRICS}, {LOOK}", "it does not grow, or has no limit", "s")
     busy = _growth.most(pairs, _growth.of("gc_seconds"))
     sheet.known_or("gc_share", busy.amount / busy.seconds if busy else None, METRICS, because, "share")
 
 
-def _of_heap(found: Measured) -> Grown | None:
-    return Grown(found.heap.pod, found.heap.grown, found.heap.seconds) if found.heap else None
+def _fastest(found: Measured) -> Grown | None:
+    """What grew fastest, of the process and of those of its parts that tell sooner than it does."""
+    heap = Grown(found.heap.pod, found.heap.grown, found.heap.seconds) if found.heap else None
+    grown = [heap, *(_growth.most(found.pairs, difference) for difference in (process_grown, _growth.of("direct"), _growth.of("metaspace")))]
+    return max((one for one in grown if one and one.amount > 0), key=lambda one: one.amount / one.seconds, default=None)
+
+
+def _full_again(found: Measured, grown: Grown) -> float | None:
+    """Seconds from the start of a container until it is full, at the rate seen: what it held at first is told by its age, or is nothing."""
+    pod: Json = next((pod for pod in found.now if pod["pod"] == grown.pod), {})
+    age = found.age(pod) if pod else None
+    if not pod.get("limit") or pod.get("usage") is None or age is None:
+        return None
+    rate = grown.amount / grown.seconds
+    return (pod["limit"] - max(0.0, pod["usage"] - rate * age)) / rate
 
 
 def _tell_profile(sheet: FactSheet, found: Measured) -> None:
@@ -326,7 +340,7 @@ def _lowered_by_release(found: Measured) -> Lowered | None:
         last = next(((row, change) for row in reversed(found.revisions or ()) for change in row["changes"] if change["path"].endswith(path)), None)
         if last and _is_lower(last[1]):
             row, change = last
-            return Lowered(container, change["before"] or "", change["after"], row.get("since", row["created_at"]), f"revision {row['revision']}")
+            return Lowered(container, change["before"] or "", change["after"], row.get("begun_at") or row["created_at"], f"revision {row['revision']}")
     return None
 
 

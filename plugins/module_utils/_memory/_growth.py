@@ -119,11 +119,6 @@ def _same_life(first: t.Sequence[Json], second: t.Sequence[Json]) -> t.Iterator[
             yield earlier, now, seconds
 
 
-def rate(*grown: Grown | None) -> float | None:
-    """The fastest growth in bytes a second; None where nothing is known to grow."""
-    return max((one.amount / one.seconds for one in grown if one and one.amount > 0), default=None)
-
-
 def _by_name(histogram: Json) -> Json:
     return {row["name"]: row for row in histogram["classes"]}
 

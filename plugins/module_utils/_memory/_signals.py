@@ -163,9 +163,11 @@ def current_usage(used: Usage | None, started_at: str | None) -> float | None:
     return used.memory
 
 
-def measure(cluster: Cluster, source: Source, thresholds: Thresholds, since: str, observe: float) -> Reading:
+def measure(cluster: Cluster, source: Source, thresholds: Thresholds, since: str, observe: float, earlier: t.Sequence[Json] = ()) -> Reading:
     """Measure the memory signals.
 
+    :param earlier: an earlier reading of the same measuring, against which pauses are measured. Growth is not: pods that were replaced a moment
+        ago grow because they warm up.
     :param since: OOM kills and evictions before this time (ISO 8601) do not count.
     :param observe: seconds to watch growth, spent only when nothing is breached at first sight.
     """
@@ -177,6 +179,8 @@ def measure(cluster: Cluster, source: Source, thresholds: Thresholds, since: str
         time.sleep(observe)
         latest = read_pods(cluster, source)
         signals = instant_signals(latest, thresholds, since, alone) + trend_signals(first, latest, thresholds)
+    if earlier:
+        signals += (_gc(_of_same_life(earlier, latest), thresholds),)
     alive = [pod for pod in latest if pod["evicted_at"] is None]
     blind = [pod for pod in alive if not _tells(pod)]
     return Reading(now(), signals, bool(alive) and not blind, tuple(latest), incomplete_because=_why_blind(alive, blind), for_good=_ended(latest, since, alone))
@@ -229,10 +233,14 @@ def instant_signals(pods: t.Sequence[Json], thresholds: Thresholds, since: str, 
 
 def trend_signals(first: t.Sequence[Json], latest: t.Sequence[Json], thresholds: Thresholds) -> tuple[Signal, ...]:
     """The signals that only show over time, from two readings of the same pods."""
-    before = {pod["pod"]: pod for pod in first}
-    pairs = [(before[pod["pod"]], pod) for pod in latest
-             if pod["pod"] in before and before[pod["pod"]]["restarts"] == pod["restarts"]]
+    pairs = _of_same_life(first, latest)
     return _growth(pairs, thresholds), _gc(pairs, thresholds)
+
+
+def _of_same_life(first: t.Sequence[Json], latest: t.Sequence[Json]) -> list[tuple[Json, Json]]:
+    """Each pod at both times, if its container is the same."""
+    before = {pod["pod"]: pod for pod in first}
+    return [(before[pod["pod"]], pod) for pod in latest if pod["pod"] in before and before[pod["pod"]]["restarts"] == pod["restarts"]]
 
 
 def minutes_to_limit(before: Json, after: Json, floor: float) -> float | None:

@@ -197,7 +197,7 @@ def _tell_log(sheet: FactSheet, found: Measured) -> None:
     """What the log says of the present; what an earlier fault has left there is no cause of this one."""
     log = found.log
     if not log:
-        for name in ("leaks", "leaked", "leaks_reported", "taken", "nested", "refused", "unreachable", "dead", "stalled", "pooler_says"):
+        for name in ("leaks", "leaked", "lost_in", "leaks_reported", "taken", "nested", "refused", "unreachable", "dead", "stalled", "pooler_says"):
             sheet.unknown(name, "there is no connection log", "connection log")
         return
     leaks, reported = log.get("leaks", []), [row for row in log.get("missed", []) if row.get("current") is not False]
@@ -205,6 +205,7 @@ def _tell_log(sheet: FactSheet, found: Measured) -> None:
     sheet.known("leaks", [f"{row['count']} connections taken at {row['at']} were never given back, the oldest for {row['oldest_seconds']:.0f} s"
                           for row in leaks[:3]], "connection log")
     sheet.known("leaked", float(sum(row["count"] for row in leaks)), "connection log")
+    sheet.known_or("lost_in", _lost_in(found, leaks), "connection log", "the log shows no connection that was lost, or no pool says how many it may have", "s")
     sheet.known("leaks_reported", [f"the pool itself reported {row['count']} connections as leaked, taken at {row['at']}" for row in reported[:3]],
                 "connection log")
     sheet.known("taken", int(log.get("acquired") or 0), "connection log")
@@ -215,6 +216,13 @@ def _tell_log(sheet: FactSheet, found: Measured) -> None:
         sheet.known(name, sum(row["count"] for row in rows if row["kind"] == kind), "connection log")
     pooler = [row for row in rows if row["dialect"] == "PgBouncer" and row["kind"] in (_dialects.REFUSED, _dialects.EXHAUSTED)]
     sheet.known("pooler_says", "; ".join(f"{row['count']} times {row['kind']}" for row in pooler), "connection log")
+
+
+def _lost_in(found: Measured, leaks: t.Sequence[Json]) -> float | None:
+    """Seconds until all connections of all pods are lost, at the rate at which they were since the oldest loss that is known."""
+    most = [pod["max"] for pod in found.pods]
+    lost, since = sum(row["count"] for row in leaks), max((row["oldest_seconds"] for row in leaks), default=0.0)
+    return sum(most) * since / lost if most and None not in most and lost and since else None
 
 
 def _tell_answer(sheet: FactSheet, found: Measured) -> None:

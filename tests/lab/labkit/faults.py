@@ -547,6 +547,14 @@ def _failed_share(kubectl: Kubectl) -> float:
     return refused / total if total > 0 else 1.0
 
 
+def passed(kubectl: Kubectl) -> tuple[float, float]:
+    """Requests of customers that the gateway's pods have answered so far, and those of them that were served."""
+    series = "gateway_request_seconds_count"
+    refused = ("401", "403", "429", "500", "502", "503", "504")
+    total = _series(kubectl, "api-gateway", series, {})
+    return total, total - sum(_series(kubectl, "api-gateway", series, {"status": status}) for status in refused)
+
+
 def _millicores(kubectl: Kubectl, app: str) -> int:
     """What the busiest pod of an application uses, as the metrics API says."""
     rows = kubectl("-n", NAMESPACE, "top", "pods", "-l", f"app={app}", "--no-headers").splitlines()

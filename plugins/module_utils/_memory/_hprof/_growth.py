@@ -16,6 +16,8 @@ from ansible_collections.sre.runbooks.plugins.module_utils._memory._hprof._scan 
 _ROWS = 50
 #: from so many entries on, more objects of the JDK's own classes may well lie in a collection of such
 _MANY = 1000
+#: less growth of a class, or of a collection beside its entries, is in the report only
+_WORTH_BYTES, _WORTH_SHARE = 100_000, 0.005
 #: lambdas are numbered as they come up, which differs from run to run
 _NUMBER = re.compile(r"(?<=\$\$Lambda)\$?\d*$")
 
@@ -68,12 +70,19 @@ def of_text(text: str) -> list[HistogramRow]:
 
 
 def says(growth: Growth) -> list[str]:
-    """The growth in words."""
-    line = f"{_signed(growth.bytes - growth.bytes_before)} since {growth.before}"
+    """The growth in words: what is worth acting on, the rest is in the report."""
+    line = f"{_signed(growth.bytes - growth.bytes_before)} since {growth.before.rsplit('/', 1)[-1]}"
     largest = [f"{row.class_name} {_signed(row.grown)} ({row.instances - row.instances_before:+d} instances)"
-               for row in growth.rows[:4] if row.grown > 0]
-    return [f"{line}; most: {', '.join(largest)}" if largest else f"{line}; no class has grown",
-            *(f"growing: {one.held_by}, {one.class_name} of {one.entries} entries{entries_before(one)}" for one in growth.collections[:3])]
+               for row in growth.rows[:4] if row.grown >= _WORTH_BYTES]
+    telling = [one for one in growth.collections if _share_grown(one) >= _WORTH_SHARE] or growth.collections[:1]
+    return [f"{line}; most: {', '.join(largest)}" if largest else f"{line}; no class has grown by {_signed(_WORTH_BYTES)[1:]}",
+            *(f"growing: {one.held_by}, {one.class_name} of {one.entries} entries{entries_before(one)}" for one in telling[:3])]
+
+
+def _share_grown(one: GrowingCollection) -> float:
+    """Of a collection's entries, the share that is new, or may be."""
+    new = one.content_grown if one.entries_before is None else one.entries - one.entries_before
+    return new / max(one.entries, 1)
 
 
 def entries_before(one: GrowingCollection) -> str:

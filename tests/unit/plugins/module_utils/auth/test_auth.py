@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import pathlib
 
@@ -24,9 +25,9 @@ from ansible_collections.sre.runbooks.plugins.module_utils._diagnosis import _fa
 ROOT = pathlib.Path(__file__).resolve().parents[5]
 RULES = _rules.load([yaml.safe_load((ROOT / "roles" / "auth_degradation" / "files" / "causes.yml").read_text())])
 NOW = datetime.datetime(2026, 11, 24, 3, 0, tzinfo=datetime.timezone.utc)
-OLD = {"revision": 1, "created_at": "2026-11-01T00:00:00Z", "change_cause": "", "images": ["auth:1"], "current": False, "changes": [],
+OLD = {"revision": 1, "begun_at": "2026-11-01T00:00:00Z", "change_cause": "", "images": ["auth:1"], "current": False, "changes": [],
        "restart": False}
-NEW = {**OLD, "revision": 2, "created_at": "2026-11-24T02:50:00Z", "current": True,
+NEW = {**OLD, "revision": 2, "begun_at": "2026-11-24T02:50:00Z", "current": True,
        "changes": [{"path": "spec.containers[auth].image", "before": "auth:1", "after": "auth:2"}]}
 FINE = [{"name": "redis", "status": "ok", "value": "4/100", "detail": ""}, {"name": "database", "status": "ok", "value": "9/100", "detail": ""}]
 NO_REDIS = [{"name": "redis", "status": "bad", "value": "no answer", "detail": "refused"}, FINE[1]]
@@ -86,6 +87,15 @@ def test_each_signal(after, name):
 def test_a_single_failed_login_of_few_is_chance_and_no_traffic_is_no_failure():
     assert not measured(window(ok=2, wrong=1))[2]["login_success"].breached
     assert measured(window())[2]["login_success"].value is None
+
+
+@pytest.mark.parametrize(("before", "now", "breached"), [
+    (window(wrong=40), window(ok=40, accepted=40), False),
+    (window(ok=200, accepted=200, wrong=80), window(ok=40, accepted=40), True),  # who has given up does not log in again
+    (window(accepted=40, rejected=40), window(accepted=80), False)])
+def test_users_are_served_again_only_where_as_many_come_in(before, now, breached):
+    signal, = _signals.served_signal(_signals.traffic([now], SERIES), _signals.traffic([before], SERIES))
+    assert (signal.name, signal.breached) == ("served", breached)
 
 
 def test_one_person_who_mistypes_a_password_is_no_signal():
@@ -176,6 +186,18 @@ def test_a_bad_release_is_known_while_good_pods_still_run_beside_it():
     assert best["cause"] == "bad_release"
     assert {"from the beginning", "of what pods of the revision before do, only 0 % fails"} <= {
         part for text in best["candidates"][0]["evidence_for"] for part in (text, text.rpartition(": ")[2])}
+
+
+STUCK = {**NEW, "revision": 3, "begun_at": "2026-11-24T02:58:00Z",
+         "changes": [{"path": "spec.containers[auth].image", "before": "auth:2", "after": "auth:gone"}]}
+
+
+def test_a_newer_release_that_never_came_up_is_not_what_ails_and_the_way_back_is_past_both():
+    found = facts_of(window(wrong=40), revisions=[OLD, {**NEW, "current": False}, STUCK])
+    found = dataclasses.replace(found, pods=[{**found.pods[0], "started_at": "2026-11-24T02:50:03Z"}])
+    told = _facts.parse(sheet_of(found))
+    assert (told["revision"].value, told["back_to"].value) == (2, 1) and "auth:gone" in told["stuck"].value
+    assert diagnose(found)["mitigation"] == {"action": "rollback", "values": {"revision": 1}, "cause": "bad_release"}
 
 
 def test_a_burst_of_many_clients_after_a_harmless_release_is_no_bad_release():

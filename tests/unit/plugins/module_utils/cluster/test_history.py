@@ -9,7 +9,7 @@ import base64
 import datetime
 
 import pytest
-from ansible_collections.sre.runbooks.plugins.module_utils._cluster import _history, _mounts
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster import _history, _mounts, _revisions
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._mounts import Use
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._revisions import Revision
 
@@ -44,6 +44,35 @@ def test_each_revision_says_what_it_changed_and_no_secret_is_shown():
     assert [row["restart"] for row in rows] == [False, False, True]
     assert [row["current"] for row in rows] == [False, False, True]
     assert "hunter2" not in str(rows) and "other" not in str(rows[1])
+
+
+def replica_set(number, created, *earlier):
+    annotations = {"deployment.kubernetes.io/revision": str(number), **({_revisions.HISTORY: ",".join(map(str, earlier))} if earlier else {})}
+    return {"metadata": {"name": f"auth-{created}", "creationTimestamp": f"2026-11-24T{created}:00Z", "annotations": annotations,
+                         "labels": {"pod-template-hash": created}}, "spec": {"template": TEMPLATE}}
+
+
+def pod_of(item, born):
+    return {"metadata": {"creationTimestamp": f"2026-11-24T{born}:00Z", "labels": {"pod-template-hash": item["metadata"]["labels"]["pod-template-hash"]}}}
+
+
+def rolled_out(revision, progress):
+    return {"metadata": {"annotations": {"deployment.kubernetes.io/revision": str(revision)}},
+            "status": {"conditions": [{"type": "Progressing", "lastUpdateTime": f"2026-11-24T{progress}:00Z"}] if progress else []}}
+
+
+@pytest.mark.parametrize(("pods", "progress", "begun"), [
+    (["05:00", "05:01"], "05:02", "05:00"),  # its oldest pod
+    (["07:00"], "05:02", "05:02"),           # which took another's place later
+    ([], "05:02", "05:02"),
+    ([], "", "")])
+def test_a_template_that_is_used_again_began_when_it_was_rolled_out_again(pods, progress, begun):
+    used, other = replica_set(3, "01:00", 1), replica_set(2, "02:00")
+    found = [other, used]
+    assert [_revisions.used_again(item, found) for item in found] == [False, True]
+    at = _revisions.begun_again(used, [pod_of(other, "00:30"), *(pod_of(used, born) for born in pods)], rolled_out(3, progress))
+    assert at == (f"2026-11-24T{begun}:00Z" if begun else "")
+    assert _revisions.revision(used, at).begun_at == (at or "2026-11-24T01:00:00Z")
 
 
 def test_everything_that_pods_take_from_secrets_and_configmaps():

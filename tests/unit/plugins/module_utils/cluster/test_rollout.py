@@ -135,3 +135,30 @@ def test_what_is_hopeless_from_the_first_look_on_is_still_waited_for_a_while(mon
     ended = _rollout.wait(None, Target("Deployment", "shop", "api"), 100, lambda _line: None)
     assert ended.failed.startswith(_rollout.HOPELESS[0])
     assert _rollout.PATIENCE_SECONDS <= moment[0] - 1000 < _rollout.PATIENCE_SECONDS + 10
+
+
+KILLED, DONE = ({"terminated": {"reason": reason, "exitCode": code, "finishedAt": "2026-11-28T10:00:05Z"}}
+                for reason, code in (("OOMKilled", 137), ("Completed", 0)))
+STATUS = {"name": "checkout", "state": {"running": {}}}
+
+
+@pytest.mark.parametrize(("status", "since", "found"), [
+    ({}, "10:00:00", []),
+    ({"containerStatuses": [{**STATUS, "lastState": KILLED}]}, "10:00:05.500",
+     ["checkout of new has ended since the change, at 2026-11-28T10:00:05Z: OOMKilled (exit 137)"]),
+    ({"containerStatuses": [{**STATUS, "lastState": KILLED}]}, "10:00:06", []),
+    ({"initContainerStatuses": [{"name": "init", "state": DONE}]}, "10:00:00", []),
+    ({"conditions": []}, "10:00:00", ["new is not ready"])])
+def test_a_workload_stands_where_every_pod_is_ready_and_none_has_ended_since(status, since, found):
+    workload = fake_api.deployment()
+    with fake_api.serving() as api:
+        api.add(workload, fake_api.pod("old", workload), fake_api.pod("new", workload, **status))
+        assert _rollout.unsteady(api.cluster, Target("shop", "Deployment", "checkout"), f"2026-11-28T{since}Z") == found
+
+
+def test_a_workload_whose_rollout_is_not_at_its_end_does_not_stand():
+    workload = fake_api.deployment()
+    workload["status"]["availableReplicas"] = 1
+    with fake_api.serving() as api:
+        api.add(workload)
+        assert _rollout.unsteady(api.cluster, Target("shop", "Deployment", "checkout"), "") == ["deployment/checkout: 2 of 2 pods updated, 1 available"]

@@ -234,6 +234,20 @@ class TestChanges:
         assert [(change.object, change.what, change.symptom) for change in changes(seen)] == [
             ("incident/INC-1", "detect: 502s", True), ("deployment/api", "INC-1: deployment/api: 5 replicas", False)]
 
+    def test_the_event_of_a_templates_first_use_does_not_tell_when_it_was_used_again(self):
+        again = replica_set("api", 3, at("03:00:00"))
+        again["metadata"]["annotations"]["deployment.kubernetes.io/revision-history"] = "1"
+        again["metadata"]["managedFields"] = [writer("kube-controller-manager", "03:20:00", {"f:spec": {"f:replicas": {}}})]
+        event = {"reason": "ScalingReplicaSet", "message": "Scaled up replica set api-3 from 0 to 1", "lastTimestamp": at("03:00:00"),
+                 "involvedObject": {"kind": "Deployment", "name": "api"}}
+        seen = shop(ReplicaSet=[again, replica_set("api", 4, at("03:10:00"))], Event=[event])
+        assert [change.at for change in changes(seen) if change.kind == "rollback"] == [time("03:20:00")]
+
+    def test_a_release_that_follows_the_first_at_once_was_not_there_from_the_beginning(self):
+        seen = shop(Deployment=[deployment("api", created=at("03:00:00"))],
+                    ReplicaSet=[replica_set("api", 1, at("03:00:00")), replica_set("api", 2, at("03:00:08"), env=[("PEPPER", "v2")])])
+        assert [(change.at, change.born) for change in changes(seen)] == [(time("03:00:00"), True), (time("03:00:08"), False)]
+
     def test_what_is_outside_the_window_is_left_out(self):
         assert changes(shop(ReplicaSet=[replica_set("api", 1, at("01:59:59"))])) == []
 
@@ -242,6 +256,11 @@ class TestOnset:
     @pytest.mark.parametrize(("counts", "first"), [
         ([1, 0, 2, 1, 0, 1, 30, 28, 33], 6), ([1, 1, 0, 40, 38, 1, 0, 1, 1, 0], 3), ([0, 0, 9, 0, 9, 9, 0, 9, 9], 2)])
     def test_a_rise_is_found_where_it_begins_whether_it_is_over_or_not(self, counts, first):
+        assert _onset.last_rise(counts)[0] == first
+
+    @pytest.mark.parametrize(("counts", "first"), [
+        ([40, 38, 0, 0, 0, 0, 12, 11, 13], 6), ([9, 9, 9, 0, 1, 0, 0, 30, 28, 31], 7), ([25, 0, 0, 0, 5, 6, 0, 0], 4)])
+    def test_the_errors_of_a_service_that_starts_are_not_usual(self, counts, first):
         assert _onset.last_rise(counts)[0] == first
 
     def test_an_earlier_incident_is_not_this_one(self):
@@ -342,7 +361,7 @@ class TestResult:
     def test_nothing_that_stands_out_is_said_so_and_what_was_not_seen_is_named(self):
         found = self.result(Seen(shop().objects, {"Secret": "permission denied"}), onset="")
         assert (found["cause"], found["candidates"]) == ("undetermined", [])
-        assert found["says"][-2:] == ["no change stands out", "not seen: Secret (permission denied)"]
+        assert found["says"][-2].startswith("no change stands out: onset ") and found["says"][-1] == "not seen: Secret (permission denied)"
 
     def test_without_an_onset_the_newest_counts_most(self):
         found = self.result(shop(ReplicaSet=[replica_set("api", 1, at("03:20:00"))]), onset="")

@@ -11,7 +11,7 @@ import crash_objects as o
 import pytest
 import yaml
 from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import ClusterError
-from ansible_collections.sre.runbooks.plugins.module_utils._cluster import _references
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster import _references, _revisions
 from ansible_collections.sre.runbooks.plugins.module_utils._crash import _facts, _inventory, _look, _pods, _releases, _signals
 from ansible_collections.sre.runbooks.plugins.module_utils._diagnosis import _facts as facts
 from ansible_collections.sre.runbooks.plugins.module_utils._diagnosis import _rules, _verdict
@@ -199,7 +199,7 @@ EMPTY = _inventory.Inventory({}, {})
 
 
 def used_again(number):
-    return o.replica_set(number, annotations={_releases.USED_AGAIN: "1,3"})
+    return o.replica_set(number, annotations={_revisions.HISTORY: "1,3"})
 
 
 @pytest.mark.parametrize("revisions, events, since", [

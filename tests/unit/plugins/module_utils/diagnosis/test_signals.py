@@ -34,3 +34,21 @@ def test_measuring_ends_at_once_where_what_is_breached_cannot_clear_any_more(mon
 
     outcome, _reading = _signals.until_clear(measure, sustained=8.0, timeout=8.0, interval=4.0, tell=lambda _line: None)
     assert (outcome, len(taken)) == (_signals.NOT_MITIGATED if breached else _signals.MITIGATED, readings)
+
+
+@pytest.mark.parametrize(("values", "outcome", "readings"), [
+    ([0.1] * 9, _signals.MITIGATED, 3),
+    ([None, None, 0.1, None, None], _signals.MITIGATED, 3),  # once is enough, as it is where few requests come
+    ([None] * 9, _signals.UNKNOWN, 6)])
+def test_what_was_breached_must_be_measured_again_before_it_is_clear(monkeypatch, values, outcome, readings):
+    clock, taken = [1.0], []
+    monkeypatch.setattr(_signals.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(_signals.time, "sleep", lambda seconds: clock.__setitem__(0, clock[0] + seconds))
+
+    def measure():
+        taken.append(values[len(taken)])
+        return Reading("now", (Signal("gc_share", taken[-1], 0.3, False, "garbage collection"),), True)
+
+    found, reading = _signals.until_clear(measure, sustained=8.0, timeout=20.0, interval=4.0, tell=lambda _line: None, must=["gc_share"])
+    assert (found, len(taken)) == (outcome, readings)
+    assert (reading.incomplete_because == "not measured since the change: gc_share") is (outcome == _signals.UNKNOWN)

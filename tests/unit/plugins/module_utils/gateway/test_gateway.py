@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import pathlib
 
@@ -182,7 +183,7 @@ def test_the_route_that_carries_the_load_is_named():
 
 
 def revision(number, restart=False, **changes):
-    return {"revision": number, "created_at": "2026-11-28T08:30:00Z", "restart": restart,
+    return {"revision": number, "begun_at": "2026-11-28T08:30:00Z", "restart": restart,
             "changes": [{"path": path, "before": before, "after": after} for path, (before, after) in changes.items()]}
 
 
@@ -209,8 +210,22 @@ def test_a_step_that_cannot_make_a_difference_is_told_with_its_reason():
     assert "no limit can be computed" in pointless(measured(1.0, {}), 10, 0, [])["rate_limit"]
 
 
-def test_a_rate_limit_leaves_room_for_the_usual():
-    assert rate_limit(40.0) == 60.0 and rate_limit(None) is None
+CLIENTS = [{"client": "crawler", "per_second": 300.0, "before_per_second": None}, {"client": "shop", "per_second": 22.0, "before_per_second": 20.0},
+           {"client": "partner", "per_second": 4.0, "before_per_second": 4.0}]
+NEW_LOG = [{**row, "before_per_second": None} for row in CLIENTS]
+
+
+@pytest.mark.parametrize(("limit_of", "found", "limit"), [
+    ("all", {"usual_per_second": 40.0}, 60.0), ("all", {}, None),
+    ("client", {"usual_per_second": 24.0, "clients": CLIENTS}, 30.0),  # nobody but the crawler is refused anything
+    ("client", {"clients": NEW_LOG}, 33.0), ("client", {"clients": NEW_LOG[:1]}, None), ("client", {}, None)])
+def test_a_rate_limit_leaves_room_for_the_usual(limit_of, found, limit):
+    assert rate_limit(dataclasses.replace(measured(1.0, found), limit_of=limit_of)) == limit
+
+
+def test_a_limit_for_each_client_is_left_out_where_no_client_sends_more():
+    found = dataclasses.replace(measured(1.0, {"clients": CLIENTS[1:], "per_second": 26.0}), limit_of="client")
+    assert pointless(found, 10, 0, [])["rate_limit"] == "a limit of 30 a second for each client refuses nothing of 22 a second"
 
 
 def test_what_is_refused_on_purpose_is_not_served():

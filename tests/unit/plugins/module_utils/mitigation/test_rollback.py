@@ -58,10 +58,17 @@ def test_where_none_has_what_it_needs_nothing_is_planned(roll):
         roll[1]()
 
 
-def test_what_may_not_be_read_is_not_told_to_be_gone(roll):
+FORBIDDEN = (403, b'{"message": "forbidden"}', {"Content-Type": "application/json"})
+
+
+@pytest.mark.parametrize(("listing", "number"), [(False, 2), (True, 1)])
+def test_what_may_be_neither_read_nor_listed_is_not_told_to_be_gone(roll, listing, number):
     api, plan = roll
-    api.answers["/api/v1/namespaces/shop/secrets/gone"] = (403, b'{"message": "forbidden"}', {"Content-Type": "application/json"})
-    assert "back to revision 2 " in plan("old")
+    for name in ("gone", "old"):
+        api.answers[f"/api/v1/namespaces/shop/secrets/{name}"] = FORBIDDEN
+    if not listing:
+        api.answers["/api/v1/namespaces/shop/secrets"] = FORBIDDEN
+    assert f"back to revision {number} " in plan("old")
 
 
 def test_what_is_optional_may_be_gone():

@@ -20,7 +20,8 @@ import zstandard
 from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import InvalidInput
 from ansible_collections.sre.runbooks.plugins.module_utils._memory._hprof import _analysis, _counts, _dominators, _growth, _pages, _suspects
 from ansible_collections.sre.runbooks.plugins.module_utils._memory._hprof._arena import Arena
-from ansible_collections.sre.runbooks.plugins.module_utils._memory._hprof._model import Collection, Group, HeapAnalysis, HistogramRow
+from ansible_collections.sre.runbooks.plugins.module_utils._memory._hprof._model import (
+    Collection, GrowingCollection, Group, Growth, HeapAnalysis, HistogramRow)
 from ansible_collections.sre.runbooks.plugins.module_utils._memory._hprof._tree import Tree
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
@@ -286,10 +287,19 @@ def test_no_more_memory_is_made_ready_than_the_file_needs_and_half_of_what_is_fr
 
 def test_growth_compares_names_without_what_differs_from_run_to_run(tmp_path):
     before = _growth.of_text("   1:  10  240  [B (java.base@17)\n   2:  1  16  app.A$$Lambda$14/0x00007f0011  \n   3: 5 80 app.Gone\n")
-    after = [HistogramRow("byte[]", 30, 720), HistogramRow("app.A$$Lambda$99", 1, 16)]
+    after = [HistogramRow("byte[]", 30_000, 720_240), HistogramRow("app.A$$Lambda$99", 1, 16)]
     growth = _growth.compare(_growth.Earlier("earlier", before), after, [])
-    assert [(row.class_name, row.grown) for row in growth.rows] == [("byte[]", 480), ("app.Gone", -80)]
-    assert "byte[] +0.0 MB (+20 instances)" in _growth.says(growth)[0]
+    assert [(row.class_name, row.grown) for row in growth.rows] == [("byte[]", 720_000), ("app.Gone", -80)]
+    assert "byte[] +0.7 MB (+29990 instances)" in _growth.says(growth)[0]
+
+
+@pytest.mark.parametrize(("entries", "before", "content", "said"), [
+    (325, None, 23, True), (1136, None, 1, False), (100_000, 99_000, 0, True), (100_000, 99_999, 1000, False)])
+def test_what_is_not_worth_acting_on_is_in_the_report_only(entries, before, content, said):
+    def of(name, *figures):
+        return GrowingCollection(name, "java.util.HashMap", figures[0], figures[1], 1, "app.Note", figures[2])
+    growth = Growth("earlier", 0, 0, [], [of("app.Leak.ALL", 100, 50, 50), of("app.Other.SOME", entries, before, content)])
+    assert any("app.Other.SOME" in line for line in _growth.says(growth)) == said
 
 
 def collection(entries: int, content: str = "app.Item", held_by: str = "app.Cache.ITEMS") -> Collection:
