@@ -18,11 +18,10 @@ from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import 
 from ansible_collections.sre.runbooks.plugins.module_utils._core._wording import size
 from ansible_collections.sre.runbooks.plugins.module_utils._diagnosis._candidates import Table
 from ansible_collections.sre.runbooks.plugins.module_utils._diagnosis._facts import FactSheet
-from ansible_collections.sre.runbooks.plugins.module_utils._memory import _growth
+from ansible_collections.sre.runbooks.plugins.module_utils._memory import _fresh, _growth
+from ansible_collections.sre.runbooks.plugins.module_utils._memory._fresh import fill
 from ansible_collections.sre.runbooks.plugins.module_utils._memory._growth import Difference, Grown, Heap, Json, Pair
 
-#: a container that fills more of its limit than this is not fresh, however short ago it started
-FULL_ENOUGH = 0.6
 #: a rate since the start of a container says what is usual only if it has run for so many seconds
 USUAL_SECONDS = 600.0
 
@@ -76,13 +75,12 @@ class Measured:
 
     def is_fresh(self, pod: Json) -> bool:
         """Whether a container has only started, and is not full: it tells nothing of what filled the one before it."""
-        age = self.age(pod)
-        return age is not None and age < self.warm_up and fill(pod) < FULL_ENOUGH
+        return _fresh.is_fresh(pod, self.at, self.warm_up)
 
     @property
     def settled(self) -> set[str]:
         """The pods that growth is looked for in."""
-        return {pod["pod"] for pod in self.pods if not self.is_fresh(pod)}
+        return {pod["pod"] for pod in self.later or self.pods if not self.is_fresh(pod)}
 
     @property
     def pairs(self) -> list[Pair]:
@@ -95,11 +93,6 @@ class Measured:
         """The settled pod whose live objects grew most."""
         heaps = [heap for heap in _growth.of_heaps(self.first, self.second) if heap.pod in self.settled]
         return max(heaps, key=lambda heap: heap.grown, default=None)
-
-
-def fill(pod: Json) -> float:
-    """Share of the limit in use, 0 where it is not known."""
-    return (pod["usage"] or 0) / pod["limit"] if pod["limit"] else 0.0
 
 
 def resident(pod: Json) -> float | None:
