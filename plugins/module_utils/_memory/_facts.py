@@ -41,7 +41,8 @@ class Measured:
     """What was measured and captured; bytes and seconds.
 
     :param pods: of ``memory_signals_info``; ``later`` the same some seconds later, empty where there is no second reading.
-    :param at: when ``pods`` were read, ISO 8601; ``since`` what is before it is of an earlier incident.
+    :param at: when the last reading was, ISO 8601; ``since`` what is before it is of an earlier incident.
+    :param began: when ``pods`` were read, where there is a later reading.
     :param first: histograms of ``heap_histogram_info``; likewise ``second``; ``why_not`` why there are none.
     :param looks: of ``process_memory_info``, the first and the second time; empty where there was no need.
     :param revisions: of ``rollout_history_info``, oldest first; None where they could not be read.
@@ -62,6 +63,7 @@ class Measured:
     patterns: t.Sequence[Json] | None = None
     warm_up: float = 60.0
     looks: tuple[t.Sequence[Json], t.Sequence[Json]] = ((), ())
+    began: str = ""
 
     @property
     def now(self) -> t.Sequence[Json]:
@@ -79,8 +81,9 @@ class Measured:
 
     @property
     def settled(self) -> set[str]:
-        """The pods that growth is looked for in."""
-        return {pod["pod"] for pod in self.later or self.pods if not self.is_fresh(pod)}
+        """The pods that growth is looked for in: what grew while they warmed up counts only where it has filled them."""
+        warming = {pod["pod"] for pod in self.pods if self.began and _fresh.is_fresh(pod, self.began, self.warm_up)}
+        return {pod["pod"] for pod in self.later or self.pods if not self.is_fresh(pod) and (pod["pod"] not in warming or fill(pod) >= _fresh.FULL_ENOUGH)}
 
     @property
     def pairs(self) -> list[Pair]:

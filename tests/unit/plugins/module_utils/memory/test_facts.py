@@ -101,6 +101,12 @@ def test_a_container_that_has_only_started_says_nothing_of_growth_unless_it_is_f
     assert known([pod(usage=450 * MIB)], **fresh)["live_grown"] == 20 * MIB
 
 
+@pytest.mark.parametrize("mib, known_", [(200, False), (450, True)])
+def test_what_grew_while_a_container_warmed_up_counts_only_where_it_has_filled_it(mib, known_):
+    rest = {"began": "2026-11-23T03:00:10Z", "at": "2026-11-23T03:03:00Z", "later": [again(usage=mib * MIB)], **grew(20)}
+    assert ("live_grown" in known([pod(usage=100 * MIB)], **rest)) is known_
+
+
 def test_of_two_lives_of_a_container_nothing_is_compared():
     rest = {"first": [histogram()], "second": [histogram(5, 220, started_at=AT)], "later": [again(restarts=1, direct=90 * MIB)]}
     assert not {"live_grown", "direct_grown"} & set(known([pod(direct=10 * MIB)], **rest))
