@@ -30,14 +30,22 @@ options:
       - Taken from the host variable C(runbooks_prometheus) when not set; without either nothing is asked.
     type: raw
   incident_type:
-    description: Whose signals.
+    description:
+      - Whose signals; V(memory_leak), V(db_pool_exhaustion), V(auth_degradation), V(api_gateway_overload) and V(crash_loop) have some in metrics.
+        For any other type nothing is asked and O(direct) is returned as it is.
     type: str
     required: true
-    choices: [memory_leak, db_pool_exhaustion, auth_degradation, api_gateway_overload, crash_loop]
   direct:
     description: What the module that reads the pods directly has returned; its signals are returned with what the history adds.
     type: dict
     default: {}
+  known:
+    description:
+      - RV(history) as it was before a change. Then nothing is asked, because what is counted over minutes would still be that of before;
+        RV(history_says) has the signals of O(direct) beside what is usual at this hour.
+    type: list
+    elements: dict
+    default: []
   days:
     description: How far back.
     type: float
@@ -84,12 +92,12 @@ signals:
   elements: dict
   returned: success
 history:
-  description: Of each signal what the history says; now, since, usual, growth of each pod, and why_not.
+  description: Of each signal what the history says; now, since (and whether nothing older is known, before), usual, growth of each pod, and why_not.
   type: list
   elements: dict
   returned: success
 history_says:
-  description: Where the history comes from, or why there is none; empty where no Prometheus is named.
+  description: Where the history comes from, or why there is none, or with O(known) what is as usual; empty where no Prometheus is named.
   type: list
   elements: str
   returned: success
@@ -116,9 +124,9 @@ ARGUMENT_SPEC = {
     **TARGET_SPEC,
     **EVIDENCE_SPEC,
     "prometheus": {"type": "raw", "no_log": True},  # it may hold a token or a password
-    "incident_type": {"type": "str", "required": True,
-                      "choices": ["memory_leak", "db_pool_exhaustion", "auth_degradation", "api_gateway_overload", "crash_loop"]},
+    "incident_type": {"type": "str", "required": True},
     "direct": {"type": "dict", "default": {}},
+    "known": {"type": "list", "elements": "dict", "default": []},
     "days": {"type": "float", "default": 7.0},
     "step": {"type": "float", "default": 300.0},
     "hours_to_limit": {"type": "float", "default": 72.0},
@@ -130,12 +138,15 @@ def run(task: Task) -> Result:
     p = task.params
     direct = {"outcome": "unknown", "signals": [], "says": [], **p["direct"]}
     nothing = {**direct, "changed": False, "history": [], "history_says": [], "evidence": []}
-    if not p["prometheus"]:
+    rows = _table.of(p["incident_type"])
+    if p["known"]:
+        return {**nothing, "history_says": _review.beside_the_usual(direct, p["known"], rows)}
+    if not p["prometheus"] or not rows:
         return nothing
     prometheus = Prometheus(Place.parse(p["prometheus"]), task.cluster())
     thresholds = {signal["name"]: signal["threshold"] for signal in direct["signals"]}
     try:
-        found = _review.look(prometheus, Target.parse(p["namespace"], p["workload"]), p["container"] or "", _table.of(p["incident_type"]),
+        found = _review.look(prometheus, Target.parse(p["namespace"], p["workload"]), p["container"] or "", rows,
                              _review.Window(p["days"], p["step"]), thresholds)
     except HistoryError as error:
         line = f"no history: {error}"

@@ -42,6 +42,7 @@ HOST_VARIABLES = {
     "approvers": "runbooks_approvers",
     "approval": "runbooks_approval",
     "approval_request": "runbooks_approval_request",
+    "assistant": "runbooks_assistant",
 }
 
 

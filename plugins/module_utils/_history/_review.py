@@ -22,6 +22,10 @@ from ansible_collections.sre.runbooks.plugins.module_utils._history._table impor
 KEPT = 500
 #: of earlier days, so many must tell before something is called usual
 DAYS_FOR_USUAL = 2
+#: what is beyond the usual by less than this share of the threshold is as usual
+MARGIN = 0.05
+#: points that are further apart, in steps, say nothing of the time between them
+GAP = 6
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,7 +45,8 @@ class Found:
     """What the history says of one row.
 
     :param now: the newest value, of the worst series; None where there is none of now.
-    :param since: from when on it is over the threshold without a break, seconds since 1970; None where it is not.
+    :param since: from when on it is over the threshold without a break or a gap, seconds since 1970; None where it is not.
+    :param before: whether it was so before that already, as far as is known: nothing older is there.
     :param usual: lowest and highest of what the earlier days had at this hour, and of how many days; None where too few tell.
     :param growth: of each pod, for GROWTH.
     :param why_not: why there is nothing.
@@ -51,6 +56,7 @@ class Found:
     series: tuple[Series, ...] = ()
     now: float | None = None
     since: float | None = None
+    before: bool = False
     usual: tuple[float, float, int] | None = None
     growth: tuple[tuple[str, Growth], ...] = ()
     why_not: str = ""
@@ -75,7 +81,7 @@ def look(prometheus: Prometheus, target: Target, container: str, rows: t.Sequenc
             series = prometheus.range(_promql.measured(row, scope), begin, end, window.step)
         except HistoryError as error:
             return Found(row, why_not=str(error))
-        return _found(row, tuple(series), lives, end, window, thresholds.get(row.direct, row.threshold) if _comparable(row) else row.threshold)
+        return _found(row, tuple(series), lives, end, window, _threshold(row, thresholds))
 
     found = each(one, rows)
     if not any(item.series for item in found):
@@ -120,17 +126,33 @@ def growth_signals(item: Found, hours_to_limit: float) -> list[Signal]:
 
 def in_words(item: Found) -> str:
     """Since when, and what is usual, behind a signal's text; empty where neither is known."""
-    parts = [f"over the threshold since {moment(item.since)}"] if item.since is not None else []
-    if item.usual:
-        low, high, days = item.usual
-        parts.append(f"usual at this hour {_value(item.row, low)} to {_value(item.row, high)} ({days} days)")
-    return ", ".join(parts)
+    parts = [f"over the threshold since {'before ' if item.before else ''}{moment(item.since)}"] if item.since is not None else []
+    return ", ".join([*parts, *([_usually(item.row, item.usual)] if item.usual else [])])
+
+
+def beside_the_usual(after: Json, known: t.Sequence[Json], rows: t.Sequence[Row]) -> list[str]:
+    """A reading after a change beside what the earlier days had at this hour, a line for each signal that both know.
+
+    :param after: as the ``*_signals_info`` modules return it.
+    :param known: of each row what ``to_json`` gave before the change, when it was the same hour.
+    """
+    usual = {row["name"]: row["usual"] for row in known if row.get("usual")}
+    values = {signal["name"]: signal["value"] for signal in after.get("signals", []) if signal["value"] is not None}
+    both = [row for row in rows if _same_measure(row) and row.direct in values and row.name in usual]
+    return [_beside(row, row.as_direct(values[row.direct]), usual[row.name]) for row in both]
+
+
+def _beside(row: Row, value: float, usual: Json) -> str:
+    low, high = usual["low"], usual["high"]
+    margin = max(high - low, MARGIN * (row.threshold or 1.0))  # days that were alike to the last digit are no narrow band
+    how = "as usual" if low - margin <= value <= high + margin else "more than usual" if value > high else "less than usual"
+    return f"{row.words}: {_value(row, value)}, {how} at this hour ({_value(row, low)} to {_value(row, high)}, {usual['days']} days; history)"
 
 
 def to_json(item: Found) -> Json:
     """As module results show it, without the samples."""
     return {"name": item.row.name, "unit": item.row.unit, "now": item.now, "since": None if item.since is None else moment(item.since),
-            "usual": None if item.usual is None else {"low": item.usual[0], "high": item.usual[1], "days": item.usual[2]},
+            "before": item.before, "usual": None if item.usual is None else {"low": item.usual[0], "high": item.usual[1], "days": item.usual[2]},
             "growth": [{"pod": pod, **_finite(dataclasses.asdict(growth))} for pod, growth in item.growth], "why_not": item.why_not}
 
 
@@ -142,9 +164,10 @@ def samples(found: t.Sequence[Found]) -> Json:
 def _found(row: Row, series: tuple[Series, ...], lives: t.Mapping[str, t.Sequence[float]], end: float, window: Window, threshold: float) -> Found:
     if row.kind == _table.GROWTH:
         return Found(row, series, growth=tuple(_judged(series, lives, end)))
-    worst = _worst(series)
+    worst = _at_each_time(series, sum if row.added_up else max)
     now = worst[-1][1] if worst and end - worst[-1][0] <= 2 * window.step else None
-    return Found(row, series, now, _since(worst, threshold) if now is not None else None, _usual(worst, end))
+    since = _since(worst, threshold, GAP * window.step) if now is not None else None
+    return Found(row, series, now, since, since is not None and since == worst[0][0], _usual(worst, end))
 
 
 def _judged(series: t.Sequence[Series], lives: t.Mapping[str, t.Sequence[float]], end: float) -> t.Iterator[tuple[str, Growth]]:
@@ -167,19 +190,19 @@ def _pod(series: Series) -> str:
     return series.labels.get("pod", "")
 
 
-def _worst(series: t.Sequence[Series]) -> list[Point]:
-    """The highest of all series at each time."""
-    found: dict[float, float] = {}
+def _at_each_time(series: t.Sequence[Series], put_together: t.Callable[[list[float]], float]) -> list[Point]:
+    """One series of all."""
+    found: dict[float, list[float]] = {}
     for one in series:
         for at, value in one.points:
-            found[at] = max(value, found.get(at, value))
-    return sorted(found.items())
+            found.setdefault(at, []).append(value)
+    return [(at, put_together(values)) for at, values in sorted(found.items())]
 
 
-def _since(points: t.Sequence[Point], threshold: float) -> float | None:
+def _since(points: t.Sequence[Point], threshold: float, gap: float) -> float | None:
     begin = None
     for at, value in reversed(points):
-        if value <= threshold:
+        if value <= threshold or begin is not None and begin - at > gap:
             break
         begin = at
     return begin
@@ -196,19 +219,30 @@ def _usual(points: t.Sequence[Point], end: float) -> tuple[float, float, int] | 
 
 
 def _with_history(signal: Json, item: Found | None) -> Json:
-    if item is None or not _comparable(item.row):
+    if item is None:
         return signal
-    words = in_words(item)
-    if signal["value"] is None and item.now is not None:
-        over = item.now > signal["threshold"]
-        text = f"{item.row.words}: {_value(item.row, item.now)} (history; threshold {_value(item.row, signal['threshold'])})"
-        signal = {**signal, "value": item.now, "breached": over, "text": text}
+    row, words = item.row, in_words(item)
+    if signal["value"] is None and item.now is not None and _same_measure(row):
+        threshold = row.as_direct(signal["threshold"])
+        text = f"{row.words}: {_value(row, item.now)} (history; threshold {_value(row, threshold)})"
+        signal = {**signal, "value": row.as_direct(item.now), "breached": item.now > threshold, "text": text}
     return {**signal, "text": f"{signal['text']}; {words}"} if words else signal
 
 
-def _comparable(row: Row) -> bool:
-    """Whether the direct read has the same measure: it counts successes where alerts count failures, and events in a window of its own."""
-    return row.name == row.direct and row.kind != _table.EVENTS
+def _threshold(row: Row, thresholds: t.Mapping[str, float]) -> float:
+    """This run's, where the direct read has one of the same measure."""
+    return row.as_direct(thresholds[row.direct]) if _same_measure(row) and row.direct in thresholds else row.threshold
+
+
+def _same_measure(row: Row) -> bool:
+    """Whether the direct read has the same measure: events it counts in a window of its own."""
+    return bool(row.direct) and row.kind != _table.EVENTS
+
+
+def _usually(row: Row, usual: tuple[float, float, int]) -> str:
+    low, high, days = usual
+    window = " in 5 min" if row.kind == _table.EVENTS else ""
+    return f"usual at this hour {_value(row, low)} to {_value(row, high)}{window} ({days} days)"
 
 
 def _signal(found: Json) -> Signal:
@@ -216,7 +250,9 @@ def _signal(found: Json) -> Signal:
 
 
 def _value(row: Row, value: float) -> str:
-    return f"{value:.0%}" if row.unit == "share" else f"{value:.3g} {row.unit}"
+    if row.unit == "share":
+        return f"{value:.0%}" if value >= 0.1 or not value else f"{value:.1%}"
+    return f"{value:.3g} {row.unit}"
 
 
 def _hours(hours: float | None) -> str:

@@ -50,6 +50,8 @@ class Row:
     :param holds: how long it must last before it is an alert, Prometheus' ``for``; ``why`` says why so long.
     :param severity: of the alert: ``page`` wakes somebody, ``ticket`` does not.
     :param apart: labels besides the pod that tell its parts apart, such as its pools.
+    :param opposite: the direct read counts what goes well, this row what does not.
+    :param added_up: the direct read has one number of all pods together; an alert is about the one that is worst.
     """
 
     incident_type: str
@@ -64,6 +66,12 @@ class Row:
     severity: str = "page"
     direct: str = ""
     apart: tuple[str, ...] = ()
+    opposite: bool = False
+    added_up: bool = False
+
+    def as_direct(self, value: float) -> float:
+        """A value or threshold of this row as the direct read has it, and the other way round."""
+        return 1.0 - value if self.opposite else value
 
 
 def _of_pools(used: str, *others: str) -> tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]:
@@ -134,11 +142,12 @@ ROWS: tuple[Row, ...] = (
         "connections in use of the pool", "1m", "a burst takes a pool for seconds; requests fail after 5 to 30 s of waiting",
         direct="pool_in_use", apart=_POOLS),
     Row("db_pool_exhaustion", "pool_waiting", GAUGE, tuple(version for version, _labels in _of_pools("pending")), 0, "requests",
-        "requests that wait for a connection", "1m", "some wait for milliseconds in any burst; for a minute is a queue", direct="pool_waiting"),
+        "requests that wait for a connection", "1m", "some wait for milliseconds in any burst; for a minute is a queue", direct="pool_waiting",
+        added_up=True),
     Row("db_pool_exhaustion", "connection_timeouts", EVENTS, tuple(version for version, _labels in _of_pools("timeouts")), _POOL_T.timeouts - 1,
         "requests", "requests that were given no connection", "0m", "each one was somebody's error", direct="connection_timeouts"),
     Row("auth_degradation", "login_failures", SHARE, _logins(), 1 - _AUTH_T.login_success, "share", "log-ins that fail", "0m",
-        "two windows say that it lasts and that it is still so", direct="login_success"),
+        "two windows say that it lasts and that it is still so", direct="login_success", opposite=True),
     Row("auth_degradation", "validation_seconds", SLOW, ((f"{auth.SERIES['validations']}_bucket",),), _AUTH_T.validation_seconds, "s",
         "95th percentile of a token's validation", "2m", "a percentile of five minutes moves slowly as it is", direct="validation_seconds"),
     Row("auth_degradation", "rate_limit_hits", EVENTS, ((auth.SERIES["rate_limit_hits"],),), 5 * _AUTH_T.rate_limit_hits, "log-ins",
@@ -151,7 +160,7 @@ ROWS: tuple[Row, ...] = (
     Row("api_gateway_overload", "response_seconds", SLOW, _served(), _GATEWAY_T.response_seconds, "s", "95th percentile of the response time", "2m",
         "a percentile of five minutes moves slowly as it is", direct="response_seconds"),
     Row("crash_loop", "crash_loop", GAUGE, (('kube_pod_container_status_waiting_reason{reason="CrashLoopBackOff"}',),), 0, "containers",
-        "containers in CrashLoopBackOff", "1m", "the kubelet only calls it so after several ends", direct="crash_loop"),
+        "containers in CrashLoopBackOff", "1m", "the kubelet only calls it so after several ends", direct="crash_loop", added_up=True),
 )
 
 

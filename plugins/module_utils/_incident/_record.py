@@ -247,9 +247,13 @@ class Incident:
         """
         self._store({"findings": _short_enough(findings), "evidence": json.dumps(list(evidence))})
 
+    def captured(self, evidence: t.Sequence[Json]) -> None:
+        """Keep the manifest of the evidence as it is now."""
+        self._store({"evidence": json.dumps(list(evidence))})
+
     @property
     def evidence(self) -> list[Json]:
-        """The manifest of the evidence as it was at the last report."""
+        """The manifest of the evidence as it was when it was last kept."""
         return json.loads(self._data.get("evidence", "[]"))
 
     def without_secrets(self) -> dict[str, t.Any]:

@@ -15,7 +15,7 @@ from ansible_collections.sre.runbooks.plugins.module_utils._pool import _dialect
 
 #: share of a pool's connections in use from which it is full
 FULL = 0.9
-#: sessions that a sentence names
+#: places that a sentence names
 NAMED = 3
 #: what in a revision's changes is about connections
 _ABOUT_CONNECTIONS = re.compile(r"pool|conn|max_?open|hikari", re.IGNORECASE)
@@ -273,11 +273,11 @@ def _tell_locks(sheet: FactSheet, found: Measured, limits: Limits) -> None:
 
 def _tell_others(sheet: FactSheet, found: Measured) -> None:
     first = found.others[0] if found.others else None
-    held = sorted((one for one in found.activity["sessions"] if first and one["client"] == first["client"]), key=lambda one: -one["state_seconds"])
+    held = [one for one in found.activity["sessions"] if first and one["client"] == first["client"]]
     sheet.known("other_client", first["client"] if first else "", "pg_stat_activity")
     sheet.known("other_sessions", float(first["sessions"]) if first else 0.0, "pg_stat_activity")
     sheet.known("others_sessions", float(sum(row["sessions"] for row in found.others)), "pg_stat_activity")
-    sheet.known("holders", [_sessions.in_words(one) for one in held[:NAMED]], "pg_stat_activity")
+    sheet.known("holders", _sessions.by_place(held)[:NAMED], "pg_stat_activity")
     sheet.known("places", float(found.places), "pg_settings")
     sheet.known("free", float(max(0, found.places - len(found.activity["sessions"]) - 1)), "pg_stat_activity")
     sheet.known("limit_reached", "; ".join(f"{row['of']} {row['name']} may have {row['most']} connections and has {row['taken']}"

@@ -124,11 +124,24 @@ def _taken(limit: Json, sessions: t.Sequence[Json]) -> int:
 
 def in_words(session: Json) -> str:
     """Who a session is: pid, pod or address, database user, what it does for how long, and its last statement."""
-    where = f"pod {session['pod']}" if session.get("pod") else session.get("address") or "the database's own host"
     state = session.get("state", "unknown")
     doing = f"{state} for {session.get('state_seconds') or 0:.0f} s" if state != "unknown" else "what it does is not shown to us"
     statement = f": `{session['query'][:120]}`" if session.get("query") else ""
-    return f"pid {session['pid']} of {session.get('client', '?')} ({where}, user {session.get('user', '?')}, {doing}){statement}"
+    return f"pid {session['pid']} of {session.get('client', '?')} ({place(session)}, user {session.get('user', '?')}, {doing}){statement}"
+
+
+def place(session: Json) -> str:
+    """Where a session comes from: its pod, or its address."""
+    return f"pod {session['pod']}" if session.get("pod") else session.get("address") or "the database's own host"
+
+
+def by_place(sessions: t.Sequence[Json]) -> list[str]:
+    """A line for each pod or address, those with most sessions first: how many come from there, and the one that has been as it is for longest."""
+    groups: dict[str, list[Json]] = {}
+    for session in sorted(sessions, key=lambda one: -(one["state_seconds"] or 0)):
+        groups.setdefault(place(session), []).append(session)
+    return [in_words(group[0]) if len(group) == 1 else f"{len(group)} from {where}, longest {in_words(group[0])}"
+            for where, group in sorted(groups.items(), key=lambda item: -len(item[1]))]
 
 
 def hidden(sessions: t.Sequence[Json]) -> int:

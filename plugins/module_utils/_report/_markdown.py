@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.sre.runbooks.plugins.module_utils._assistant._checked import Phrased
 from ansible_collections.sre.runbooks.plugins.module_utils._core._wording import size
 from ansible_collections.sre.runbooks.plugins.module_utils._incident._outcomes import says
 from ansible_collections.sre.runbooks.plugins.module_utils._report._model import Document, Json, Measurement, Statement, duration
@@ -25,6 +26,7 @@ def render(document: Document) -> str:
         _section("Signals", _signals(document)),
         *(_section(figures["title"], table(figures["header"], figures["rows"])) for figures in document.diagnosis.get("tables", [])),
         _section("Left out", _left_out(document)),
+        *(_section(f"By a language model: {wrote.purpose}", _assistant(wrote)) for wrote in document.assistant),
         _section("Changes", _changes(document)),
         _section("Affected services", _services(document)),
         _section("Health", _health(document.health["before"], document.health["after"])),
@@ -52,6 +54,10 @@ def _open(document: Document) -> str:
 
 def _statements(statements: t.Sequence[Statement]) -> str:
     return "\n".join(f"- {_line(statement.text)}" for statement in statements)
+
+
+def _assistant(wrote: Phrased) -> str:
+    return "\n".join([wrote.says, *([""] if wrote.sentences else []), *(f"- {_line(one.text)} ({', '.join(map(_line, one.refs))})" for one in wrote.sentences)])
 
 
 def _others(document: Document) -> str:

@@ -13,15 +13,17 @@ import dataclasses
 import datetime
 import typing as t
 
+from ansible_collections.sre.runbooks.plugins.module_utils._assistant._checked import Phrased
 from ansible_collections.sre.runbooks.plugins.module_utils._core._redact import redact, redact_object
 from ansible_collections.sre.runbooks.plugins.module_utils._incident._outcomes import says
 from ansible_collections.sre.runbooks.plugins.module_utils._incident._record import DONE, UNDONE, Incident, LedgerEntry
 from ansible_collections.sre.runbooks.plugins.module_utils._report import _timeline
 from ansible_collections.sre.runbooks.plugins.module_utils._report._impact import NOT_MEASURED, Impact, impact
+from ansible_collections.sre.runbooks.plugins.module_utils._report._phrased import phrased
 from ansible_collections.sre.runbooks.plugins.module_utils._report._timeline import Event, Measurement, moment
 
 Json = t.Dict[str, t.Any]
-SCHEMA_VERSION = "1.1"
+SCHEMA_VERSION = "1.2"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -136,6 +138,7 @@ class Document:
     :param rehearsal: of the undo.
     :param left_out: findings that were too long for the record.
     :param health: rows of the health check, ``before`` and ``after``.
+    :param assistant: what a language model wrote of all the rest, where one was asked.
     """
 
     schema_version: str
@@ -169,6 +172,7 @@ class Document:
     next_steps: tuple[str, ...]
     health: Json
     evidence: tuple[Json, ...]
+    assistant: tuple[Phrased, ...]
 
     def first_and_last(self) -> tuple[dict[str, Measurement], dict[str, Measurement]]:
         """By signal the first measurement, and the last that was made after the detection."""
@@ -201,9 +205,10 @@ def build(incident: Incident, cluster: str, written_at: str) -> Document:
         tuple(findings.get("left_out", ())), (),
         redact_object(findings.get("diagnosis", {})), tuple(map(redact, findings.get("next_steps", ()))),
         redact_object({"before": findings.get("health_before", []), "after": findings.get("health_after", [])}),
-        tuple(item for item in incident.evidence if item["captured_at"] <= written_at))
-    return dataclasses.replace(base, summary=_summary(base), root_cause=_root_cause(base), remediation=_remediation(base),
-                               impact=impact(findings.get("impact", ()), base.first_and_last()[0]), follow_ups=_follow_ups(base))
+        tuple(item for item in incident.evidence if item["captured_at"] <= written_at), ())
+    whole = dataclasses.replace(base, summary=_summary(base), root_cause=_root_cause(base), remediation=_remediation(base),
+                                impact=impact(findings.get("impact", ()), base.first_and_last()[0]), follow_ups=_follow_ups(base))
+    return dataclasses.replace(whole, assistant=phrased(incident, whole.to_json, written_at))
 
 
 def duration(begin: str, end: str) -> str:

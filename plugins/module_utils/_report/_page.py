@@ -9,6 +9,7 @@ import collections
 import datetime
 import typing as t
 
+from ansible_collections.sre.runbooks.plugins.module_utils._assistant._checked import Phrased
 from ansible_collections.sre.runbooks.plugins.module_utils._core import _page as _frame
 from ansible_collections.sre.runbooks.plugins.module_utils._core._page import safe
 from ansible_collections.sre.runbooks.plugins.module_utils._core._wording import size
@@ -64,6 +65,7 @@ def _sections(document: Document) -> list[tuple[str, str, str]]:
         ("Figures", "figures", "".join(f"<h3>{safe(figures['title'])}</h3>{table(figures['header'], figures['rows'])}"
                                        for figures in document.diagnosis.get("tables", []) if figures["rows"])),
         ("Left out", "left-out", _left_out(document)),
+        ("By a language model", "assistant", "".join(map(_assistant, document.assistant))),
         ("Changes", "changes", table(("#", "change", "field", "before", "after", "state"), [
             (change.number, change.summary, field.path, _value(field.before), _value(field.after), f"{change.state} {change.at}")
             for change in document.changes for field in change.fields])),
@@ -71,6 +73,11 @@ def _sections(document: Document) -> list[tuple[str, str, str]]:
             (event.at, event.what, event.text, event.by) for event in document.timeline])),
         ("Evidence", "evidence", _evidence(document)),
     ]
+
+
+def _assistant(wrote: Phrased) -> str:
+    sentences = "".join(f'<li>{safe(one.text)} <span class="dim mono">{safe(", ".join(one.refs))}</span></li>' for one in wrote.sentences)
+    return f"<h3>{safe(wrote.purpose.capitalize())}</h3><p>{safe(wrote.says)}</p>" + (f"<ul>{sentences}</ul>" if sentences else "")
 
 
 def _left_out(document: Document) -> str:

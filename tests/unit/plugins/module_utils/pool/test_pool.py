@@ -354,3 +354,12 @@ def test_a_pool_is_raised_only_as_far_as_the_database_has_room():
     assert fits["size"] + fits["overflow"] == (100 - 3 - 1 - 5) // 3
     full = larger_pool(Measured("api", TWO, activity([session(n, "other") for n in range(70)]), {}), Limits())
     assert full["size"] == 0 and "70 held by others" in full["arithmetic"]
+
+
+def test_two_clients_of_one_program_are_told_apart_by_where_they_come_from():
+    old, other = [session(number, "report", "idle in transaction", pod=name, state_seconds=age)
+                  for number, name, age in ((1, "report-a", 90.0), (3, "report-b", 300.0))]
+    lines = _sessions.by_place([old, {**old, "pid": 2, "state_seconds": 20.0}, other])
+    assert lines == [
+        "2 from pod report-a, longest pid 1 of report (pod report-a, user report, idle in transaction for 90 s): `SELECT 1`",
+        "pid 3 of report (pod report-b, user report, idle in transaction for 300 s): `SELECT 1`"]
