@@ -96,8 +96,6 @@ says:
 """
 
 import dataclasses
-import datetime
-import time
 import typing as t
 
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._workload import Target
@@ -138,7 +136,7 @@ def run(task: Task) -> Result:
     if task.check_mode:
         return {"histograms": [], "missing": [], "evidence": [], "says": [f"check mode: no histogram of {target} (it stops the JVM)"]}
     cluster = task.cluster()
-    _wait(p["not_before"], p["interval"])
+    _histogram.wait_between(p["not_before"], p["interval"])
     ranked = _candidates.rank(cluster, target, p["container"], p["debug_image"], p["pods"])
     taken, missing = take_each(ranked, p["max_pods"], lambda jvm: _histogram.take(cluster, jvm, p["live"]))
     if not taken:
@@ -160,13 +158,6 @@ def take_each(ranked: t.Sequence[Candidate], most: int, take: t.Callable[[Jvm], 
             except RunbookError as error:
                 missing.append({"pod": candidate.name, "why": str(error)})
     return taken, missing
-
-
-def _wait(not_before: str | None, interval: float) -> None:
-    if not_before:
-        earlier = datetime.datetime.fromisoformat(not_before.replace("Z", "+00:00"))
-        passed = (datetime.datetime.now(datetime.timezone.utc) - earlier).total_seconds()
-        time.sleep(max(0.0, interval - passed))
 
 
 def _save(task: Task, histogram: Histogram) -> str:

@@ -34,6 +34,10 @@ options:
     description: When they were read (ISO 8601).
     type: str
     required: true
+  later_at:
+    description: When O(later) was read (ISO 8601).
+    type: str
+    default: ""
   later:
     description: The same, read some seconds later on the same controller; empty where there is no second reading.
     type: list
@@ -49,6 +53,16 @@ options:
     elements: dict
     default: []
   second:
+    description: The same, taken some seconds later.
+    type: list
+    elements: dict
+    default: []
+  first_look:
+    description: The C(looks) of M(sre.runbooks.process_memory_info), where there is no JVM that can be asked.
+    type: list
+    elements: dict
+    default: []
+  second_look:
     description: The same, taken some seconds later.
     type: list
     elements: dict
@@ -117,10 +131,13 @@ ARGUMENT_SPEC = {
     "workload": {"type": "str", "required": True},
     "pods": {"type": "list", "elements": "dict", "required": True},
     "at": {"type": "str", "required": True},
+    "later_at": {"type": "str", "default": ""},
     "later": {"type": "list", "elements": "dict", "default": []},
     "window_minutes": {"type": "int", "default": 60},
     "first": {"type": "list", "elements": "dict", "default": []},
     "second": {"type": "list", "elements": "dict", "default": []},
+    "first_look": {"type": "list", "elements": "dict", "default": []},
+    "second_look": {"type": "list", "elements": "dict", "default": []},
     "why_no_histogram": {"type": "str", "default": ""},
     "revisions": {"type": "list", "elements": "dict"},
     "patterns": {"type": "list", "elements": "dict"},
@@ -131,10 +148,12 @@ ARGUMENT_SPEC = {
 def run(task: Task) -> Result:
     """Make facts of what was captured."""
     p = task.params
-    at = datetime.datetime.fromisoformat(p["at"].replace("Z", "+00:00"))
+    last = p["later_at"] or p["at"]
+    at = datetime.datetime.fromisoformat(last.replace("Z", "+00:00"))
     since = (at - datetime.timedelta(minutes=p["window_minutes"])).strftime("%Y-%m-%dT%H:%M:%SZ")
-    found = Measured(p["namespace"], p["workload"], p["pods"], p["at"], since, p["later"], p["first"], p["second"], p["why_no_histogram"],
-                     p["revisions"], p["patterns"], p["warm_up_seconds"])
+    found = Measured(p["namespace"], p["workload"], p["pods"], last, since, p["later"], p["first"], p["second"], p["why_no_histogram"],
+                     p["revisions"], p["patterns"], p["warm_up_seconds"], (p["first_look"], p["second_look"]),
+                     p["at"] if p["later_at"] else "")
     return facts_result(facts(found), tables(found))
 
 

@@ -139,16 +139,24 @@ ARGUMENT_SPEC = {
 def run(task: Task) -> Result:
     """Measure once, or until clear."""
     cluster = task.cluster()
-    return signals_result(task, lambda again: _measure(task, cluster, 0 if again else task.params["observe"]))
+    earlier: list[Result] = []
+
+    def again_or_once(again: bool) -> Reading:
+        reading = _measure(task, cluster, 0 if again else task.params["observe"], earlier)
+        if again and not earlier:
+            earlier.extend(reading.pods)
+        return reading
+
+    return signals_result(task, again_or_once)
 
 
-def _measure(task: Task, cluster: Cluster, observe: float) -> Reading:
+def _measure(task: Task, cluster: Cluster, observe: float, earlier: list[Result]) -> Reading:
     p = task.params
     source = Source(Target.parse(p["namespace"], p["workload"]), p["container"], p["metrics_port"], p["metrics_path"],
                     series_of(p["series"]))
     thresholds = Thresholds(near_limit=p["near_limit"], heap_full=p["heap_full"],
                             minutes_to_limit=p["minutes_to_limit"], gc_share=p["gc_share"])
-    return measure(cluster, source, thresholds, p["since"] or _minutes_ago(cluster, p["window_minutes"]), observe)
+    return measure(cluster, source, thresholds, p["since"] or _minutes_ago(cluster, p["window_minutes"]), observe, earlier)
 
 
 def _minutes_ago(cluster: Cluster, minutes: int) -> str:

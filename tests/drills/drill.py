@@ -72,7 +72,7 @@ class Runbook:
 
     def start(self, playbook: str, *flags: str, **variables: t.Any) -> subprocess.Popen[str]:
         extra = {"runbooks_incidents_dir": str(self.incidents), "runbooks_cooldown": 0,
-                 "memory_leak_sustained_seconds": 3, "memory_leak_observe_seconds": 2,
+                 "memory_leak_sustained_seconds": 3, "memory_leak_watch_seconds": 3, "memory_leak_observe_seconds": 2,
                  "memory_leak_histogram_interval": 1, **variables}
         return subprocess.Popen(
             # A shell starts what is in the background with SIGINT ignored; a person's terminal does not.

@@ -47,7 +47,7 @@ def test_delivered_twice_answered_once(healed, runbook: Runbook):
     took = time.monotonic() - began
     assert [process.returncode for process in pair] == [0, 0]
     [claim] = claims(shop)
-    assert claim["state"] == "done" and claim["outcome"] == "mitigated"
+    assert claim["state"] == "done" and claim["outcome"] == "mitigated_for_now"
     record = shop.record(claim["incident_id"])
     assert sum("this run answers it" in text for text in said) <= 1
     assert len([key for key in record if key.startswith("change.")]) == 1, "one run changed something, once"

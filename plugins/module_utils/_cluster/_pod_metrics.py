@@ -182,7 +182,7 @@ def read(cluster: Cluster, pod: Json, port: int | str, path: str, timeout: float
     """
     meta = pod["metadata"]
     scheme, number = endpoint(port)
-    found = _numbered(pod, number)
+    found = numbered(pod, number)
     if found is None:
         return Scraped(None, f"{meta['name']} has no port called {number}")
     url = resource_path("Pod", meta["namespace"], f"{f'{scheme}:' if scheme else ''}{meta['name']}:{found}", "proxy") + "/" + path.lstrip("/")
@@ -206,7 +206,8 @@ def endpoint(port: int | str) -> tuple[str, str]:
     return ("https" if scheme == "https" else ""), number
 
 
-def _numbered(pod: Json, number: str) -> str | None:
+def numbered(pod: Json, number: str) -> str | None:
+    """The number of a port that is named, as its pod declares it; None where it does not."""
     if number.isdecimal():
         return number
     declared = [port for name in _workload.container_names(pod) for port in _workload.container_spec(pod, name).get("ports") or []]

@@ -38,3 +38,8 @@ def same(one: t.Any, other: t.Any) -> bool:
         return parse(one) == parse(other)
     except InvalidInput:
         return one == other
+
+
+def mebibytes(amount: float) -> str:
+    """An amount of memory as a quantity of whole mebibytes, rounded up."""
+    return f"{-(-int(amount) // (1 << 20))}Mi"

@@ -123,7 +123,7 @@ def until_clear(measure: t.Callable[[], Reading], sustained: float, timeout: flo
     :param timeout: seconds after which the last reading decides.
     :param interval: seconds between readings.
     :param must: signals that must have been measured in that window: what was breached and is not measured now is not clear.
-    :returns: the outcome and the last reading.
+    :returns: the outcome and the last reading; what was clear for too short a time is not mitigated, and not unknown.
     """
     started, clear_since = time.monotonic(), None
     missing = set(must)
@@ -136,7 +136,7 @@ def until_clear(measure: t.Callable[[], Reading], sustained: float, timeout: flo
         elif clear_since is not None and moment - clear_since >= sustained:
             return MITIGATED, reading
         if moment - started >= timeout or (reading.breached and reading.for_good):
-            return (NOT_MITIGATED if reading.breached else UNKNOWN), reading
+            return (NOT_MITIGATED if reading.breached or reading.complete else UNKNOWN), reading
         tell(_standing(reading, clear_since and moment - clear_since, sustained))
         time.sleep(interval)
 

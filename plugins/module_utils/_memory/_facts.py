@@ -18,21 +18,21 @@ from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import 
 from ansible_collections.sre.runbooks.plugins.module_utils._core._wording import size
 from ansible_collections.sre.runbooks.plugins.module_utils._diagnosis._candidates import Table
 from ansible_collections.sre.runbooks.plugins.module_utils._diagnosis._facts import FactSheet
-from ansible_collections.sre.runbooks.plugins.module_utils._memory import _growth
+from ansible_collections.sre.runbooks.plugins.module_utils._memory import _fresh, _growth
+from ansible_collections.sre.runbooks.plugins.module_utils._memory._fresh import fill
 from ansible_collections.sre.runbooks.plugins.module_utils._memory._growth import Difference, Grown, Heap, Json, Pair
 
-#: a container that fills more of its limit than this is not fresh, however short ago it started
-FULL_ENOUGH = 0.6
 #: a rate since the start of a container says what is usual only if it has run for so many seconds
 USUAL_SECONDS = 600.0
 
-METRICS, LOOK, HISTOGRAMS, API, LOGS = "metrics", "cgroup and jcmd", "class histograms", "pods", "log patterns"
+METRICS, LOOK, HISTOGRAMS, PROFILE, API, LOGS = "metrics", "cgroup and jcmd", "class histograms", "heap profile", "pods", "log patterns"
 #: what an OutOfMemoryError of a JVM was about: the first that fits
 _ERRORS = (("metaspace", "Metaspace|Compressed class space"), ("direct", "[Dd]irect buffer memory"), ("threads", "unable to create (new )?native thread"),
            ("gc", "GC overhead limit exceeded"), ("heap", "Java heap space|heap out of memory"))
 _NO_HISTOGRAMS = "there are not two class histograms of one life of a container that had settled"
 #: as _heap says it of a container without a process called java
 NO_JVM = "runs no JVM"
+BY_RANGE = "a LimitRange of the namespace"
 _NOT_TOLD = "neither its metrics nor a look into the pod tell"
 
 
@@ -41,8 +41,10 @@ class Measured:
     """What was measured and captured; bytes and seconds.
 
     :param pods: of ``memory_signals_info``; ``later`` the same some seconds later, empty where there is no second reading.
-    :param at: when ``pods`` were read, ISO 8601; ``since`` what is before it is of an earlier incident.
+    :param at: when the last reading was, ISO 8601; ``since`` what is before it is of an earlier incident.
+    :param began: when ``pods`` were read, where there is a later reading.
     :param first: histograms of ``heap_histogram_info``; likewise ``second``; ``why_not`` why there are none.
+    :param looks: of ``process_memory_info``, the first and the second time; empty where there was no need.
     :param revisions: of ``rollout_history_info``, oldest first; None where they could not be read.
     :param patterns: of ``log_patterns_info``; None likewise.
     :param warm_up: seconds for which a container that has started says nothing about growth.
@@ -60,11 +62,13 @@ class Measured:
     revisions: t.Sequence[Json] | None = None
     patterns: t.Sequence[Json] | None = None
     warm_up: float = 60.0
+    looks: tuple[t.Sequence[Json], t.Sequence[Json]] = ((), ())
+    began: str = ""
 
     @property
     def now(self) -> t.Sequence[Json]:
         """The latest reading of the pods that are not evicted, with what a look into them says."""
-        looks: dict[str, Json] = {look["pod"]: look.get("memory", {}) for look in (*self.first, *self.second)}
+        looks: dict[str, Json] = {look["pod"]: look.get("memory", {}) for look in (*self.looks[0], *self.looks[1], *self.first, *self.second)}
         return [{**pod, **looks.get(pod["pod"], {})} for pod in self.later or self.pods if not pod["evicted_at"]]
 
     def age(self, pod: Json) -> float | None:
@@ -73,29 +77,25 @@ class Measured:
 
     def is_fresh(self, pod: Json) -> bool:
         """Whether a container has only started, and is not full: it tells nothing of what filled the one before it."""
-        age = self.age(pod)
-        return age is not None and age < self.warm_up and fill(pod) < FULL_ENOUGH
+        return _fresh.is_fresh(pod, self.at, self.warm_up)
 
     @property
     def settled(self) -> set[str]:
-        """The pods that growth is looked for in."""
-        return {pod["pod"] for pod in self.pods if not self.is_fresh(pod)}
+        """The pods that growth is looked for in: what grew while they warmed up counts only where it has filled them."""
+        warming = {pod["pod"] for pod in self.pods if self.began and _fresh.is_fresh(pod, self.began, self.warm_up)}
+        return {pod["pod"] for pod in self.later or self.pods if not self.is_fresh(pod) and (pod["pod"] not in warming or fill(pod) >= _fresh.FULL_ENOUGH)}
 
     @property
     def pairs(self) -> list[Pair]:
         """Two looks at each settled pod, by its metrics and by its cgroup and JVM."""
-        return [pair for pair in (*_growth.of_looks(self.first, self.second), *_growth.of_readings(self.pods, self.later)) if pair.pod in self.settled]
+        looked = (*_growth.of_looks(self.first, self.second), *_growth.of_looks(*self.looks))
+        return [pair for pair in (*looked, *_growth.of_readings(self.pods, self.later)) if pair.pod in self.settled]
 
     @property
     def heap(self) -> Heap | None:
         """The settled pod whose live objects grew most."""
         heaps = [heap for heap in _growth.of_heaps(self.first, self.second) if heap.pod in self.settled]
         return max(heaps, key=lambda heap: heap.grown, default=None)
-
-
-def fill(pod: Json) -> float:
-    """Share of the limit in use, 0 where it is not known."""
-    return (pod["usage"] or 0) / pod["limit"] if pod["limit"] else 0.0
 
 
 def resident(pod: Json) -> float | None:
@@ -119,11 +119,13 @@ def outside_grown(pair: Pair) -> float | None:
 
 def process_grown(pair: Pair) -> float | None:
     """How much the process grew, by whichever of both looks tell."""
-    for of in (resident, _usage):
-        before, after = of(pair.before), of(pair.after)
-        if before is not None and after is not None:
-            return after - before
-    return None
+    before, after = resident(pair.before), resident(pair.after)
+    if before is None or after is None:
+        before, after = pair.before.get("usage"), pair.after.get("usage")
+        same_sample = pair.before.get("usage_at") is not None and pair.before["usage_at"] == pair.after.get("usage_at")
+        if before is None or after is None or same_sample:
+            return None
+    return after - before
 
 
 def facts(found: Measured) -> FactSheet:
@@ -139,7 +141,8 @@ def facts(found: Measured) -> FactSheet:
     _tell_ages(sheet, found)
     _tell_growth(sheet, found)
     _tell_load(sheet, found)
-    _tell_release(sheet, found)
+    _tell_limit(sheet, found)
+    _tell_profile(sheet, found)
     _tell_errors(sheet, found)
     return sheet
 
@@ -166,6 +169,8 @@ def _tell_ends(sheet: FactSheet, found: Measured) -> None:
     evicted = [pod for pod in pods if (pod["evicted_at"] or "") >= found.since]
     sheet.known("killed", [pod["pod"] for pod in pods if any(at >= found.since for at in pod["ooms"])], API)
     sheet.known("killed_beside", sorted({name for pod in pods for name, at in pod.get("other_ooms", []) if at >= found.since}), API)
+    lived = [pod["lived"] for pod in pods if pod.get("lived") is not None and any(at >= found.since for at in pod["ooms"])]
+    sheet.known_or("broke_after", min(lived, default=None), API, "no container was killed, or nobody knows when it had started", "s")
     sheet.known("evicted", [pod["pod"] for pod in evicted], API)
     sheet.known("evicted_because", next((pod.get("evicted_because") or "" for pod in evicted), ""), API)
     sheet.known("not_coming_up", [pod["pod"] for pod in live if pod.get("waiting") == "CrashLoopBackOff" and not pod["ooms"]], API)
@@ -245,9 +250,38 @@ def _tell_growth(sheet: FactSheet, found: Measured) -> None:
         sheet.known_or(f"{name}_grown", grown.amount if grown else None, f"{METRICS}, {LOOK}", because, unit)
         sheet.known_or(f"{name}_grown_in", grown.seconds if grown else None, f"{METRICS}, {LOOK}", because, "s")
     process = _growth.most(pairs, process_grown)
+    fastest = _fastest(found)
+    sheet.known_or("growth_rate", fastest.amount / fastest.seconds if fastest else None, f"{METRICS}, {LOOK}", "nothing was seen to grow", "B/s")
+    sheet.known_or("full_again_in", _full_again(found, fastest) if fastest else None, f"{METRICS}, {LOOK}", "nothing was seen to grow", "s")
     sheet.known_or("process_seconds", _seconds_left(found, process), f"{METRICS}, {LOOK}", "it does not grow, or has no limit", "s")
     busy = _growth.most(pairs, _growth.of("gc_seconds"))
     sheet.known_or("gc_share", busy.amount / busy.seconds if busy else None, METRICS, because, "share")
+
+
+def _fastest(found: Measured) -> Grown | None:
+    """What grew fastest, of the process and of those of its parts that tell sooner than it does."""
+    heap = Grown(found.heap.pod, found.heap.grown, found.heap.seconds) if found.heap else None
+    grown = [heap, *(_growth.most(found.pairs, difference) for difference in (process_grown, _growth.of("direct"), _growth.of("metaspace")))]
+    return max((one for one in grown if one and one.amount > 0), key=lambda one: one.amount / one.seconds, default=None)
+
+
+def _full_again(found: Measured, grown: Grown) -> float | None:
+    """Seconds from the start of a container until it is full, at the rate seen: what it held at first is told by its age, or is nothing."""
+    pod: Json = next((pod for pod in found.now if pod["pod"] == grown.pod), {})
+    age = found.age(pod) if pod else None
+    if not pod.get("limit") or pod.get("usage") is None or age is None:
+        return None
+    rate = grown.amount / grown.seconds
+    return (pod["limit"] - max(0.0, pod["usage"] - rate * age)) / rate
+
+
+def _tell_profile(sheet: FactSheet, found: Measured) -> None:
+    """What a process says itself of who made what it holds (Go)."""
+    last = max((look for look in (found.looks[1] or found.looks[0]) if look.get("site")), key=lambda look: look["holds"], default=None)
+    because = "no process serves a heap profile" if any(found.looks) else "no process was asked"
+    sheet.known_or("profile_site", last["site"] if last else None, PROFILE, because)
+    sheet.known_or("profile_holds", float(last["holds"]) if last else None, PROFILE, because, "B")
+    sheet.known_or("profile_live", float(last["live"]) if last else None, PROFILE, because, "B")
 
 
 def _tell_load(sheet: FactSheet, found: Measured) -> None:
@@ -260,21 +294,61 @@ def _tell_load(sheet: FactSheet, found: Measured) -> None:
     sheet.known_or("requests_usual", sum(usual) if known else None, METRICS, "not every pod has counted requests for long enough", "a second")
 
 
-def _tell_release(sheet: FactSheet, found: Measured) -> None:
-    """Whether the wanted revision lowered the memory limit."""
-    names = ("limit_lowered", "limit_was", "limit_is", "limit_age")
-    if not found.revisions:
+@dataclasses.dataclass(frozen=True)
+class Lowered:
+    """A memory limit that was lowered.
+
+    :param was: as a quantity, empty where there was none; likewise ``limit``, which holds since.
+    :param since: ISO 8601, empty where nothing tells.
+    :param by: who did it.
+    """
+
+    container: str
+    was: str
+    limit: str
+    since: str
+    by: str
+
+
+def _tell_limit(sheet: FactSheet, found: Measured) -> None:
+    """Whether the memory limit was lowered: by a release, its own or that of a container beside it that is killed, or by the namespace."""
+    lowered = _lowered_by_range(found) or _lowered_by_release(found)
+    names = ("limit_lowered", "limit_lowered_by", "limit_container", "limit_was", "limit_is", "limit_age")
+    if lowered is None and found.revisions is None:
         for name in names:
             sheet.unknown(name, "the rollout history is not known", "rollout history")
         return
-    container = next((pod["container"] for pod in found.pods), "")
-    wanted = found.revisions[-1]
-    change = next((change for change in wanted["changes"] if change["path"].endswith(f"[{container}].resources.limits.memory")), None)
-    lowered = bool(change and _is_lower(change))
-    sheet.known("limit_lowered", lowered, "rollout history")
-    sheet.known("limit_was", (change["before"] or "") if change and lowered else "", "rollout history")
-    sheet.known("limit_is", change["after"] if change and lowered else "", "rollout history")
-    sheet.known("limit_age", _growth.seconds_between(wanted["created_at"], found.at), "rollout history", "s")
+    source = "pods" if lowered and lowered.by == BY_RANGE else "rollout history"
+    sheet.known("limit_lowered", lowered is not None, source)
+    sheet.known("limit_lowered_by", lowered.by if lowered else "", source)
+    sheet.known("limit_container", lowered.container if lowered else "", source)
+    sheet.known("limit_was", lowered.was if lowered else "", source)
+    sheet.known("limit_is", lowered.limit if lowered else "", source)
+    age = _growth.seconds_between(lowered.since, found.at) if lowered and lowered.since else None
+    sheet.known_or("limit_age", age, source, "its revision was used before, and nothing tells when it came back" if lowered else "it was not lowered", "s")
+
+
+def _lowered_by_release(found: Measured) -> Lowered | None:
+    """The last change of a limit, where it went down; of a revision that is used again, since it came back."""
+    beside = [name for pod in found.pods for name, at in pod.get("other_ooms", ()) if at >= found.since]
+    for container in dict.fromkeys([*(pod["container"] for pod in found.pods), *beside]):
+        path = f"[{container}].resources.limits.memory"
+        last = next(((row, change) for row in reversed(found.revisions or ()) for change in row["changes"] if change["path"].endswith(path)), None)
+        if last and _is_lower(last[1]):
+            row, change = last
+            return Lowered(container, change["before"] or "", change["after"], row.get("begun_at") or row["created_at"], f"revision {row['revision']}")
+    return None
+
+
+def _lowered_by_range(found: Measured) -> Lowered | None:
+    """A namespace's limit shows in pods of different age: those that came later have less."""
+    ranged = [pod for pod in found.pods if pod.get("limit_range") and pod["limit"] and pod.get("created_at") and not pod["evicted_at"]]
+    low = min(ranged, key=lambda pod: pod["limit"], default=None)
+    high = max((pod for pod in ranged if low and pod["created_at"] < low["created_at"]), key=lambda pod: pod["limit"], default=None)
+    if not low or not high or high["limit"] <= low["limit"]:
+        return None
+    first = min(pod["created_at"] for pod in ranged if pod["limit"] == low["limit"])
+    return Lowered(low["container"], _quantity.mebibytes(high["limit"]), _quantity.mebibytes(low["limit"]), first, BY_RANGE)
 
 
 def _tell_errors(sheet: FactSheet, found: Measured) -> None:
@@ -309,10 +383,6 @@ def _seconds_left(found: Measured, grown: Grown | None) -> float | None:
 
 def _seconds_to(room: float, heap: Heap) -> float | None:
     return max(room, 0.0) / (heap.grown / heap.seconds) if heap.grown > 0 else None
-
-
-def _usage(pod: Json) -> float | None:
-    return pod.get("usage")
 
 
 def _share(part: float | None, whole: float | None) -> float | None:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import re
 import time
 import typing as t
@@ -104,10 +105,11 @@ class Source:
 def read_pods(cluster: Cluster, source: Source) -> list[Json]:
     """What every pod of the workload says of its memory now.
 
-    Each item: pod, leaving (whether it is being deleted), container, started_at, restarts, ooms (times of its OOM kills), other_ooms
-    (container and time of those of the pod's other containers), waiting (why its container does not run, empty where it does), evicted_at,
-    evicted_because, limit, usage, runtime, what each concept of the series says (bytes, seconds, or a count), read_at (seconds, monotonic),
-    why_not (why there are no metrics); None where unknown.
+    Each item: pod, leaving (whether it is being deleted), container, started_at, created_at (of the pod), restarts, ooms (times of its OOM
+    kills), lived (seconds that the killed container had run), other_ooms (container and time of those of the pod's other containers),
+    limit_range (whether a LimitRange set the limit), waiting (why its container does not run, empty where it does), evicted_at,
+    evicted_because, limit, usage, usage_at (time of that sample), runtime, what each concept of the series says (bytes, seconds, or a
+    count), read_at (seconds, monotonic), why_not (why there are no metrics); None where unknown.
     """
     workload = _workload.read(cluster, source.target)
     label_selector = _workload.selector(workload)
@@ -124,7 +126,8 @@ def read_pods(cluster: Cluster, source: Source) -> list[Json]:
         facts = _facts(pod, container)
         heap = _heap(scraped.samples, series)
         used = {name: usage for (owner, name), usage in found["usage"].items() if owner == pod["metadata"]["name"]}
-        return {**facts, **heap, "usage": _usage(pod, container, used, facts["started_at"], heap["rss"]),
+        sample = used.get(container)
+        return {**facts, **heap, "usage": _usage(pod, container, used, facts["started_at"], heap["rss"]), "usage_at": sample.at if sample else None,
                 "read_at": time.monotonic(), "why_not": scraped.why_not}
 
     return each(read_one, found["pods"])
@@ -160,27 +163,38 @@ def current_usage(used: Usage | None, started_at: str | None) -> float | None:
     return used.memory
 
 
-def measure(cluster: Cluster, source: Source, thresholds: Thresholds, since: str, observe: float) -> Reading:
+def measure(cluster: Cluster, source: Source, thresholds: Thresholds, since: str, observe: float, earlier: t.Sequence[Json] = ()) -> Reading:
     """Measure the memory signals.
 
+    :param earlier: an earlier reading of the same measuring, against which pauses are measured. Growth is not: pods that were replaced a moment
+        ago grow because they warm up.
     :param since: OOM kills and evictions before this time (ISO 8601) do not count.
     :param observe: seconds to watch growth, spent only when nothing is breached at first sight.
     """
     first = read_pods(cluster, source)
-    signals = instant_signals(first, thresholds, since)
+    alone = bool(source.container)  # who names a container means no other
+    signals = instant_signals(first, thresholds, since, alone)
     latest = first
     if observe and not any(signal.breached for signal in signals):
         time.sleep(observe)
         latest = read_pods(cluster, source)
-        signals = instant_signals(latest, thresholds, since) + trend_signals(first, latest, thresholds)
+        signals = instant_signals(latest, thresholds, since, alone) + trend_signals(first, latest, thresholds)
+    if earlier:
+        signals += (_gc(_of_same_life(earlier, latest), thresholds),)
     alive = [pod for pod in latest if pod["evicted_at"] is None]
     blind = [pod for pod in alive if not _tells(pod)]
-    return Reading(now(), signals, bool(alive) and not blind, tuple(latest), incomplete_because=_why_blind(alive, blind), for_good=_ended(latest, since))
+    return Reading(now(), signals, bool(alive) and not blind, tuple(latest), incomplete_because=_why_blind(alive, blind), for_good=_ended(latest, since, alone))
 
 
-def _ended(pods: t.Sequence[Json], since: str) -> bool:
+def _ended(pods: t.Sequence[Json], since: str, alone: bool = False) -> bool:
     """Whether a pod that stays was killed or evicted since then: that does not become untrue by waiting."""
-    return any(not pod["leaving"] and ((pod["evicted_at"] or "") >= since or any(at >= since for at in pod["ooms"])) for pod in pods)
+    return any(at >= since for pod in pods if not pod["leaving"]
+               for at in [pod["evicted_at"] or "", *pod["ooms"], *([] if alone else _kills_beside(pod))])
+
+
+def _kills_beside(pod: Json) -> list[str]:
+    """When containers beside it were killed: while one of them is down the pod takes no requests."""
+    return [at for _name, at in pod.get("other_ooms", ())]
 
 
 def _tells(pod: Json) -> bool:
@@ -201,12 +215,15 @@ def _why_blind(alive: t.Sequence[Json], blind: t.Sequence[Json]) -> str:
     return f"nobody knows how much memory {pod['pod']} uses (no sample of the metrics API yet, or none at all{said})"
 
 
-def instant_signals(pods: t.Sequence[Json], thresholds: Thresholds, since: str) -> tuple[Signal, ...]:
-    """The signals that one reading shows."""
+def instant_signals(pods: t.Sequence[Json], thresholds: Thresholds, since: str, alone: bool = False) -> tuple[Signal, ...]:
+    """The signals that one reading shows.
+
+    :param alone: whether a kill of a container beside the one that is looked at is none of ours.
+    """
     killed = [pod for pod in pods if any(at >= since for at in pod["ooms"])]
     evicted = [pod for pod in pods if pod["evicted_at"] and pod["evicted_at"] >= since]
     return (
-        _oom_killed(killed, pods, since),
+        _oom_killed(killed, pods, since, alone),
         _count("evicted", "evicted", evicted, len(pods)),
         _share("memory_near_limit", "memory in use", pods, "usage", "limit", thresholds.near_limit, "the limit"),
         _share("heap_full", "old objects", [{**pod, "room": _room(pod)} for pod in pods], "old_used", "room", thresholds.heap_full,
@@ -216,22 +233,56 @@ def instant_signals(pods: t.Sequence[Json], thresholds: Thresholds, since: str) 
 
 def trend_signals(first: t.Sequence[Json], latest: t.Sequence[Json], thresholds: Thresholds) -> tuple[Signal, ...]:
     """The signals that only show over time, from two readings of the same pods."""
-    before = {pod["pod"]: pod for pod in first}
-    pairs = [(before[pod["pod"]], pod) for pod in latest
-             if pod["pod"] in before and before[pod["pod"]]["restarts"] == pod["restarts"]]
+    pairs = _of_same_life(first, latest)
     return _growth(pairs, thresholds), _gc(pairs, thresholds)
 
 
+def _of_same_life(first: t.Sequence[Json], latest: t.Sequence[Json]) -> list[tuple[Json, Json]]:
+    """Each pod at both times, if its container is the same."""
+    before = {pod["pod"]: pod for pod in first}
+    return [(before[pod["pod"]], pod) for pod in latest if pod["pod"] in before and before[pod["pod"]]["restarts"] == pod["restarts"]]
+
+
 def minutes_to_limit(before: Json, after: Json, floor: float) -> float | None:
-    """How long until a pod's memory reaches its maximum at the rate seen; None when it does not grow."""
-    for used, maximum in (("old_used", _room(after)), ("usage", after["limit"])):
-        if None in (before[used], after[used], maximum):
-            continue
-        grown, seconds = after[used] - before[used], after["read_at"] - before["read_at"]
-        if grown < floor * maximum or seconds <= 0:
-            return None
-        return (maximum - after[used]) / (grown / seconds) / 60
-    return None
+    """How long until a pod's memory reaches its maximum at the rate seen, of whatever reaches it first; None when nothing grows.
+
+    The heap may be flat while what lies outside it grows, and the other way round.
+    """
+    seconds, left = after["read_at"] - before["read_at"], after["limit"] and after["usage"] is not None and after["limit"] - after["usage"]
+    outside = [_outside(pod) for pod in (before, after)]
+    known = [
+        _minutes(before["old_used"], after["old_used"], seconds, _room(after), floor),
+        # of one sample of the metrics API, seen twice, nobody knows whether it has grown
+        _minutes(before["usage"], after["usage"], _between_samples(before, after, seconds), after["limit"], floor),
+        # what the application says of itself is newer than the metrics API, which has the level
+        _minutes(*outside, seconds, left + outside[1], floor * after["limit"] / (left + outside[1])) if left and outside[1] else None,
+    ]
+    return min((minutes for minutes in known if minutes is not None), default=None)
+
+
+def _minutes(before: float | None, after: float | None, seconds: float, maximum: float | None, floor: float) -> float | None:
+    """The same for one amount; growth below a share of the maximum is noise."""
+    if before is None or after is None or not maximum or seconds <= 0 or after - before < floor * maximum:
+        return None
+    return max(0.0, maximum - after) / ((after - before) / seconds) / 60
+
+
+def _outside(pod: Json) -> float | None:
+    """What a JVM says that it holds outside its heap, as far as it says so."""
+    known = [amount for name in ("direct", "metaspace", "code_cache") if (amount := pod.get(name)) is not None]
+    return sum(known) if known else None
+
+
+def _between_samples(before: Json, after: Json, seconds: float) -> float:
+    """Seconds between two samples of the usage, which are older than the readings."""
+    if not before.get("usage_at") or not after.get("usage_at"):
+        return seconds
+    return _seconds_between(before["usage_at"], after["usage_at"])
+
+
+def _seconds_between(earlier: str, later: str) -> float:
+    begin, end = (datetime.datetime.fromisoformat(text.replace("Z", "+00:00")) for text in (earlier, later))
+    return (end - begin).total_seconds()
 
 
 def _facts(pod: Json, container: str) -> Json:
@@ -242,9 +293,23 @@ def _facts(pod: Json, container: str) -> Json:
         "ready": _workload.ready(pod), "restarts": status.get("restartCount", 0),
         "started_at": ((status.get("state") or {}).get("running") or {}).get("startedAt"),
         "ooms": [at for name, at in kills if name == container], "other_ooms": [kill for kill in kills if kill[0] != container],
+        "lived": _lived(status), "created_at": pod["metadata"].get("creationTimestamp"), "limit_range": _limited_by_range(pod, container),
         "waiting": ((status.get("state") or {}).get("waiting") or {}).get("reason", ""), "evicted_at": evicted_at(pod),
         "evicted_because": pod["status"].get("message", "") if evicted_at(pod) else "", "limit": _pod_limit(pod) if limit is None else limit,
     }
+
+
+def _lived(status: Json) -> float | None:
+    """For how many seconds a container had run when it was last killed for its memory; None where it was not, or nobody knows."""
+    ends = [state["terminated"] for state in (status.get("state") or {}, status.get("lastState") or {}) if state.get("terminated")]
+    killed = next((end for end in ends if end.get("reason") == "OOMKilled" and end.get("startedAt") and end.get("finishedAt")), None)
+    return _seconds_between(killed["startedAt"], killed["finishedAt"]) if killed else None
+
+
+def _limited_by_range(pod: Json, container: str) -> bool:
+    """Whether the limit is no wish of the workload's: a LimitRange of the namespace set it when the pod was made, and says so there."""
+    said = (pod["metadata"].get("annotations") or {}).get("kubernetes.io/limit-ranger", "")
+    return any("memory limit" in part and part.rstrip().endswith(f"container {container}") for part in said.partition(":")[2].split(";"))
 
 
 def _own_limit(pod: Json, container: str) -> float | None:
@@ -291,12 +356,16 @@ def _maximum(samples: Samples, candidates: t.Sequence[Series]) -> float | None:
     return None
 
 
-def _oom_killed(killed: list[Json], pods: t.Sequence[Json], since: str) -> Signal:
+def _oom_killed(killed: list[Json], pods: t.Sequence[Json], since: str, alone: bool) -> Signal:
     signal = _count("oom_killed", "OOMKilled", killed, len(pods))
     others = [f"{container} in {pod['pod']} at {at}" for pod in pods for container, at in pod.get("other_ooms", ()) if at >= since]
     if not others:
         return signal
-    return dataclasses.replace(signal, text=f"{signal.text}; killed too, though not what is looked at here: container {', '.join(others)}")
+    if alone:
+        return dataclasses.replace(signal, text=f"{signal.text}; killed too, though not what is looked at here: container {', '.join(others)}")
+    beside = {pod["pod"] for pod in pods if any(at >= since for at in _kills_beside(pod))}
+    return dataclasses.replace(signal, value=float(len({*signal.pods, *beside})), breached=True, pods=tuple(sorted({*signal.pods, *beside})),
+                               text=f"{signal.text}; killed beside it: container {', '.join(others)}")
 
 
 def _count(name: str, what: str, pods: list[Json], total: int) -> Signal:

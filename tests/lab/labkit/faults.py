@@ -19,6 +19,10 @@ Kubectl = t.Callable[..., str]
 #: gift notes a second, and how long they are: half a megabyte of cards each, as many as fill a pod in minutes; short ones that each pod
 #: still gets every second, but that fill nothing
 GROWTH, TRICKLE = (8, 64), (6, 1)
+#: hardly more than api-server uses on a quiet day, and requests a second that are more than a quiet day's
+TIGHT_LIMIT, BUSY = "92Mi", 25
+#: a shell that holds some 40 MB
+SHIP = "buffer=$(head -c 20000000 /dev/zero | tr '\\0' x); sleep 7200"
 #: long notes that fill most of a pod of api-server, and leave the room in which it can be looked into; and more than any pod survives
 MOST_OF_A_POD, TOO_MANY = 270, 2000
 #: so many notes, one after another, for each of these pods at the same time
@@ -45,7 +49,8 @@ RAISE, LOWER = 1.3, 0.75
 ON_DEMAND = LAB / "shop" / "on-demand"
 CORRUPT_DATA = LAB / "shop" / "faults" / "corrupt_data.sql"
 SPOILED = "lab/spoiled"
-ADDED = ("deployment/nightly-report", "configmap/auth-emergency", "configmap/traffic-shedding-policy")
+ADDED = ("deployment/nightly-report", "deployment/thumbnails", "deployment/recommender", "limitrange/memory-for-all",
+         "configmap/auth-emergency", "configmap/traffic-shedding-policy")
 
 
 def memory_leak(kubectl: Kubectl) -> None:
@@ -69,6 +74,68 @@ def _send_notes(kubectl: Kubectl, count: int, addresses: t.Sequence[str]) -> Non
 def memory_growth(kubectl: Kubectl) -> None:
     """The same leak, slowly: memory rises for minutes before anything is killed."""
     _gift_notes(kubectl, *GROWTH)
+
+
+def memory_direct_buffers(kubectl: Kubectl) -> None:
+    """A release of api-server takes direct buffers and gives none back."""
+    _hoard(kubectl, "direct")
+
+
+def memory_classes(kubectl: Kubectl) -> None:
+    """A release of api-server loads the same class again and again, each time with a class loader of its own."""
+    _hoard(kubectl, "classes")
+
+
+def memory_threads(kubectl: Kubectl) -> None:
+    """A release of api-server starts threads that never end."""
+    _hoard(kubectl, "threads")
+
+
+def memory_native(kubectl: Kubectl) -> None:
+    """A release of api-server opens compressors and never ends them: malloc's memory, of which the JVM knows nothing."""
+    _hoard(kubectl, "native")
+
+
+def memory_go(kubectl: Kubectl) -> None:
+    """thumbnails, in Go, keeps every picture that it has made."""
+    _on_demand(kubectl, "thumbnails")
+    _fills(kubectl, "thumbnails", 64)
+
+
+def memory_python(kubectl: Kubectl) -> None:
+    """recommender, in Python, keeps all that it has seen; it has no metrics."""
+    _on_demand(kubectl, "recommender")
+    _fills(kubectl, "recommender", 64)
+
+
+def memory_limit_lowered(kubectl: Kubectl) -> None:
+    """Somebody saves memory: the limit of api-server is hardly more than what it uses on a quiet day."""
+    kubectl("-n", NAMESPACE, "set", "resources", "deployment/api-server", f"--limits=memory={TIGHT_LIMIT}", "--requests=memory=64Mi")
+    set_load(kubectl, BUSY)
+    _killed(kubectl, "api-server")
+
+
+def memory_limit_range(kubectl: Kubectl) -> None:
+    """api-server has no limit of its own, its namespace has one for all, and that is lowered: pods that start anew get the new one."""
+    _limit_range(kubectl, "384Mi")
+    container = {"name": "api-server", "resources": {"limits": {"memory": None}, "requests": {"memory": "64Mi"}}}
+    _patch(kubectl, "deployment/api-server", {"spec": {"template": {"spec": {"containers": [container]}}}})
+    shop.wait(kubectl)
+    _limit_range(kubectl, TIGHT_LIMIT)
+    kubectl("-n", NAMESPACE, "delete", "pod", *_staying(kubectl, "api-server")[:2], "--wait=true", timeout=60)
+    set_load(kubectl, BUSY)
+    _killed(kubectl, "api-server")
+
+
+def memory_limit_sidecar(kubectl: Kubectl) -> None:
+    """A sidecar of api-server gets a limit that is less than it needs; api-server itself is as it was."""
+    for limit in ("128Mi", "24Mi"):
+        sidecar = {"name": "log-shipper", "image": "shop/debug-pod:lab", "imagePullPolicy": "IfNotPresent", "command": ["sh", "-c", SHIP],
+                   "resources": {"requests": {"memory": "16Mi"}, "limits": {"memory": limit}}}
+        _patch(kubectl, "deployment/api-server", {"spec": {"template": {"spec": {"containers": [sidecar]}}}})
+        if limit == "128Mi":
+            shop.wait(kubectl)
+    _killed(kubectl, "api-server")
 
 
 def pool_leak(kubectl: Kubectl) -> None:
@@ -255,7 +322,8 @@ def crash_strict_probe(kubectl: Kubectl) -> None:
 
 
 FAULTS: dict[str, t.Callable[[Kubectl], None]] = {fault.__name__: fault for fault in (
-    memory_leak, memory_growth,
+    memory_leak, memory_growth, memory_direct_buffers, memory_classes, memory_threads, memory_native, memory_go, memory_python,
+    memory_limit_lowered, memory_limit_range, memory_limit_sidecar,
     pool_leak, slow_query, idle_in_transaction, lock_held, db_pool_too_small, role_limit,
     auth_bad_release, auth_slow_release, auth_rotated_secret, auth_redis_refusing, auth_redis_noauth, auth_login_burst, auth_overload,
     gateway_overload, gateway_undersized, gateway_slow_upstream, gateway_queue, gateway_retry_storm,
@@ -335,6 +403,39 @@ def _nightly_report(kubectl: Kubectl, **env: str) -> None:
                          for name, value in {**env, "HOLD_SECONDS": str(FAULT_SECONDS)}.items()]
     kubectl("apply", "-f", "-", stdin=yaml.safe_dump(deployment))
     shop.wait(kubectl)
+
+
+def _hoard(kubectl: Kubectl, what: str) -> None:
+    _set_env(kubectl, "api-server", HOARD=what)
+    _fills(kubectl, "api-server", 160)
+
+
+def _on_demand(kubectl: Kubectl, name: str) -> None:
+    kubectl("apply", "-f", ON_DEMAND / f"{name}.yml")
+    shop.wait(kubectl)
+
+
+def _limit_range(kubectl: Kubectl, memory: str) -> None:
+    kubectl("apply", "-f", "-", stdin=yaml.safe_dump({
+        "apiVersion": "v1", "kind": "LimitRange", "metadata": {"name": "memory-for-all", "namespace": NAMESPACE},
+        "spec": {"limits": [{"type": "Container", "default": {"memory": memory}, "defaultRequest": {"memory": "16Mi"}}]}}))
+
+
+def _fills(kubectl: Kubectl, app: str, mebibytes: int) -> None:
+    """Wait until the metrics API says that a pod uses so much memory."""
+    def most() -> int:
+        with contextlib.suppress(LabError):  # pods that have only started have no metrics yet
+            rows = kubectl("-n", NAMESPACE, "top", "pods", "-l", f"app={app}", "--no-headers").splitlines()
+            return max((int(row.split()[2].removesuffix("Mi")) for row in rows), default=0)
+        return 0
+
+    _until(lambda: most() >= mebibytes, SYMPTOM_SECONDS, f"a pod of {app} uses {mebibytes} MiB")
+
+
+def _killed(kubectl: Kubectl, app: str) -> None:
+    """Wait until a container of an application was killed at its memory limit."""
+    _until(lambda: any(state.get("terminated", {}).get("reason") == "OOMKilled" for status in _statuses(kubectl, app)
+                       for state in (status.get("lastState", {}), status["state"])), SYMPTOM_SECONDS, f"a container of {app} is OOMKilled")
 
 
 def _small_gateway(kubectl: Kubectl, cpu: str) -> None:

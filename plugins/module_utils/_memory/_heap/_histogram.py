@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import re
+import time
 
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._connection import Cluster
 from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import RunbookError
@@ -41,6 +43,13 @@ class Histogram:
     def bytes(self) -> int:
         """All objects' own bytes."""
         return sum(row.bytes for row in self.classes)
+
+
+def wait_between(earlier: str | None, interval: float) -> None:
+    """Wait until so many seconds have passed since an earlier look (ISO 8601), where there was one."""
+    if earlier:
+        passed = (datetime.datetime.now(datetime.timezone.utc) - datetime.datetime.fromisoformat(earlier.replace("Z", "+00:00"))).total_seconds()
+        time.sleep(max(0.0, interval - passed))
 
 
 def take(cluster: Cluster, jvm: Jvm, live: bool) -> Histogram:

@@ -28,8 +28,8 @@ _WITHOUT = "To go on without a heap dump: memory_leak_heap_dump=false, or memory
 #: cgroup v1 writes no limit as the largest number that it has
 _UNLIMITED = 1 << 60
 
-#: One look at a container: the room, then the JVMs, the tools, and where there is room. ROOT is "" or /proc/PID/root.
-_PROBE = r"""
+#: The container's room, and what its memory is made of, by its cgroup.
+CGROUP = r"""
 cd /sys/fs/cgroup 2>/dev/null && {
   [ -r memory.max ] && echo "room $(cat memory.max) $(cat memory.current) $(grep ^inactive_file memory.stat)" &&
     sed -nE 's/^(anon|file|shmem) /kept \1 /p' memory.stat
@@ -37,6 +37,9 @@ cd /sys/fs/cgroup 2>/dev/null && {
     echo "room $(cat memory.limit_in_bytes) $(cat memory.usage_in_bytes) $(grep ^total_inactive_file memory.stat)" &&
     sed -nE 's/^total_rss /kept anon /p; s/^total_cache /kept file /p; s/^total_shmem /kept shmem /p' memory.stat
 }
+"""
+#: One look at a container: the room, then the JVMs, the tools, and where there is room. ROOT is "" or /proc/PID/root.
+_PROBE = CGROUP + r"""
 for p in /proc/[0-9]*; do
   [ "$(cat $p/comm 2>/dev/null)" = java ] && echo "jvm ${p#/proc/} $(readlink $p/exe)"
 done

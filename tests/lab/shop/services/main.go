@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log"
 	"net/http"
+	_ "net/http/pprof"
 	"os"
 	"strconv"
 	"time"
@@ -21,12 +22,13 @@ var services = map[string]func(context.Context) error{
 	"user-service":   users,
 	"load-generator": customers,
 	"nightly-report": nightlyReport,
+	"thumbnails":     thumbnails,
 }
 
 func main() {
 	log.SetFlags(log.LUTC | log.Ldate | log.Ltime | log.Lmicroseconds)
 	if len(os.Args) < 2 || services[os.Args[1]] == nil {
-		log.Fatalf("usage: services api-gateway|auth-service|user-service|load-generator|nightly-report")
+		log.Fatalf("usage: services api-gateway|auth-service|user-service|load-generator|nightly-report|thumbnails")
 	}
 	go serveMetrics()
 	if err := services[os.Args[1]](context.Background()); err != nil {
@@ -35,9 +37,8 @@ func main() {
 }
 
 func serveMetrics() {
-	mux := http.NewServeMux()
-	mux.Handle("/metrics", promhttp.Handler())
-	log.Fatal(http.ListenAndServe(":9090", mux))
+	http.Handle("/metrics", promhttp.Handler()) // beside /debug/pprof, which is registered by its import
+	log.Fatal(http.ListenAndServe(":9090", nil))
 }
 
 func serve(handler http.Handler) error {

@@ -101,6 +101,12 @@ def test_a_container_that_has_only_started_says_nothing_of_growth_unless_it_is_f
     assert known([pod(usage=450 * MIB)], **fresh)["live_grown"] == 20 * MIB
 
 
+@pytest.mark.parametrize("mib, known_", [(200, False), (450, True)])
+def test_what_grew_while_a_container_warmed_up_counts_only_where_it_has_filled_it(mib, known_):
+    rest = {"began": "2026-11-23T03:00:10Z", "at": "2026-11-23T03:03:00Z", "later": [again(usage=mib * MIB)], **grew(20)}
+    assert ("live_grown" in known([pod(usage=100 * MIB)], **rest)) is known_
+
+
 def test_of_two_lives_of_a_container_nothing_is_compared():
     rest = {"first": [histogram()], "second": [histogram(5, 220, started_at=AT)], "later": [again(restarts=1, direct=90 * MIB)]}
     assert not {"live_grown", "direct_grown"} & set(known([pod(direct=10 * MIB)], **rest))
@@ -142,9 +148,51 @@ def test_a_lowered_limit_is_that_of_the_container_in_the_wanted_revision(revisio
     assert known([pod()], revisions=revisions)["limit_lowered"] is lowered
 
 
+@pytest.mark.parametrize("beside, container", [([], ""), ([("proxy", "2026-11-23T04:55:00Z")], "proxy"), ([("proxy", "2026-11-23T03:00:00Z")], "")])
+def test_the_lowered_limit_of_a_container_beside_it_counts_where_that_is_killed(beside, container):
+    found = known([pod(other_ooms=beside)], revisions=[revision("128Mi", "24Mi", container="proxy"), {**revision("a", "b"), "changes": []}])
+    assert (found["limit_lowered"], found["limit_container"]) == (bool(container), container)
+
+
+@pytest.mark.parametrize("young, was", [
+    ({"limit": 92 * MIB, "limit_range": True}, "384Mi"), ({"limit": 384 * MIB, "limit_range": True}, ""), ({"limit": 92 * MIB}, "")])
+def test_a_limit_of_the_namespace_was_lowered_where_younger_pods_have_less(young, was):
+    old = pod("old", limit=384 * MIB, limit_range=True, created_at="2026-11-23T01:00:00Z")
+    found = known([old, pod("young", created_at="2026-11-23T04:50:00Z", **young)], revisions=[])
+    assert found["limit_was"] == was
+    if was:
+        assert (found["limit_is"], found["limit_age"], found["limit_container"]) == ("92Mi", 600.0, "app")
+
+
+def test_a_limit_that_came_back_with_a_revision_that_is_used_again_is_as_old_as_that():
+    again_used = {**revision("512Mi", "384Mi", created_at="2026-11-01T00:00:00Z"), "begun_at": "2026-11-23T04:59:00Z"}
+    assert known([pod()], revisions=[again_used])["limit_age"] == 60.0
+
+
+@pytest.mark.parametrize("sample, grown", [("2026-11-23T05:00:10Z", True), ("2026-11-23T05:00:00Z", False)])
+def test_one_sample_of_the_metrics_api_seen_twice_tells_nothing_of_growth(sample, grown):
+    found = known([pod(usage_at="2026-11-23T05:00:00Z")], later=[again(usage=350 * MIB, usage_at=sample)])
+    assert ("process_grown" in found) is grown
+
+
+def test_when_it_is_full_again_is_told_from_the_start_of_a_container():
+    found = known([pod(direct=10 * MIB, usage=192 * MIB, started_at="2026-11-23T04:58:20Z")], later=[
+        again(direct=20 * MIB, usage=192 * MIB, started_at="2026-11-23T04:58:20Z")])
+    assert (found["growth_rate"], found["full_again_in"]) == (MIB, pytest.approx(512 - (192 - 100)))
+
+
+def test_a_look_into_a_process_that_is_no_jvm_tells_what_grew_and_who_made_it():
+    looks = [[{"pod": "a", "started_at": STARTED, "at": f"2026-11-23T05:00:{at:02d}Z", "memory": {"anon": anon * MIB}, "site": "main.keep",
+               "holds": 60 * MIB, "live": 64 * MIB}] for at, anon in ((0, 200), (5, 220))]
+    blind = pod(runtime="Go", old_used=None, heap_used=None, heap_max=None)
+    assert known([blind], looks=tuple(looks))["process_grown"] == 20 * MIB
+    found = diagnosed([blind], looks=tuple(looks))
+    assert found["cause"] == "process_grows" and "main.keep made 60.0 MiB of 64.0 MiB that live" in " ".join(found["says"])
+
+
 def test_a_limit_that_has_just_been_lowered_is_put_back():
     found = diagnosed([pod(ooms=["2026-11-23T04:55:00Z"])], revisions=[revision("512Mi", "384Mi")], **grew(0))
-    assert (found["cause"], found["mitigation"]["values"]) == ("limit_lowered", {"limit": "512Mi"})
+    assert (found["cause"], found["mitigation"]["values"]) == ("limit_lowered", {"limit": "512Mi", "container": "app"})
 
 
 @pytest.mark.parametrize("line, kind", [

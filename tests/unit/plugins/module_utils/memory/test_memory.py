@@ -46,11 +46,15 @@ def test_instant_signals(facts, names):
     ({"old_used": 110 * MIB}, {"memory_growth"}),
     ({"old_used": 101 * MIB}, set()),
     ({"old_used": 110 * MIB, "restarts": 1}, set()),
+    ({"usage": 210 * MIB}, {"memory_growth"}),  # the heap is flat
+    ({"usage": 210 * MIB, "usage_at": "2026-11-23T03:00:00Z"}, set()),  # the sample that was there before
+    ({"direct": 50 * MIB}, {"memory_growth"}),  # the usage is not sampled anew yet
     ({"gc_seconds": 3.0}, {"gc_pauses"}),
     ({"gc_seconds": 1.5}, set()),
 ])
 def test_trend_signals(later, names):
-    signals = _signals.trend_signals([pod()], [pod(read_at=10.0, **later)], _signals.Thresholds())
+    first = pod(usage_at="2026-11-23T03:00:00Z", direct=40 * MIB)
+    signals = _signals.trend_signals([first], [{**first, "read_at": 10.0, "usage_at": "2026-11-23T03:00:10Z", **later}], _signals.Thresholds())
     assert breached(signals) == names
 
 
@@ -168,6 +172,29 @@ def test_the_container_that_was_killed_is_judged_and_not_the_sidecar_before_it()
         reading = measure(api)
         assert {"oom_killed", "memory_near_limit"} == {signal.name for signal in reading.breached}
         assert "container app in a" in measure(api, "proxy").signals[0].text and not measure(api, "proxy").breached
+
+
+def test_who_names_no_container_is_told_of_a_kill_beside_the_one_that_is_looked_at():
+    workload = deployment(containers=[container("checkout", "1Gi"), container("proxy", "64Mi")])
+    with serving() as api:
+        api.add(workload, killed(running("a", workload), 1), usage_of(checkout="100Mi", proxy="4Mi"))
+        reading = measure(api)
+        assert [signal.name for signal in reading.breached] == ["oom_killed"] and "killed beside it: container proxy in a" in reading.signals[0].text
+        assert not measure(api, "checkout").breached
+
+
+@pytest.mark.parametrize("said, ranged", [
+    ("LimitRanger plugin set: memory request for container app; memory limit for container app", True),
+    ("LimitRanger plugin set: memory limit for container app", True), ("LimitRanger plugin set: cpu limit for container app", False),
+    ("LimitRanger plugin set: memory limit for container application", False), ("LimitRanger plugin set: memory request for container app", False)])
+def test_whose_wish_a_limit_is(said, ranged):
+    assert _signals._limited_by_range({"metadata": {"annotations": {"kubernetes.io/limit-ranger": said}}}, "app") is ranged
+
+
+@pytest.mark.parametrize("reason, seconds", [("OOMKilled", 90.0), ("Error", None)])
+def test_how_long_a_container_lived_before_it_was_killed(reason, seconds):
+    end = {"reason": reason, "startedAt": "2026-11-28T01:00:00Z", "finishedAt": "2026-11-28T01:01:30Z"}
+    assert _signals._lived({"lastState": {"terminated": end}, "state": {"running": {}}}) == seconds
 
 
 def test_a_limit_of_the_whole_pod_counts_what_the_whole_pod_uses():

@@ -6,6 +6,7 @@ import com.google.gson.JsonParser;
 import com.sun.net.httpserver.HttpExchange;
 import com.sun.net.httpserver.HttpServer;
 import io.micrometer.core.instrument.Timer;
+import io.micrometer.core.instrument.binder.jvm.ClassLoaderMetrics;
 import io.micrometer.core.instrument.binder.jvm.JvmGcMetrics;
 import io.micrometer.core.instrument.binder.jvm.JvmMemoryMetrics;
 import io.micrometer.core.instrument.binder.jvm.JvmThreadMetrics;
@@ -48,6 +49,7 @@ public final class Main {
         new JvmMemoryMetrics().bindTo(registry);
         new JvmGcMetrics().bindTo(registry);
         new JvmThreadMetrics().bindTo(registry);
+        new ClassLoaderMetrics().bindTo(registry);
         new UptimeMetrics().bindTo(registry);
         HttpServer metrics = HttpServer.create(new InetSocketAddress(9090), 16);
         metrics.createContext("/metrics", exchange -> send(exchange, 200, "text/plain; version=0.0.4", registry.scrape()));
@@ -56,6 +58,7 @@ public final class Main {
         server.setExecutor(Executors.newFixedThreadPool(48));
         server.createContext("/", this::handle);
         server.start();
+        Hoard.begin(settings.hoard(), settings.hoardMegabytesPerSecond());
         LOG.info("api-server listens on 8080, pool {} connections, read-only {}", settings.maximumPoolSize(),
             settings.readOnly());
     }

@@ -2,7 +2,8 @@ package shop;
 
 /** What the environment says. */
 record Settings(String databaseUrl, String databaseUser, String databasePassword, int poolSize, int poolOverflow,
-                int leakDetectionSeconds, String redisHost, boolean readOnly) {
+                int leakDetectionSeconds, String redisHost, boolean readOnly, String hoard,
+                double hoardMegabytesPerSecond) {
 
     static Settings fromEnvironment() {
         return new Settings(
@@ -10,7 +11,8 @@ record Settings(String databaseUrl, String databaseUser, String databasePassword
                 + "?ApplicationName=api-server",
             text("DB_USER", "shop"), text("DB_PASSWORD", ""),
             number("DB_POOL_SIZE", 10), number("DB_POOL_OVERFLOW", 0), number("DB_LEAK_DETECTION_SECONDS", 10),
-            text("REDIS_HOST", "redis"), Boolean.parseBoolean(text("READ_ONLY_MODE", "false")));
+            text("REDIS_HOST", "redis"), Boolean.parseBoolean(text("READ_ONLY_MODE", "false")),
+            text("HOARD", ""), Double.parseDouble(text("HOARD_MIB_PER_SECOND", "1")));
     }
 
     int maximumPoolSize() {
