@@ -262,6 +262,14 @@ def test_files_that_are_something_else_are_named(incident, written, content):
         assert _proof.problems(written, incident)
 
 
+def test_a_report_of_another_version_is_no_heap_of_differences(incident, written):
+    path = written / "report.json"
+    path.write_text(path.read_text().replace(f'"schema_version": "{_model.SCHEMA_VERSION}"', '"schema_version": "0.9"'))
+    (written / "evidence/snapshot.json").write_text("{}")
+    version, changed = _proof.problems(written, incident)
+    assert "form 0.9" in version and "write it again" in version and "snapshot.json" in changed
+
+
 @pytest.mark.parametrize("name", ["report.md", "report.html"])
 def test_an_edited_text_is_named_by_its_line(incident, written, name):
     path = written / name
