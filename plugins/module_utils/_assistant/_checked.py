@@ -14,7 +14,7 @@ from ansible_collections.sre.runbooks.plugins.module_utils._assistant._facts imp
 from ansible_collections.sre.runbooks.plugins.module_utils._assistant._session import Answer
 from ansible_collections.sre.runbooks.plugins.module_utils._core._redact import redact
 
-_TOO_MANY = "are more than were asked for"
+_TOO_MANY = "more than was asked for"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,8 +53,9 @@ class Phrased:
     @property
     def says(self) -> str:
         """Who wrote it, and what became of it, in a sentence."""
-        dropped = "; ".join(f"{one.count} that {one.why}" for one in self.dropped)
-        held = f"{len(self.sentences)} sentences hold" + (f", dropped were {dropped}" if dropped else ", none was dropped")
+        dropped = "; ".join(f"{one.count} for {one.why}" for one in self.dropped)
+        held = f"{len(self.sentences)} of {len(self.sentences) + sum(one.count for one in self.dropped)} sentences hold"
+        held += f", dropped were {dropped}" if dropped else ""
         return f"Written by the language model {self.model} at {self.at}: {f'nothing, because {self.failed}' if self.failed else held}."
 
 

@@ -21,12 +21,12 @@ LONGEST = 400
 #: share of a sentence's words that has to be in what it cites
 SUPPORT = 0.5
 
-CITES_NOTHING = "cite nothing"
-CITES_MISSING = "cite what is not there"
-OTHER_NUMBER = "have a number, unit or time that is not in what they cite"
-OTHER_NAME = "name what is not in what they cite"
-OTHER_WORDS = "say what is not in what they cite"
-NOT_A_SENTENCE = "are no plain sentence"
+CITES_NOTHING = "no citation"
+CITES_MISSING = "a citation of what is not there"
+OTHER_NUMBER = "a number, unit or time that is not in what it cites"
+OTHER_NAME = "a name that is not in what it cites"
+OTHER_WORDS = "words that are not in what it cites"
+NOT_A_SENTENCE = "no plain sentence of its own"
 
 Number = t.Tuple[decimal.Decimal, str]
 

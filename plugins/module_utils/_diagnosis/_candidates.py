@@ -8,6 +8,8 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
+from ansible_collections.sre.runbooks.plugins.module_utils._core._treemap import Area
+
 Json = t.Dict[str, t.Any]
 
 
@@ -53,15 +55,18 @@ class Table:
 
     :param header: column titles.
     :param rows: cells, as many as titles.
+    :param areas: a treemap that a page draws above it.
     """
 
     title: str
     header: t.Sequence[str]
     rows: t.Sequence[t.Sequence[t.Any]]
+    areas: Area | None = None
 
     def to_json(self) -> Json:
         """As module results show it."""
-        return {"title": self.title, "header": list(self.header), "rows": [list(row) for row in self.rows]}
+        drawn = {"treemap": self.areas.to_json()} if self.areas else {}
+        return {"title": self.title, "header": list(self.header), "rows": [list(row) for row in self.rows], **drawn}
 
 
 def diagnosis_result(candidates: t.Sequence[Candidate], tables: t.Sequence[Table] = (),

@@ -12,6 +12,7 @@ import typing as t
 from ansible_collections.sre.runbooks.plugins.module_utils._assistant._checked import Phrased
 from ansible_collections.sre.runbooks.plugins.module_utils._core import _page as _frame
 from ansible_collections.sre.runbooks.plugins.module_utils._core._page import safe
+from ansible_collections.sre.runbooks.plugins.module_utils._core._treemap import Area, treemap
 from ansible_collections.sre.runbooks.plugins.module_utils._core._wording import size
 from ansible_collections.sre.runbooks.plugins.module_utils._incident._outcomes import says
 from ansible_collections.sre.runbooks.plugins.module_utils._report._impact import NOT_MEASURED
@@ -25,6 +26,7 @@ _OWN_STYLE = """
 .target .box { fill: var(--bad-back); stroke: var(--bad); stroke-width: 3; } .affected .box { stroke: var(--bad); stroke-width: 2; stroke-dasharray: 6 3; }
 td { overflow-wrap: break-word; } #timeline td:first-child, #open td:last-child { white-space: nowrap; }
 #timeline td:nth-child(3) { min-width: 15rem; }
+.drawn { min-width: 640px; max-width: 1120px; }
 @media print { h2, h3 { break-after: avoid; } tr { break-inside: avoid; } }
 """
 _WIDE, _HIGH, _LEFT, _BOTTOM = 900, 170, 10, 24
@@ -62,7 +64,7 @@ def _sections(document: Document) -> list[tuple[str, str, str]]:
         ("Root cause", "cause", _statements(document.root_cause) + _others(document)),
         ("Signals over time", "signals", "".join(_charts(document))),
         ("Services", "services", _map(document)),
-        ("Figures", "figures", "".join(f"<h3>{safe(figures['title'])}</h3>{table(figures['header'], figures['rows'])}"
+        ("Figures", "figures", "".join(f"<h3>{safe(figures['title'])}</h3>{_drawn(figures)}{table(figures['header'], figures['rows'])}"
                                        for figures in document.diagnosis.get("tables", []) if figures["rows"])),
         ("Left out", "left-out", _left_out(document)),
         ("By a language model", "assistant", "".join(map(_assistant, document.assistant))),
@@ -73,6 +75,14 @@ def _sections(document: Document) -> list[tuple[str, str, str]]:
             (event.at, event.what, event.text, event.by) for event in document.timeline])),
         ("Evidence", "evidence", _evidence(document)),
     ]
+
+
+def _drawn(figures: t.Mapping[str, t.Any]) -> str:
+    """A treemap above a table, where it has one; where it is too wide it is scrolled by itself."""
+    if "treemap" not in figures:
+        return ""
+    return (f'<div class="wide" tabindex="0" role="region" aria-label="Treemap: {safe(figures["title"])}"><div class="drawn">'
+            f'{treemap(Area.from_json(figures["treemap"]))}</div></div>')
 
 
 def _assistant(wrote: Phrased) -> str:

@@ -69,6 +69,10 @@ def compare(directory: pathlib.Path, derived: Report) -> list[str]:
         saved = json.loads((directory / REPORT).read_text())
     except (OSError, ValueError) as error:
         return [f"the report cannot be read: {type(error).__name__}: {error}"]
+    version = saved.get("schema_version") if isinstance(saved, dict) else None
+    if isinstance(version, str) and version != derived.document.schema_version:
+        return [f"{REPORT} has the form {version}, and this version of the collection derives {derived.document.schema_version}: verify it with the "
+                "version that wrote it, or write it again", *_evidence(directory, derived.document)]
     return [*_evidence(directory, derived.document), *_differences("", saved, json.loads(derived.json)), *_lines(directory / TEXT, derived.text),
             *_lines(directory / PAGE, derived.page)]
 

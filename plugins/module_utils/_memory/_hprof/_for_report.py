@@ -6,20 +6,25 @@
 from __future__ import annotations
 
 from ansible_collections.sre.runbooks.plugins.module_utils._diagnosis._candidates import Table
+from ansible_collections.sre.runbooks.plugins.module_utils._memory._hprof._areas import areas
 from ansible_collections.sre.runbooks.plugins.module_utils._memory._hprof._model import HeapAnalysis, Step
 from ansible_collections.sre.runbooks.plugins.module_utils._memory._hprof._wording import number, percent, place, size
 
 _ROWS = 5
+#: share of the heap that an object has to keep for the report's picture of it, and how deep that goes
+_LEAST, _DEEP = 0.02, 3
 
 
 def tables(analysis: HeapAnalysis) -> list[Table]:
     """Those that have rows; class names stand as code, because of what Markdown makes of their signs."""
     suspects = analysis.suspects[:_ROWS]
+    total = analysis.totals.reachable_bytes or 0
+    picture = areas(analysis, total).cut(_LEAST * total, _DEEP) if total else None
     growing = analysis.growth.collections[:_ROWS] if analysis.growth else []
     found = [
         Table("What keeps the memory", ("suspect", "retained", "share of the heap", "reached by", "what lies in it"), [
             (_code(one.label), size(one.retained_bytes), percent(one.share), " → ".join(_code(_step(step)) for step in one.path),
-             ", ".join(f"{number(group.instances)} × {_code(group.class_name)}" for group in one.groups[:3])) for one in suspects]),
+             ", ".join(f"{number(group.instances)} × {_code(group.class_name)}" for group in one.groups[:3])) for one in suspects], picture),
         Table("Code to look at", ("place", "why"), [
             (_code(place(area)), area.why) for one in suspects for area in one.code_areas]),
         Table("Growing collections", ("held by", "collection", "entries", "before", "more on the heap"), [

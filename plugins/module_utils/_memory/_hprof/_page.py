@@ -12,8 +12,9 @@ from ansible_collections.sre.runbooks.plugins.module_utils._core._redact import 
 from ansible_collections.sre.runbooks.plugins.module_utils._memory._hprof._model import GrowingCollection, Group, HeapAnalysis, Node, Suspect, ThreadStack
 from ansible_collections.sre.runbooks.plugins.module_utils._core._page import frame, safe
 from ansible_collections.sre.runbooks.plugins.module_utils._core._page_style import SCRIPT
+from ansible_collections.sre.runbooks.plugins.module_utils._core._treemap import treemap
+from ansible_collections.sre.runbooks.plugins.module_utils._memory._hprof._areas import areas
 from ansible_collections.sre.runbooks.plugins.module_utils._memory._hprof._picture import picture
-from ansible_collections.sre.runbooks.plugins.module_utils._memory._hprof._treemap import treemap
 from ansible_collections.sre.runbooks.plugins.module_utils._memory._hprof._wording import headlines, number, percent, place, short, signed, size, titles, what
 
 _HISTOGRAM, _ROWS, _THREADS = 500, 40, 60
@@ -107,8 +108,7 @@ def _dominators(analysis: HeapAnalysis, total: int) -> str:
     nodes = analysis.dominators
     if not nodes or not total:
         return ""
-    below = {step.object: suspect.groups for suspect in reversed(analysis.suspects) for step in suspect.path}
-    return (treemap(nodes, total, below) + '<p class="dim">Area: bytes that would go if the object went. Point at a rectangle for its name.</p>'
+    return (treemap(areas(analysis, total)) + '<p class="dim">Area: bytes that would go if the object went. Point at a rectangle for its name.</p>'
             '<details><summary>The same as a list</summary>' + "".join(_node(node, total) for node in nodes) + "</details>")
 
 

@@ -100,7 +100,8 @@ def test_what_does_not_hold_is_dropped_and_counted(incident, tmp_path, sentence,
     with model(said(GOOD, sentence)) as server:
         result, report = ask(incident, tmp_path, {"kind": "openai", "url": server.url})
     assert all(row["dropped"] == ({"count": 1, "why": why},) and len(row["sentences"]) == 1 for row in result["phrased"])
-    assert f"1 that {why}" in report.text and sentence["text"] not in report.text.replace(GOOD["text"], "") and without(report) == before
+    assert f"1 of 2 sentences hold, dropped were 1 for {why}." in report.text
+    assert sentence["text"] not in report.text.replace(GOOD["text"], "") and without(report) == before
 
 
 @pytest.mark.parametrize(("answers", "why"), [
@@ -229,5 +230,5 @@ def test_what_was_learnt_is_phrased_and_checked_likewise(tmp_path, purpose):
                  "validate_certs": True}
         result = assistant_document.run(Task({"assistant": given, "purpose": purpose, "document": document, "dest": str(tmp_path)}))
     text = (tmp_path / "assistant.md").read_text()
-    assert good["text"] in text and bad["text"] not in text and f"1 that {_claims.OTHER_NAME}" in text
+    assert good["text"] in text and bad["text"] not in text and f"1 for {_claims.OTHER_NAME}" in text
     assert {pathlib.Path(path).name for path in result["files"]} == {"assistant.md", "assistant.prompt.txt", "assistant.answer.txt"}

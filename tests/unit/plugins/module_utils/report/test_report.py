@@ -19,6 +19,7 @@ from fake_api import serving
 from ansible_collections.sre.runbooks.plugins.module_utils._change._change import Change, Field
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._connection import FIELD_MANAGER
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._workload import Target
+from ansible_collections.sre.runbooks.plugins.module_utils._core._treemap import Area
 from ansible_collections.sre.runbooks.plugins.module_utils._evidence._store import EvidenceStore
 from ansible_collections.sre.runbooks.plugins.module_utils._incident._record import DONE, Incident
 from ansible_collections.sre.runbooks.plugins.module_utils._report import _markdown, _model, _page, _proof, _timeline
@@ -261,6 +262,14 @@ def test_files_that_are_something_else_are_named(incident, written, content):
         assert _proof.problems(written, incident)
 
 
+def test_a_report_of_another_version_is_no_heap_of_differences(incident, written):
+    path = written / "report.json"
+    path.write_text(path.read_text().replace(f'"schema_version": "{_model.SCHEMA_VERSION}"', '"schema_version": "0.9"'))
+    (written / "evidence/snapshot.json").write_text("{}")
+    version, changed = _proof.problems(written, incident)
+    assert "form 0.9" in version and "write it again" in version and "snapshot.json" in changed
+
+
 @pytest.mark.parametrize("name", ["report.md", "report.html"])
 def test_an_edited_text_is_named_by_its_line(incident, written, name):
     path = written / name
@@ -282,6 +291,15 @@ def test_the_page_loads_nothing_and_takes_no_markup_from_outside(incident, writt
     assert not re.search(r'(?:src|href)="(?!#|evidence/)', page) and "http" not in page.replace("http-equiv", "")
     assert "<b>Hit:</b> sessions that were refused: 40 % of the tokens" in page and "and 2 more</a>" in page
     assert page.count("<svg") == 2, "a chart and the map of services"
+
+
+def test_a_heap_is_drawn_where_its_table_has_a_treemap(incident, written, tmp_path):
+    heap = Area("heap", "10 MB", 10, "", (Area("<i>cache</i>", "9 MB", 9, "", (Area("byte[]", "8 MB", 8),)),))
+    tables = [{"title": "What keeps the memory", "header": ["suspect"], "rows": [["cache"]], "treemap": heap.to_json()}]
+    incident.found({**incident.findings, "diagnosis": {**DIAGNOSIS, "tables": tables}}, incident.evidence)
+    page = _proof.derive(incident, "prod", LATER).page
+    assert 'class="treemap"' in page and "&lt;i&gt;cache&lt;/i&gt; 9 MB" in page and "<i>" not in page and "byte[]" in page
+    assert 'class="treemap"' not in (written / "report.html").read_text(), "only where there is one"
 
 
 def test_a_cell_cannot_leave_its_table(incident, written):
