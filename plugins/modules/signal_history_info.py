@@ -14,7 +14,7 @@ description:
     VictoriaMetrics. Reads only.
   - Tells growth over days from a daily load, a nightly job, garbage collection and warming up, with its uncertainty and the time to the
     limit; since when a signal is over its threshold; and what is usual at this hour.
-  - The history never fails a run. Where it cannot be had, RV(says) begins with why, and O(direct) is returned as it is.
+  - The history never fails a run. Where it cannot be had, RV(says) is why, and O(direct) is returned as it is.
 author: sre.runbooks contributors (@sre-runbooks)
 extends_documentation_fragment:
   - sre.runbooks.attributes.info
@@ -102,7 +102,12 @@ history_says:
   elements: str
   returned: success
 says:
-  description: Lines for a person.
+  description: Lines for a person - RV(history_says), and of the signals those lines that O(direct) did not say already.
+  type: list
+  elements: str
+  returned: success
+measured:
+  description: All lines, those of O(direct) among them.
   type: list
   elements: str
   returned: success
@@ -137,10 +142,11 @@ def run(task: Task) -> Result:
     """Ask, and put what comes beside the direct reading."""
     p = task.params
     direct = {"outcome": "unknown", "signals": [], "says": [], **p["direct"]}
-    nothing = {**direct, "changed": False, "history": [], "history_says": [], "evidence": []}
+    nothing = {**direct, "changed": False, "history": [], "history_says": [], "evidence": [], "says": [], "measured": direct["says"]}
     rows = _table.of(p["incident_type"])
     if p["known"]:
-        return {**nothing, "history_says": _review.beside_the_usual(direct, p["known"], rows)}
+        usual = _review.beside_the_usual(direct, p["known"], rows)
+        return {**nothing, "history_says": usual, "says": usual}
     if not p["prometheus"] or not rows:
         return nothing
     prometheus = Prometheus(Place.parse(p["prometheus"]), task.cluster())
@@ -150,13 +156,14 @@ def run(task: Task) -> Result:
                              _review.Window(p["days"], p["step"]), thresholds)
     except HistoryError as error:
         line = f"no history: {error}"
-        return {**nothing, "says": [line, *direct["says"]], "history_says": [line]}
+        return {**nothing, "says": [line], "history_says": [line], "measured": [line, *direct["says"]]}
     result = _review.merged(direct, found, p["hours_to_limit"])
     told = [f"history: {p['days']:g} days of {prometheus.place.shown}"]
     told += [f"its clock is {prometheus.skew():+.0f} s from this one's; its own counts"] if prometheus.skew() else []
     told += [f"no history of {item.row.name}: {item.why_not}" for item in found if item.why_not]
-    return {**nothing, **result, "history": [_review.to_json(item) for item in found], "history_says": told, "says": told + result["says"],
-            "evidence": _saved(task, result, found, prometheus)}
+    new = [line for line in result["says"] if line not in direct["says"]]
+    return {**nothing, **result, "history": [_review.to_json(item) for item in found], "history_says": told, "says": told + new,
+            "measured": told + result["says"], "evidence": _saved(task, result, found, prometheus)}
 
 
 def _saved(task: Task, result: Result, found: list[_review.Found], prometheus: Prometheus) -> list[str]:

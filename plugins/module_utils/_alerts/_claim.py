@@ -65,7 +65,7 @@ def decide(claim: Claim | None, alert: Alert, now: float, limits: Limits) -> tup
     :param now: seconds since 1970, by the cluster's clock.
     """
     if claim is None:
-        return (NOTHING, None) if alert.status == _alert.RESOLVED else (ANSWER, _begun(alert, now))
+        return (NOTHING, None) if alert.status == _alert.RESOLVED else (ANSWER, _begun(alert, now, {}))
     known = claim.alerts.get(alert.fingerprint)
     seen = _with(claim, alert)
     if alert.status == _alert.RESOLVED:
@@ -81,7 +81,7 @@ def decide(claim: Claim | None, alert: Alert, now: float, limits: Limits) -> tup
     if now - claim.since < (SOON if claim.outcome in NOTHING_FOUND else limits.cooldown):
         return COOLDOWN, seen
     again = claim.repeat + 1 if known and known["starts_at"] == alert.starts_at else 0
-    return ANSWER, _begun(alert, now, again)
+    return ANSWER, _begun(alert, now, _ended(claim), again)
 
 
 def claim(cluster: Cluster, alert: Alert, limits: Limits) -> tuple[str, Claim | None]:
@@ -119,8 +119,26 @@ def finish(cluster: Cluster, alert: Alert, incident_id: str, outcome: str) -> No
                 raise
 
 
-def _begun(alert: Alert, now: float, repeat: int = 0) -> Claim:
-    return Claim(_alert.incident_id(alert, repeat), RUNNING, now, alerts={alert.fingerprint: _entry(alert)}, repeat=repeat)
+def find(cluster: Cluster, namespace: str, incident_id: str) -> Claim | None:
+    """The claim of an incident; None where no alert began it, or another incident has followed it."""
+    found = (_read(item) for item in cluster.list("ConfigMap", namespace, labelSelector=LABEL))
+    return next((claim for claim in found if claim.incident_id == incident_id), None)
+
+
+def firing(claim: Claim) -> int:
+    """How many alerts of it fire; those that are only counted may."""
+    return sum(one["status"] == _alert.FIRING for one in claim.alerts.values()) + claim.more
+
+
+def _begun(alert: Alert, now: float, ended: t.Mapping[str, Json], repeat: int = 0) -> Claim:
+    return Claim(_alert.incident_id(alert, repeat), RUNNING, now, alerts={**ended, alert.fingerprint: _entry(alert)}, repeat=repeat)
+
+
+def _ended(claim: Claim) -> dict[str, Json]:
+    """The newest of what was resolved: kept, so that a delivery of it that somebody sends again is known."""
+    resolved = {name: one for name, one in claim.alerts.items() if one["status"] == _alert.RESOLVED}
+    newest = sorted(resolved, key=lambda name: resolved[name]["starts_at"])[-MOST_ALERTS // 2:]
+    return {name: resolved[name] for name in newest}
 
 
 def _with(claim: Claim, alert: Alert) -> Claim:
@@ -160,8 +178,7 @@ def _tell(cluster: Cluster, alert: Alert, wanted: Claim, action: str) -> None:
     record = words and Incident.find(cluster, alert.namespace, wanted.incident_id)
     if not record:
         return
-    left = sum(one["status"] == _alert.FIRING for one in wanted.alerts.values())
-    text = f"{words}: {alert.text or alert.fingerprint}" + (f" ({left} still firing)" if action == RESOLVED else "")
+    text = f"{words}: {alert.text or alert.fingerprint}" + (f" ({firing(wanted)} still firing)" if action == RESOLVED else "")
     record.note("alert", text)
 
 

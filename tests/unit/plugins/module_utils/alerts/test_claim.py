@@ -21,6 +21,8 @@ from ansible_collections.sre.runbooks.plugins.module_utils._alerts._claim import
     ANSWER, COOLDOWN, DONE, DUPLICATE, JOINED, NOTHING, RESOLVED, Claim, Limits, claim, decide, finish)
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._workload import Target
 from ansible_collections.sre.runbooks.plugins.module_utils._incident._record import Incident
+from ansible_collections.sre.runbooks.plugins.module_utils._task._module import Task, attempt
+from ansible_collections.sre.runbooks.plugins.modules import alert_standing_info
 
 LIMITS = Limits(run=3600, cooldown=1800)
 FIRST = Alert("firing", "memory_leak", "prod", "shop", "api-server", "aaaaaaaaaaaaaaaa", "2026-11-28T08:00:00.000Z", "memory")
@@ -51,7 +53,10 @@ def after(*steps: tuple[float, object]) -> Claim | None:
     ([(0, FIRST), (10, "healthy")], 30, FIRST, COOLDOWN), ([(0, FIRST), (10, "healthy")], 70, FIRST, ANSWER),
     ([(0, FIRST), (60, "mitigated"), (90, resolved(FIRST))], 4000, FIRST, DUPLICATE),
     ([(0, LATER), (60, "mitigated")], 4000, FIRST, DUPLICATE), ([(0, LATER)], 1, FIRST, DUPLICATE),
-    ([(0, FIRST), (60, "mitigated"), (90, resolved(FIRST))], 4000, LATER, ANSWER)])
+    ([(0, FIRST), (60, "mitigated"), (90, resolved(FIRST))], 4000, LATER, ANSWER),
+    # what is sent again by somebody who has listened, after another alert has begun the next incident
+    ([(0, FIRST), (60, "mitigated"), (90, resolved(FIRST)), (4000, OTHER), (4060, "mitigated")], 9000, FIRST, DUPLICATE),
+    ([(0, FIRST), (60, "mitigated"), (90, resolved(FIRST)), (4000, OTHER), (4060, "mitigated")], 9000, LATER, ANSWER)])
 def test_what_is_done_about_a_delivery(before, now, alert, action):
     assert decide(after(*before), alert, now, LIMITS)[0] == action
 
@@ -118,3 +123,30 @@ def test_the_life_of_an_incident_over_a_restart():
         assert claim(api.cluster, resolved(LATER), LIMITS)[0] == RESOLVED
         events = [event["text"] for event in Incident.load(api.cluster, "shop", begun.incident_id).timeline()]
     assert events == ["another alert joins: heap", "an alert within the cooldown, so no second run: memory", "alert resolved: memory (1 still firing)"]
+
+
+def test_what_has_ended_is_remembered_within_bounds():
+    known, now = None, 0.0
+    for number in range(400):
+        one = dataclasses.replace(FIRST, fingerprint=f"{number:016x}", starts_at=f"2026-11-28T08:{number // 60:02d}:{number % 60:02d}.000Z")
+        action, known = decide(known, one, now, LIMITS)
+        assert action == ANSWER
+        known = dataclasses.replace(decide(known, resolved(one), now + 1, LIMITS)[1], state=DONE, outcome="mitigated", since=now + 1)
+        now += 4000
+    assert len(known.alerts) <= _claim.MOST_ALERTS
+    assert decide(known, dataclasses.replace(one, starts_at=one.starts_at), now, LIMITS)[0] == DUPLICATE
+
+
+@pytest.mark.parametrize(("deliveries", "stands", "firing"), [
+    ([FIRST], True, 1), ([FIRST, resolved(FIRST)], False, 0), ([FIRST, OTHER, resolved(FIRST)], True, 1),
+    ([FIRST, OTHER, resolved(FIRST), resolved(OTHER)], False, 0), ([FIRST, resolved(FIRST), FIRST], False, 0), ([FIRST, resolved(FIRST), LATER], True, 1)])
+def test_an_incident_stands_while_one_of_its_alerts_fires(deliveries, stands, firing):
+    with fake_api.serving() as api:
+        for alert in deliveries:
+            claim(api.cluster, alert, LIMITS)
+        incident = claim(api.cluster, FIRST, LIMITS)[1].incident_id
+        params = {name: option.get("default") for name, option in alert_standing_info.ARGUMENT_SPEC.items()} | {"host": api.url, "namespace": "shop"}
+        found = attempt(alert_standing_info.ARGUMENT_SPEC, alert_standing_info.run, Task(params | {"incident_id": incident}), 0)
+        other = attempt(alert_standing_info.ARGUMENT_SPEC, alert_standing_info.run, Task(params | {"incident_id": "of-a-person"}), 0)
+    assert (found["stands"], found["firing"], bool(found["says"])) == (stands, firing, not stands)
+    assert other["stands"] and not other["says"], "an incident that no alert began"

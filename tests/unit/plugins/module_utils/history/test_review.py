@@ -46,7 +46,8 @@ def memory(one: services.Service) -> FakePrometheus:
 
 def test_without_a_prometheus_nothing_is_asked_and_the_direct_reading_stands(tmp_path):
     found = run(None, tmp_path)
-    assert {name: found[name] for name in HEALTHY} == HEALTHY and found["history"] == [] and found["history_says"] == []
+    assert {**{name: found[name] for name in HEALTHY}, "says": found["measured"]} == HEALTHY
+    assert found["history"] == found["history_says"] == found["says"] == []
 
 
 def test_a_leak_that_no_direct_read_sees(tmp_path):
@@ -82,7 +83,7 @@ def test_what_could_not_be_read_directly_the_history_says(tmp_path):
     assert "(history; threshold 90%)" in near["text"] and "over the threshold since" in near["text"]
     with fake_prometheus.serving(memory(services.service("well", 3, base=0.5))) as fake:
         found = run(fake.url, tmp_path, direct=BLIND)
-    assert found["outcome"] == "unknown" and found["says"][-1] == "no metrics", "unseen is not healthy, and why stands last"
+    assert found["outcome"] == "unknown" and found["measured"][-1] == "no metrics", "unseen is not healthy, and why stands last"
 
 
 @pytest.mark.parametrize(("fake", "words"), [
@@ -92,7 +93,7 @@ def test_without_a_history_the_direct_reading_takes_over(fake, words, tmp_path):
     with fake_prometheus.serving(fake):
         found = run(fake.url, tmp_path)
     assert not found.get("failed") and found["outcome"] == "healthy" and found["signals"] == HEALTHY["signals"]
-    assert words in found["says"][0] and found["says"][0].startswith("no history: ")
+    assert words in found["says"][0] and found["says"][0].startswith("no history: ") and found["measured"] == found["says"] + HEALTHY["says"]
 
 
 def test_a_clock_that_is_ahead_is_told_and_counts(tmp_path):
