@@ -103,6 +103,7 @@ _ISSUED = _compiled("|".join(f"(?:{form.head}{form.rest})" for form in _issuers.
 _ISSUED_BEFORE = [(form.before[0], _compiled(form.before[1] + form.head + form.rest)) for form in _issuers.ISSUERS if form.before[0]]
 #: from one password to another
 _TO_ANOTHER = re.compile(rb"""["']?[ \t]+to[ \t]+""")
+_FIRST_WORD = re.compile(rb"[\w.-]*")
 _SECRET_IN_LINE = re.compile(rb'kind\\{0,7}"[ \t]*:[ \t]*\\{0,7}"Secret\\{0,7}"')
 _TEXTS = re.compile(rb':[ \t]*(\\{0,7}")((?:(?!\1)[^\n])*+)')
 
@@ -161,11 +162,16 @@ def all_secrets(text: bytes, at: int = 0, done: int = 0, coded: bool = True) -> 
     """The secrets of a text, in order."""
     look = Look(text, coded)
     while found := look.after(at):
-        at = found[1]
+        at = resumed(text, *found)
         for begin, end in look.secrets(found[0], done):
             yield begin, end
             done = end
         at = max(at, done)
+
+
+def resumed(text: bytes, start: int, end: int) -> int:
+    """Where to go on behind a trigger in which there was no secret: behind its first word, as the next one may be a secret by itself."""
+    return max(start + 1, _FIRST_WORD.match(text, start, end).end())
 
 
 def name_before(text: bytes, start: int, end: int, done: int = 0) -> tuple[str, int]:
@@ -204,6 +210,8 @@ def _sentence(text: bytes, found: re.Match[bytes], done: int) -> t.Iterable[Span
     yield from all_secrets(text[:found.end("whom")], found.start("whom"), done)
     if found["separator"]:
         says = _names.says(name_before(text, *found.span("name"), done)[0])
+    elif found["name"].lower().endswith(b"phrase") and text.startswith((b'"', b"'"), found.end()):
+        says = Says.SECRET
     elif found["told"] or _VERB.search(_line_before(text, found.start())):
         says = Says.TOLD
     else:

@@ -18,7 +18,7 @@ WORDS = (r"pass(?:word|wd|phrase|code)|passwort|pwd|pword|secret|token|credentia
          r"authorization|authori[sz]ation[_-]code|assertion|saml[_-]?response|connection[_-]?string|[_-]pass|"
          r"\b(?:pass|sig|signature|sid|auth|x[_-]auth|_auth|jwt|otp|totp|cvv|dsn|sas|code|creds|bearer)|"
          r"x-amz-signature|requirepass|masterauth|pepper|(?:store|key|user|db|bind|src|dest)pass\b|(?:bind|root|user|admin|db|\b)pw\b|"
-         r"basic[_-]?auth|userinfo|saml[_-]?request|signature[_-]?value|code[_-]verifier|device[_-]code|\bhmac|"
+         r"basic[_-]?auth|userinfo|[a-z]_auth\b|\bencrypt|saml[_-]?request|signature[_-]?value|code[_-]verifier|device[_-]code|\bhmac|"
          r"mot[ _]de[ _]passe|contrase(?:\xc3\xb1|n)a|\bsenha")
 
 _SECRET = re.compile(
@@ -29,11 +29,12 @@ _SECRET = re.compile(
     r"(?:^|_)[a-z]+_pass$|(?:^|_)(?:db|user|admin|root|mysql|smtp|ftp|ldap|redis|mail|key|store|bind|sasl|src|dest)pass$|(?:^|_)(?:bind|root|user|admin|db)_?pw$|_(?:auth_)?token|"
     r"(?:^|_)(?:access|auth|api|bearer|refresh|session|id|csrf|xsrf|bot|app|user|client|service|deploy|vault|github|gitlab|slack|npm|jwt|oauth)token)")
 _TOKEN = re.compile(r"(?:^|_|[a-z])token(?!i[sz])|^pass$|_cookie$")
-_RANDOM = re.compile(r"(?:^|_)(?:auth|sid|sig|signature(?:_value|_\d+)?|code(?:_verifier)?|x_auth|dsn|authori[sz]ation_code|bearer|hmac|"
+_RANDOM = re.compile(r"(?:^|_)(?:auth|sid|sig|signature(?:_value|_\d+)?|code(?:_verifier)?|x_auth|dsn|authori[sz]ation_code|bearer|hmac|encrypt|"
                      r"(?:php|j)?sess(?:ion)?id)$|amz_signature$")
 #: what is a secret although its name ends like what is only about one
 _RANDOM_ALL_THE_SAME = re.compile(r"(?:^|_)(?:(?:php_?|j_?|asp_net_)sess(?:ion)?_?id|saml_?request)$")
-_PAIR = re.compile(r"(?:^|_)(?:basic_?auth|userinfo)$")
+_KEPT_ALL_THE_SAME = re.compile(r"(?:^|_)secret_id$")
+_PAIR = re.compile(r"(?:^|_)(?:basic_?auth|userinfo|[a-z]+_auth)$")
 #: what is said about a secret, and is none
 _ABOUT = re.compile(
     r"(?:^|_)(?:algorithm|alg|arn|at|attempts?|audience|bits|bucket|budget|bytes|cache|changed?|class|config|controller|count(?:er)?s?|"
@@ -76,6 +77,8 @@ def says(name: str) -> Says:
         return Says.COOKIE
     if plain.endswith("authorization"):
         return Says.HEADER
+    if _KEPT_ALL_THE_SAME.search(plain):
+        return Says.KEPT
     if _RANDOM_ALL_THE_SAME.search(plain):
         return Says.RANDOM
     if _PAIR.search(plain):

@@ -16,7 +16,7 @@ from ansible_collections.sre.runbooks.plugins.module_utils._core._redact._names 
 _CLOSING = r"""(?:["'`\\\]]|&quot;|&#34;|%22){0,6}"""
 _SEPARATOR = r"(?:={1,3}>?|:=|:|%3[DdAa])"
 _END = r"""(?=["'\\,;)\]]|[ \t\r]*(?m:$)|[ \t]+\|)"""
-_BESIDE = r"""[ \t,"'\\]{1,16}[Vv]alue["'\\]{0,6}[ \t]{0,3}[:=]"""
+_BESIDE = r"""(?:[ \t,"'\\]{1,16}[Vv]alue["'\\]{0,6}[ \t]{0,3}[:=]|[ \t]*>[ \t]*<[Vv]alue>)"""
 
 
 #: what a sentence calls a secret
@@ -46,7 +46,7 @@ class Place(t.NamedTuple):
 #: a name, a separator and a value, in JSON (in JSON), YAML, properties, forms, headers, maps of Go, elements of XML, lists of name and value
 NAMED = Place("name and value",
               rf"(?i:{WORDS})[\w.\-]*{_CLOSING}(?:[ \t]{{0,32}}{_SEPARATOR}|[ \t]-{{1,2}}>|(?:>|&gt;)[^<>\s=]|{_BESIDE})",
-              rf"(?P<name>(?i:{WORDS})[\w.\-]*?){_CLOSING}(?:[ \t]*(?P<separator>{_SEPARATOR}|[ \t]-{{1,2}}>)(?!:)|(?<!-)(?P<element>>|&gt;)|{_BESIDE})")
+              rf"(?P<name>(?i:{WORDS})[\w.\-]*?){_CLOSING}(?:[ \t]*(?P<separator>{_SEPARATOR}|[ \t]-{{1,2}}>)(?!:)|{_BESIDE}|(?<!-)(?P<element>>|&gt;))")
 
 PLACES: tuple[Place, ...] = (
     Place("option", rf"-(?i:{WORDS})[ \t]+[^\s=:-]", rf"-(?P<name>(?i:{WORDS}))(?P<option>[ \t]+)(?![=:-])"),
@@ -107,6 +107,9 @@ PLACES: tuple[Place, ...] = (
     Place("data source of Go", r"\b[\w.\-]+:[^\s\"']*@(?:tcp|unix|udp)\(", r"[\w.\-]{1,128}+:(?P<secret>[^\s\"']+)@(?:tcp|unix|udp)\("),
     Place("setting", r"_(?i:key|token|secret|password)[ \t]+[A-Za-z0-9+/=_-]{16}",
           r"_(?P<name>(?i:key|token|secret|password))(?P<told>[ \t]+)(?=[A-Za-z+/=_-]*\d)"),
+    Place("signature of a webhook", r"\b(?:sha(?:1|256|512)|v[01])=[0-9a-f]{8}", r"(?:sha(?:1|256|512)|v[01])=(?P<secret>[0-9a-f]{32,})", r"(?i:signature)"),
+    Place("address without a scheme", r"\b[\w.-]+:[^\s:@/\"']+@[\w.-]+(?:/|:\d)", r"[\w.-]{1,64}+:(?P<secret>(?=[^\s@]*\d)[^\s:@/\"']{6,})@",
+          r"(?i:\bdsn\b|connect|database)"),
     Place("passphrase", r"(?i:passphrase)[ \t]+[\"'][^\s]", r"""(?i:passphrase)[ \t]+["'](?P<secret>[^"'\n]+)"""),
     Place("right behind its name", rf"(?i:{_NOUN})[ \t]+[^\s:=\d]*\d", rf"(?i:(?P<password>{_PASSWORD})|{_NOUN})(?P<named>[ \t]+)"),
     Place("code", rf"(?i:{_CODE})(?:[ \t]*[:=]|[ \t]+(?:is|was):?|[ \t]+(?:for|of)(?:[ \t]+[^\s:=]+){{1,4}}?(?:[ \t]*[:=]|[ \t]+is))?[ \t]+['\"]?[A-Za-z-]*\d",

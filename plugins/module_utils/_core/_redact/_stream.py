@@ -13,7 +13,7 @@ import re
 import typing as t
 
 from ansible_collections.sre.runbooks.plugins.module_utils._core._redact import _names, _places
-from ansible_collections.sre.runbooks.plugins.module_utils._core._redact._line import Look, name_before
+from ansible_collections.sre.runbooks.plugins.module_utils._core._redact._line import Look, name_before, resumed
 from ansible_collections.sre.runbooks.plugins.module_utils._core._redact._names import Says
 from ansible_collections.sre.runbooks.plugins.module_utils._core._redact._values import REMOVED, secret
 
@@ -292,11 +292,12 @@ class Redactor:
             for begin, end in self._opened(text, start, at) or look.secrets(start, done):
                 out += text[done:begin], REMOVED
                 done = end
-            at = max(at, done)
             if self._region:
+                at = max(at, done)
                 end = text.find(b"\n", at) + 1 or len(text)
                 out += text[done:at], _alone(text[at:end])
                 return end
+            at = max(resumed(text, start, at), done)
         out.append(text[done:])
         return len(text)
 
@@ -369,7 +370,7 @@ def _alone(text: bytes) -> bytes:
         for begin, end in [key.span()] if key else look.secrets(start, done):
             out += text[done:begin], REMOVED
             done = end
-        at = max(at, done)
+        at = max(resumed(text, start, at), done)
     return b"".join([*out, text[done:]])
 
 

@@ -17,7 +17,8 @@ _LONGEST_LOOK = 4096
 
 Span = tuple[int, int]
 
-_OPENING = re.compile(rb"""[ \t]{0,16}(?:N(?='))?(\[?\\{0,15}["'`]|\[?&(?:quot|#34|#39|apos);|\[?%2[27]|\[?\\u0022|\[\]string\{"|\[|\{)?""")
+_OPENING = re.compile(rb"""[ \t]{0,16}(?:N(?=')|(?:Some|Just|Secret|SecretString|String|Optional)\((?=["']))?"""
+                      rb"""(\[?\\{0,15}["'`]|\[?&(?:quot|#34|#39|apos);|\[?%2[27]|\[?\\u0022|\[\]string\{"|\[|\{)?""")
 _PLAIN = {b'"': re.compile(rb'[^"\\\n]*+(?:\\[^\n][^"\\\n]*+)*+'), b"'": re.compile(rb"[^'\\\n]*+(?:\\[^\n][^'\\\n]*+)*+")}
 #: a comma or a bracket ends a value only where something else begins behind it
 _BARE = re.compile(rb"""(?:[^\s"'`\\&,;<>)}\]]++|[,;)}\]&](?![\s"'`\\,;)}\]&<>]|\Z|[\w.%-]{1,40}[ ]?[=:\[(])|[<](?!/)|\\(?![\\nrtu"'])|\\\\(?![nrtu"']))*+""")
@@ -45,7 +46,7 @@ _NO_PASSWORD = re.compile(
     rb"please|enter|password|token|authentication|authorization|plaintext|encrypted|hashed|verified|refreshed|revoked|renewed|granted|issued|skipped|"
     rb"ignored|checked|matched|matches|sent|used)[.,:;!]?")
 _WORD = re.compile(rb"[A-Za-z]+[.,:;!?]?")
-_WORD_FOLLOWS = re.compile(rb"[ \t]+[A-Za-z(]")
+_WORD_FOLLOWS = re.compile(rb"[ \t]+(?:[A-Za-z(]|\[REDACTED)")
 _NUMBER = re.compile(rb"[-+]?\d+(?:[.,]\d+)*(?:[%a-zA-Z]{1,2})?")
 _DIGIT_OR_SIGN = re.compile(rb"\d|[^\w.,:;/-]")
 _NAME_OF_OBJECT = re.compile(rb"(?:[a-z0-9]+(?:[-.][a-z0-9]+)*/)?[a-z]+(?:[-.][a-z]+)*")
@@ -180,7 +181,9 @@ def _cookies(value: bytes, _quoted: bool, _text: bytes, _end: int) -> bool:
 
 def _of_pair(value: bytes, quoted: bool, text: bytes, end: int) -> bool:
     begin = end - len(value)
-    return text[begin - 1:begin] == b":" and bool(_PAIR.search(text, max(0, begin - 130), end)) and _anything(value, quoted, text, end)
+    if text[begin - 1:begin] == b":" and _PAIR.search(text, max(0, begin - 130), end):
+        return _anything(value, quoted, text, end)
+    return _random(value, quoted, text, end)
 
 
 def _told(value: bytes, quoted: bool, text: bytes, end: int) -> bool:
