@@ -148,7 +148,8 @@ class Analysis:
                 None, None)
             if match is None and number not in hinted:
                 continue
-            self._faults.pass_over(pod, block[done:number])
+            if done < number:
+                self._faults.pass_over(pod, block[done:number])
             done = number + 1
             if take:
                 take(pod, line, match)

@@ -113,7 +113,7 @@ WORDINGS = (
     _say("R2DBC", EXHAUSTED, "has been pending for more than",
          r"acquire\(Duration\) has been pending for more than the configured timeout of (?P<ms>\d+)ms"),
     _say("SQLAlchemy", EXHAUSTED, "QueuePool limit of size",
-         r"QueuePool limit of size (?P<size>\d+) overflow (?P<overflow>\d+) reached, connection timed out, timeout (?P<seconds>[\d.]+)", all_taken=True),
+         r"QueuePool limit of size (?P<size>\d+) overflow (?P<overflow>\d+) reached(?:, connection timed out, timeout (?P<seconds>[\d.]+))?", all_taken=True),
     _say("SQLAlchemy", LEAKED, "clean up non-checked-in connection", r"clean up non-checked-in connection (?P<conn><[^>]{1,200}>)"),
     _say("asyncpg", EXHAUSTED, "TimeoutError", r"^(?:asyncio\.(?:exceptions\.)?)?TimeoutError\b", within="asyncpg/pool.py"),
     _say("psycopg", EXHAUSTED, "couldn't get a connection after", r"couldn't get a connection after (?P<seconds>[\d.]+) sec", all_taken=True),

@@ -34,6 +34,8 @@ UNKNOWN_PLACE = "?"
 #: what the kubelet, or a file of a container runtime, puts before the application's own line
 _STAMP = r"\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:\d\d) (?:std(?:out|err) [FP] )?"
 _KUBELET = re.compile(_STAMP)
+#: a pod's name in brackets, as viewers of logs write it before each line
+_PREFIX = re.compile(r"\[[\w./-]{1,200}-[\w.]{1,60}(?:/[\w.-]{1,60})?\] (?=\s|Traceback |\d{4}-\d\d-\d\d|[\w.]{1,120}(?:Error|Exception)\b)")
 #: how a line begins that belongs to the one before
 _GOES_ON = (r"at |\.\.\. |Caused by|Suppressed|Wrapped by|[Nn]ested |### |; |created by |During handling|The above exception|"
             r"\(Background|[-=^~*]{4}")
@@ -153,6 +155,8 @@ class Faults:
         """
         stamp = _KUBELET.match(line)
         text = line[stamp.end():] if stamp else line
+        if text[:1] == "[" and (prefix := _PREFIX.match(text)):
+            text = text[prefix.end():]
         if hinted and _OF_GOROUTINES in text:  # by itself it says nothing
             hinted = any(hint in text for hint in _dialects.HINTS)
         record = self._record

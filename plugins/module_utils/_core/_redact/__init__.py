@@ -18,7 +18,7 @@ REMOVED = _values.REMOVED.decode()
 def redact(text: str) -> str:
     """Text with tokens, passwords, keys, connection-string passwords, JWTs and cookies removed."""
     plain = text.encode("utf-8", "surrogatepass")
-    if not _line.trigger().search(plain):
+    if not _line.finder(plain)(0):
         return text
     return _stream.redact_bytes(plain).decode("utf-8", "surrogatepass")
 

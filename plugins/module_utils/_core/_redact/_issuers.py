@@ -27,7 +27,7 @@ class Form(t.NamedTuple):
 
 
 ISSUERS: tuple[Form, ...] = (
-    Form("JSON web token", r"eyJ[\w-]{5}", r"[\w-]*\.[\w-]{5,}(?:\.[\w-]*)*"),
+    Form("JSON web token", r"eyJ[\w-]{5}", r"[\w-]{0,4096}+\.[\w-]{5,}(?:\.[\w-]*)*"),
     Form("private key in base64", r"LS0tLS1CRUdJTi",
          r"(?:BSU0EgUFJJVkFURS|BQUklWQVRF|BFQyBQUklWQVRF|BPUEVOU1NIIFBSSVZBVE|BFTkNSWVBURUQg|BEU0EgUFJJVkFUR|BQR1AgUFJJVkFUR)[A-Za-z0-9+/=]*"),
     Form("AWS key id", r"\b(?:AKIA|ASIA|ABIA|ACCA)", r"[A-Z0-9]{16}\b"),
@@ -93,5 +93,8 @@ ISSUERS: tuple[Form, ...] = (
     Form("Buildkite", r"\bbkua_", r"[a-f0-9]{40}"),
     Form("LaunchDarkly", r"\b(?:sdk|api|mob)-[a-f0-9]{8}-", r"[a-f0-9]{4}-4[a-f0-9]{3}-[a-f0-9]{4}-[a-f0-9]{12}"),
     Form("hash of a password", r"\$(?:2[abxy]|[156]|y|argon2id?|apr1)\$", r"[\w./$=,+-]{20,}"),
+    Form("hash of a password in LDAP", r"\{S?(?:SHA|MD5|CRYPT|PBKDF2|ARGON2)", r"[\w-]*\}[A-Za-z0-9+/=$.]{12,}"),
+    Form("hash of a password in MySQL", r"\*[0-9A-F]{8}", r"[0-9A-F]{32}\b"),
+    Form("token of a web socket", r"base64url\.bearer\.authorization\.k8s\.io\.", r"[\w-]{10,}"),
     Form("PostgreSQL verifier", r"SCRAM-SHA-256\$", r"\d+:[A-Za-z0-9+/=$:]{40,}"),
 )

@@ -13,7 +13,7 @@ import re
 import typing as t
 
 from ansible_collections.sre.runbooks.plugins.module_utils._core._redact import _names, _places
-from ansible_collections.sre.runbooks.plugins.module_utils._core._redact._line import name_before, secrets, trigger
+from ansible_collections.sre.runbooks.plugins.module_utils._core._redact._line import Look, name_before, resumed
 from ansible_collections.sre.runbooks.plugins.module_utils._core._redact._names import Says
 from ansible_collections.sre.runbooks.plugins.module_utils._core._redact._values import REMOVED, secret
 
@@ -37,6 +37,9 @@ _VALUE_ALONE = re.compile(rb"""[^\n]*?\bvalue["']?[ \t]*:""")
 _KIND = re.compile(_places.KIND.look.encode(), re.M)
 _DATA = re.compile(_places.DATA.look.encode(), re.M)
 _SCALAR = re.compile(rb"[ \t]*(?:![\w!]+[ \t]+)?[|>][-+\d]*[ \t\r]*$", re.M)
+_NOTHING_BEHIND = re.compile(rb"[ \t\[]*\r?$", re.M)
+#: a text alone in its line, or an entry of a list; no name with a value
+_ITEM = re.compile(rb"""[ \t]*(?:- +)?(?=[^\s\[\]{}#])(?!["']?[\w.\-/]+["']?[ \t]*[:=](?:\s|$))""")
 _ENTRY = re.compile(rb"""([ \t]*["']?[\w.\-/]+["']?:[ \t]*)([^\n]*?)(,?\s*)""")
 _BASE64 = re.compile(rb"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")
 
@@ -112,6 +115,25 @@ class _Scalar:
         self._said = True
         kept = line[self._column:]
         return line[:self._column] + kept[:len(kept) - len(kept.lstrip())] + REMOVED + b"\n"
+
+    def rest(self) -> bytes:
+        return b""
+
+
+class _Below:
+    """A value, or a list of them, in deeper lines below the name."""
+
+    def __init__(self, column: int, says: Says) -> None:
+        self.over = False
+        self._column, self._says = column, says
+
+    def take(self, line: bytes) -> bytes | None:
+        item = _ITEM.match(line, min(self._column, len(line)))
+        if not item or not _deeper(line, self._column) and line[self._column:self._column + 1] != b"-":
+            self.over = True
+            return None
+        span = secret(line, item.end(), self._says, b":")
+        return line[:span[0]] + REMOVED + line[span[1]:] if span else None
 
     def rest(self) -> bytes:
         return b""
@@ -264,17 +286,18 @@ class Redactor:
 
     def _until_region(self, text: bytes, at: int, out: list[bytes]) -> int:
         """Lines without a region, up to the end of the line that begins one."""
-        done = at
-        while found := trigger().search(text, at):
-            start, at = found.span()
-            for begin, end in self._opened(text, start, at) or secrets(text, start, done):
+        done, look = at, Look(text)
+        while found := look.after(at):
+            start, at = found
+            for begin, end in self._opened(text, start, at) or look.secrets(start, done):
                 out += text[done:begin], REMOVED
                 done = end
-            at = max(at, done)
             if self._region:
+                at = max(at, done)
                 end = text.find(b"\n", at) + 1 or len(text)
                 out += text[done:at], _alone(text[at:end])
                 return end
+            at = max(resumed(text, start, at), done)
         out.append(text[done:])
         return len(text)
 
@@ -282,6 +305,8 @@ class Redactor:
         """Begin the region that begins here, if one does; what of its first line is a secret."""
         if text[after - 1:after] == b":" and _SCALAR.match(text, after):
             self._begin_scalar(name_before(text, start, after)[0], _column(text, start))
+        elif text[after - 1:after] == b":" and _NOTHING_BEHIND.match(text, after):
+            self._begin_below(*name_before(text, start, after), text)
         if not text.startswith(_BEGINNINGS, start):
             return []
         if key := _KEY.match(text, start):
@@ -300,6 +325,11 @@ class Redactor:
         elif (name := _NAME_ALONE.match(text, start)) and _names.says(name["name"].decode("ascii", "replace")) not in (Says.NOTHING, Says.RANDOM):
             self._region = _Beside()
         return []
+
+    def _begin_below(self, name: str, begin: int, text: bytes) -> None:
+        says = _names.says(name)
+        if says in (Says.SECRET, Says.TOKEN, Says.KEPT):
+            self._region = _Below(_column(text, begin), says)
 
     def _begin_scalar(self, name: str, column: int) -> None:
         if _names.says(name) in (Says.SECRET, Says.TOKEN, Says.KEPT):
@@ -333,14 +363,14 @@ def without_keys(blocks: t.Iterable[bytes]) -> t.Iterator[bytes]:
 
 def _alone(text: bytes) -> bytes:
     """A text that begins no region, secrets removed."""
-    out, done, at = [], 0, 0
-    while found := trigger().search(text, at):
-        start, at = found.span()
+    out, done, at, look = [], 0, 0, Look(text)
+    while found := look.after(at):
+        start, at = found
         key = text.startswith(_BEGINNINGS[0], start) and _KEY.match(text, start)
-        for begin, end in [key.span()] if key else secrets(text, start, done):
+        for begin, end in [key.span()] if key else look.secrets(start, done):
             out += text[done:begin], REMOVED
             done = end
-        at = max(at, done)
+        at = max(resumed(text, start, at), done)
     return b"".join([*out, text[done:]])
 
 

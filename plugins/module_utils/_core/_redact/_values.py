@@ -17,13 +17,15 @@ _LONGEST_LOOK = 4096
 
 Span = tuple[int, int]
 
-_OPENING = re.compile(rb"""[ \t]{0,16}(\[?\\{0,15}["'`]|\[?&(?:quot|#34|#39|apos);|\[?%2[27]|\[?\\u0022|\[\]string\{"|\[|\{)?""")
+_OPENING = re.compile(rb"""[ \t]{0,16}(?:N(?=')|(?:Some|Just|Secret|SecretString|String|Optional)\((?=["']))?"""
+                      rb"""(\[?\\{0,15}["'`]|\[?&(?:quot|#34|#39|apos);|\[?%2[27]|\[?\\u0022|\[\]string\{"|\[|\{)?""")
 _PLAIN = {b'"': re.compile(rb'[^"\\\n]*+(?:\\[^\n][^"\\\n]*+)*+'), b"'": re.compile(rb"[^'\\\n]*+(?:\\[^\n][^'\\\n]*+)*+")}
 #: a comma or a bracket ends a value only where something else begins behind it
 _BARE = re.compile(rb"""(?:[^\s"'`\\&,;<>)}\]]++|[,;)}\]&](?![\s"'`\\,;)}\]&<>]|\Z|[\w.%-]{1,40}[ ]?[=:\[(])|[<](?!/)|\\(?![\\nrtu"'])|\\\\(?![nrtu"']))*+""")
 _ENCODED = re.compile(rb"""(?:[^\s"'&%\\]++|%(?!26|22|27|3[Bb]|2[Cc]|0[AaDd]))*+""")
 _ELEMENT = re.compile(rb"(?:(?!&lt;)[^<\n])*+")
 _BRACKETS = {b"[": re.compile(rb"""[^\]\n"']*+"""), b"{": re.compile(rb"""[^}\n"':{]+(?=\})""")}
+_BRACED = re.compile(rb"[^}\n]*+")
 _TO_THE_END = re.compile(rb"""[^\r\n"'\]]*+""")
 _SCHEME = re.compile(rb"(?i)(?:bearer|basic|token|digest|apikey|api-key|negotiate|ntlm|kerberos|splunk|genie-?key|sso-key|key|bot|jwt|mac|oauth|dpop|"
                      rb"sharedkey(?:lite)?|sharedaccesssignature|aws4-hmac-sha256|aws|hawk|signature|hmac[\w-]*|googlelogin|snowflake)"
@@ -44,13 +46,23 @@ _NO_PASSWORD = re.compile(
     rb"please|enter|password|token|authentication|authorization|plaintext|encrypted|hashed|verified|refreshed|revoked|renewed|granted|issued|skipped|"
     rb"ignored|checked|matched|matches|sent|used)[.,:;!]?")
 _WORD = re.compile(rb"[A-Za-z]+[.,:;!?]?")
-_WORD_FOLLOWS = re.compile(rb"[ \t]+[A-Za-z(]")
+_WORD_FOLLOWS = re.compile(rb"[ \t]+(?:[A-Za-z(]|\[REDACTED)")
 _NUMBER = re.compile(rb"[-+]?\d+(?:[.,]\d+)*(?:[%a-zA-Z]{1,2})?")
 _DIGIT_OR_SIGN = re.compile(rb"\d|[^\w.,:;/-]")
 _NAME_OF_OBJECT = re.compile(rb"(?:[a-z0-9]+(?:[-.][a-z0-9]+)*/)?[a-z]+(?:[-.][a-z]+)*")
 _PATH = re.compile(rb"(?:~?/|[A-Za-z]:\\|\./|file:)[\w./\\ -]*")
 _UUID = re.compile(rb"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _RANDOM = re.compile(rb"[\w+/=.~%:-]{12,}")
+_PAIR = re.compile(rb"[^\s:/]{1,128}:(?=[^\s/])(?!\d{1,5}(?:\D|\Z))")
+#: what sentences have in the place of a value: moments, durations, versions, addresses, names of hosts, constants, sizes
+_NO_VALUE_IN_WORDS = re.compile(
+    rb"(?i)\d{4}-\d\d-\d\d.*|\d\d:\d\d.*|\d+(?:\.\d+)*[a-z]{1,3}[.,;]?|v?\d+(?:[._]\d+)+[.,;]?|[a-z][a-z0-9+.-]*://.*|[\w.+-]+@[\w-]+\.[\w.-]+|"
+    rb"\d{1,3}(?:\.\d{1,3}){3}.*|0x[0-9a-f]+|[\w-]+(?:\.[\w-]+){2,}[.,;]?|(?:md|sha|aes|rsa|hs|rs|es|ed|bcrypt|argon|pbkdf|scrypt|oauth|base|utf|http|ipv?)"
+    rb"-?\d[\w-]*[.,;]?|[a-z]+\(.*|#\d+|[\w.-]+=.*")
+_MIXED = re.compile(rb"(?=[^\d]*\d)(?=[^A-Za-z]*[A-Za-z])")
+_CONSTANT = re.compile(rb"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+")
+#: lower case and digits in pieces, as objects and hosts are named
+_PIECES = re.compile(rb"[a-z0-9]+(?:[-_./:][a-z0-9]+)+[.,;:]?")
 
 
 def secret(text: bytes, at: int, says: Says, separator: bytes) -> Span | None:
@@ -80,13 +92,17 @@ def _value(text: bytes, at: int, says: Says, separator: bytes) -> tuple[int, int
     if says is Says.HEADER:
         return _header(text, begin, opened)
     if says is Says.COOKIE:
-        return begin, _TO_THE_END.match(text, begin).end(), bool(opened)
+        return begin, (_BRACED if opened == b"{" else _TO_THE_END).match(text, begin).end(), bool(opened)
     begin = scheme.end() if (scheme := _SCHEME.match(text, begin)) else begin
     if opened in _BRACKETS:
         inside = _BRACKETS[opened].match(text, begin)
         return (begin, inside.end(), True) if inside else None
     if opened:
-        return begin, _closing(text, begin, opened.removeprefix(b"[]string{").lstrip(b"[")), True
+        end = _closing(text, begin, opened.removeprefix(b"[]string{").lstrip(b"["))
+        pair = _PAIR.match(text, begin, end) if says is Says.PAIR else None
+        return (pair.end() if pair else begin), end, True
+    if says is Says.PAIR and (pair := _PAIR.match(text, begin)):
+        begin = pair.end()
     bare = (_ENCODED if separator.startswith(b"%") else _BARE).match(text, begin)
     return begin, bare.end(), False
 
@@ -152,7 +168,7 @@ def _no_word_and_no_number(value: bytes, quoted: bool, text: bytes, end: int) ->
 
 
 def _random(value: bytes, quoted: bool, text: bytes, end: int) -> bool:
-    return bool(_RANDOM.fullmatch(value)) and _no_word_and_no_number(value, quoted, text, end) and not _UUID.fullmatch(value)
+    return bool(_RANDOM.fullmatch(value)) and b"://" not in value and _no_word_and_no_number(value, quoted, text, end) and not _UUID.fullmatch(value)
 
 
 def _header_value(value: bytes, quoted: bool, text: bytes, end: int) -> bool:
@@ -160,13 +176,33 @@ def _header_value(value: bytes, quoted: bool, text: bytes, end: int) -> bool:
 
 
 def _cookies(value: bytes, _quoted: bool, _text: bytes, _end: int) -> bool:
-    return b"=" in value or bool(_RANDOM.fullmatch(value.strip()))
+    return b"=" in value or b'":' in value or bool(_RANDOM.fullmatch(value.strip()))
+
+
+def _of_pair(value: bytes, quoted: bool, text: bytes, end: int) -> bool:
+    begin = end - len(value)
+    if text[begin - 1:begin] == b":" and _PAIR.search(text, max(0, begin - 130), end):
+        return _anything(value, quoted, text, end)
+    return _random(value, quoted, text, end)
+
+
+def _told(value: bytes, quoted: bool, text: bytes, end: int) -> bool:
+    return _no_word_and_no_number(value, quoted, text, end) and not _NO_VALUE_IN_WORDS.fullmatch(value) and not _CONSTANT.fullmatch(value)
+
+
+def _named(value: bytes, quoted: bool, text: bytes, end: int) -> bool:
+    return bool(_MIXED.match(value)) and not _PIECES.fullmatch(value) and not _UUID.fullmatch(value) and _told(value, quoted, text, end)
+
+
+def _named_random(value: bytes, quoted: bool, text: bytes, end: int) -> bool:
+    return len(value) >= 12 and _named(value, quoted, text, end)
 
 
 _JUDGES: dict[Says, t.Callable[[bytes, bool, bytes, int], bool]] = {
     Says.NOTHING: _nothing, Says.SECRET: _anything, Says.GIVEN: _no_number, Says.KEPT: _no_number_and_no_name,
     Says.TOKEN: _no_word_and_no_number, Says.RANDOM: _random,
-    Says.HEADER: _header_value, Says.COOKIE: _cookies}
+    Says.HEADER: _header_value, Says.COOKIE: _cookies, Says.PAIR: _of_pair, Says.TOLD: _told, Says.NAMED: _named,
+    Says.NAMED_RANDOM: _named_random}
 
 
 def is_secret(value: bytes, says: Says) -> bool:

@@ -42,6 +42,7 @@ SAID = [
      "HikariCP", "unreachable", (30000, 0, 0, 0, 4, False)),
     ("java.sql.SQLTimeoutException: Timeout after 10000ms of waiting for a connection.", "HikariCP", "exhausted", (10000, None, None, None, None, None)),
     ("HikariPool-1 - Pool stats (total=10, active=10, idle=0, waiting=25)", "HikariCP", "full", (None, 10, 10, 0, 25, True)),
+    ("sqlalchemy.exc.TimeoutError: QueuePool limit of size 5 overflow 10 reached,", "SQLAlchemy", "exhausted", (None, 15, None, None, None, True)),
     ("HikariPool-1 - Thread starvation or clock leap detected (housekeeper delta=1m2s).", "HikariCP", "stalled", (None,) * 6),
     ("WARN HikariPool-1 - Failed to validate connection org.mariadb.jdbc.MariaDbConnection@1 (closed)", "HikariCP", "dead", (None,) * 6),
     ("org.apache.tomcat.jdbc.pool.PoolExhaustedException: [x-1] Timeout: Pool empty. Unable to fetch a connection in 30 seconds, "
@@ -115,6 +116,15 @@ def test_what_a_pool_says_is_read_as_text_and_in_json(line, dialect, kind, figur
     "asyncio.exceptions.TimeoutError", "the redis timeout exceeded its budget"])
 def test_a_pool_that_is_well_says_nothing(line):
     assert read(stamped(0, line))["pools"] == []
+
+
+def test_a_pod_s_name_before_each_line_does_not_take_a_record_apart():
+    found = read(*(f"[web-0] {line}" for line in (
+        "2026-11-24 03:00:00,207: ERROR\tshop:\tQueuePool limit of size 5 overflow 10 reached, connection timed out, timeout 30.00",
+        "Traceback (most recent call last):", '  File "/app/shop/orders.py", line 42, in load', "    return session.get(Order, key)",
+        '  File "/venv/lib/python3.10/site-packages/sqlalchemy/pool/impl.py", line 164, in _do_get', "    raise exc.TimeoutError(",
+        "sqlalchemy.exc.TimeoutError: QueuePool limit of size 5 overflow 10 reached, connection timed out, timeout 30.00")))
+    assert [(row["count"], row["places"]) for row in found["pools"]] == [(1, [{"at": "load (orders.py:42)", "count": 1}])]
 
 
 def test_the_pool_s_name_is_told_without_what_the_logger_writes():

@@ -21,7 +21,7 @@ def lines(name: str) -> list[str]:
 
 def test_nearly_every_secret_goes_and_nearly_nothing_else():
     labelled, plain = lines("secrets.txt"), lines("plain.txt")
-    assert len(labelled) >= 150 <= len(plain)
+    assert len(labelled) >= 400 <= len(plain)
     missed = [(line, shown) for line in labelled
               if any(secret in (shown := redact(re.sub("[«»]", "", line))) for secret in re.findall("«(.+?)»", line))]
     blanked = [(line, redact(line)) for line in plain if redact(line) != line]

@@ -10,7 +10,7 @@ import random
 import time
 
 import pytest
-from ansible_collections.sre.runbooks.plugins.module_utils._core._redact import REMOVED, Redactor, _stream, redact
+from ansible_collections.sre.runbooks.plugins.module_utils._core._redact import REMOVED, Redactor, _line, _stream, redact
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -100,6 +100,47 @@ def test_a_value_in_the_line_below_its_name():
         f"- name: DB_PASSWORD\n  value: {REMOVED}\n- name: HOST\n  value: db\n"
 
 
+@pytest.mark.parametrize("text", [
+    "db:\n  password:\n    \"otter777\"\n  user: ann\n",
+    '{\n "password":\n   "otter777",\n "user": "ann"\n}\n',
+    "tokens:\n  - otter777abc\n  - otter777abd\nuser: ann\n",
+    "passwords:\n- otter777\n- otter778\nuser: ann\n", '"passwords": [\n  "otter777",\n  "otter778"\n],\n"user": "ann"\n',
+    "apiKey: >-\n  otter777\n  otter778\nuser: ann\n"])
+def test_values_in_deeper_lines_below_their_name(text):
+    left = redact(text)
+    assert "otter" not in left and "user" in left and "ann" in left
+
+
+@pytest.mark.parametrize("text", [
+    "auth:\n  password:\n    secretKeyRef:\n      name: shop\n      key: password\n",
+    "password:\n  must be at least 12\n", "Password:\nnext line 4711\n",
+    "  DB_TOKEN:\n  HOST: db\n", "secrets:\n- name: shop-db2\n"])
+def test_what_lies_below_a_name_and_is_no_value_stays(text):
+    assert redact(text) == text
+
+
+@pytest.mark.parametrize("encode", [base64.b64encode, base64.urlsafe_b64encode])
+@pytest.mark.parametrize("before", ["", "x", "ab"])
+def test_base64_of_a_secret_goes_wherever_the_secret_begins(encode, before):
+    coded = encode(f"{before} DB_PASSWORD=otter777, and ?>~ÿ more of it".encode("latin-1")).decode()
+    assert redact(f"blob: {coded} end") == f"blob: {REMOVED} end"
+
+
+def test_base64_of_what_is_no_secret_stays():
+    text = "blob: " + base64.b64encode(b"password reset succeeded for 12 users, https://example.org/orders").decode()
+    assert redact(text) == text
+
+
+def test_several_automata_find_what_one_finds(monkeypatch):
+    text = "".join(random.Random(3).choices("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_", k=40_000))
+    mixed = f"{text} token=a1b2c3d4e5 {text} postgres://ann:otter777@db/x {text} --password otter777 "
+    mixed += f"glpat-{'otter777' * 3} password for ann is otter777"
+    once = redact(mixed)
+    assert once.count(REMOVED) >= 5 and "otter777" not in once
+    monkeypatch.setattr(_line, "_LONG", 1 << 30)
+    assert redact(mixed) == once
+
+
 WHOLE = "\n".join(["user=ann password=ötter777 x", *KEY[:3], *KEY[-2:], SECRET,
                    "password: |\n  otter", "- name: DB_PASSWORD\n  value: otter777", "token=a1b2c3d4"])
 
@@ -145,7 +186,10 @@ def test_any_bytes(data):
     "name: password\n", "data:\n", "kind: Secret\ndata:\n  a: b\n", "-----BEGIN PRIVATE KEY-----\n", "mysql -p x ",
     "insert into password values (", "password for ",
     "cookie: a=",
-    "<password x=1 ", "password|\n ", "sig='a b", "sqlplus a/b@c ",
+    "<password x=1 ", "password|\n ", "sig='a b", "sqlplus a/b@c ", "password for token of ", "set password to ",
+    "cGFzc3dvcmQg", "eyJwYXNz", "echo x ",
+    "ACL SETUSER a ", "://abcdefghijklmnopqrst1", ":5432:a:bg:x ", "mnemonic: legal winner ", "password:\n - a\n",
+    "otp for a ", "credentials a:b ", ".auth(a, ",
 ])
 def test_time_grows_with_the_length(piece):
     text = piece * (10_000 // len(piece))
