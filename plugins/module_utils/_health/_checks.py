@@ -13,7 +13,7 @@ import typing as t
 import urllib.parse
 from concurrent.futures import Future
 
-from ansible_collections.sre.runbooks.plugins.module_utils._cluster import _exec, _logs, _pod_state, _probe, _psql, _service, _workload
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster import _exec, _logs, _pod_state, _probe, _psql, _service_proxy, _workload
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._connection import Cluster, Json
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._exec import Container, ExecResult
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._probe import Answer, Request
@@ -197,7 +197,7 @@ def _http_checks(cluster: Cluster, prober: Future[Container], settings: Settings
     """What every URL answers: asked from the prober's pod in one exec, or one by one through the API server where there is no prober."""
     urls, timeout = settings.targets.urls, settings.request_timeout
     if not settings.targets.prober:
-        return {name: lambda url=url: http(url, _service.ask(cluster, settings.namespace, url, timeout), settings.slow_ms)
+        return {name: lambda url=url: http(url, _service_proxy.ask(cluster, settings.namespace, url, timeout), settings.slow_ms)
                 for name, url in zip(names(urls), urls, strict=True)}
     answers = start(lambda: _probe.probe(cluster, prober.result(), [Request(url, timeout=timeout) for url in urls], body_bytes=200))
     return {name: lambda number=number: http(urls[number], answers.result()[number], settings.slow_ms)

@@ -12,7 +12,7 @@ import time
 import types
 
 import pytest
-from ansible_collections.sre.runbooks.plugins.module_utils._cluster import _service
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster import _service_proxy
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._exec import ExecResult
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._pod_state import trouble
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._probe import Answer
@@ -262,7 +262,7 @@ def test_what_a_namespace_has_is_looked_at_and_what_it_has_not_is_told():
 def test_a_service_is_asked_through_the_api_server(url, path):
     asked = []
     cluster = types.SimpleNamespace(raw=lambda method, path, timeout: asked.append((method, path)) or b"well")
-    assert _service.ask(cluster, "mine", url).ok
+    assert _service_proxy.ask(cluster, "mine", url).ok
     assert asked == [("GET", path)]
 
 
@@ -274,7 +274,7 @@ def test_a_service_that_does_not_answer(error, status, said):
     def raw(_method, path, timeout):
         raise ClusterError(error.message.replace("P", path), status=error.status)
 
-    answer = _service.ask(types.SimpleNamespace(raw=raw), "mine", "http://shop:80/")
+    answer = _service_proxy.ask(types.SimpleNamespace(raw=raw), "mine", "http://shop:80/")
     assert (answer.status, answer.body, answer.ok) == (status, said, False)
     assert _checks.http("http://shop:80/", answer, 1000).status == "bad"
 
@@ -284,9 +284,9 @@ def test_who_may_not_ask_a_service_does_not_call_it_ill():
         raise ClusterError('Cluster c: cannot get resource "services/proxy"', "Grant it.", status=403)
 
     with pytest.raises(ClusterError, match="services/proxy"):
-        _service.ask(types.SimpleNamespace(raw=raw), "mine", "http://shop:80/")
+        _service_proxy.ask(types.SimpleNamespace(raw=raw), "mine", "http://shop:80/")
     with pytest.raises(InvalidInput, match="health_check_prober"):
-        _service.ask(types.SimpleNamespace(raw=raw), "mine", "http://www.example.com:80/")
+        _service_proxy.ask(types.SimpleNamespace(raw=raw), "mine", "http://www.example.com:80/")
 
 
 def test_what_was_not_looked_at_is_on_every_page():
