@@ -45,6 +45,12 @@ matrix: venv ## Unit tests and two playbooks on Python 3.13 with ansible-core 2.
 newest: venv ## The part of it that make test runs: what speaks to a cluster, and the playbooks
 	@$(AS_ROOT) tests/tools/matrix.sh $(addprefix tests/unit/plugins/,plugin_utils module_utils/task module_utils/cluster)
 
+newest-drill: venv ## A fault on a lab that is up, answered on Python 3.13 with ansible-core 2.21 (LAB_CLUSTER=lab2 for another cluster)
+	@$(AS_ROOT) tests/tools/matrix.sh --drill $(LAB_CLUSTER)
+
+exit-codes: venv ## Every runbook as installed: exit status and last words in each situation (LAB_CLUSTER=lab2), on a lab that is up
+	@$(AS_ROOT) .venv/bin/python tests/tools/exit_codes.py --cluster $(or $(LAB_CLUSTER),lab1)
+
 database: venv ## Consistency checks, dump and repair on a PostgreSQL of their own
 	@tests/tools/postgresql.sh
 	@tests/tools/packages.sh pgbouncer redis-server

@@ -54,3 +54,17 @@ options:
         type: str
         default: DB_PASSWORD
 """
+
+    # the same, where no way is the usual one
+    FOUND = DOCUMENTATION.replace("""
+    default:
+      - workload: api-server
+      - workload: postgres
+        host: /tmp
+        user: postgres
+        name: postgres
+""", """
+    default: []
+""").replace("The default tries the application first, then the database's own pod.", """
+        Where it is empty, it is asked in the pod of a workload that is PostgreSQL; in the namespace V(ai-development) from V(api-server), then
+        from V(postgres).""")

@@ -87,7 +87,7 @@ ARGUMENT_SPEC = {
     "name": {"type": "str"},
     "pending": {"type": "list", "elements": "str", "default": []},
 }
-FACTS = ("verdict", "summary", "rows", "at", "seconds")
+FACTS = ("verdict", "summary", "rows", "lacks", "at", "seconds")
 
 
 def run(task: Task) -> Result:

@@ -20,6 +20,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *ROOT.glob("docs/**/*.md"), *ROOT.glob("roles/*/README.md"), ROOT / "tests/lab/shop/README.md",
          *ROOT.glob("tests/tools/*.sh")]
 WORDS = "\n".join(path.read_text() for path in PAGES)
+PLAYBOOKS = sorted(path for path in ROOT.glob("playbooks/**/*.yml") if not {"vars", "tasks", "group_vars"} & set(path.parts))
 BENCHMARKS = sorted(ROOT.glob("tests/benchmarks/*.py"))
 
 
@@ -48,6 +49,24 @@ def test_a_make_target_is_there_and_so_is_what_it_runs():
         assert planned.returncode == 0, f"make {target}: {planned.stderr}"
         for path in re.findall(r"\btests/[\w./-]+", planned.stdout):
             assert (ROOT / path).exists() or path == "tests/output", f"make {target} names {path}"
+
+
+def test_every_make_target_says_what_it_is_for():
+    makefile = (ROOT / "Makefile").read_text()
+    silent = [target for target, rest in re.findall(r"(?m)^([a-z%-]+):(.*)$", makefile) if not re.search(r"## \w", rest)]
+    assert not silent, f"no line of help: {', '.join(silent)}"
+
+
+@pytest.mark.parametrize("path", PLAYBOOKS, ids=lambda path: str(path.relative_to(ROOT / "playbooks")))
+def test_every_playbook_says_how_it_is_run(path):
+    """Those at the top are there only because ansible-rulebook finds no others, and say so."""
+    comment = "".join(re.findall(r"(?m)^#.*\n", path.read_text()))
+    mine = str(path.relative_to(ROOT / "playbooks"))
+    imported = re.search(r"import_playbook: (\S+)", path.read_text())
+    if imported:
+        assert (path.parent / imported[1]).exists() and "ansible-rulebook" in comment
+    else:
+        assert mine in comment or f"sre.runbooks.{path.stem}" in comment or "docs/" in comment, f"{mine} does not say how to run it"
 
 
 @pytest.mark.parametrize("words", named(r"tests/lab/lab ([a-z]+)"))

@@ -13,16 +13,16 @@ import typing as t
 import urllib.parse
 from concurrent.futures import Future
 
-from ansible_collections.sre.runbooks.plugins.module_utils._cluster import _exec, _logs, _pod_state, _probe, _psql, _workload
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster import _exec, _logs, _pod_state, _probe, _psql, _service_proxy, _workload
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._connection import Cluster, Json
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._exec import Container, ExecResult
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._probe import Answer, Request
-from ansible_collections.sre.runbooks.plugins.module_utils._cluster._psql import Way
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._workload import Target
 from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import ClusterError
 from ansible_collections.sre.runbooks.plugins.module_utils._core._redact import redact
 from ansible_collections.sre.runbooks.plugins.module_utils._health._findings import (
     API, BAD, OK, UNKNOWN, WARN, Check, Finding, start)
+from ansible_collections.sre.runbooks.plugins.module_utils._health._namespace import Targets
 
 #: of a container's log, the most that is read to find its errors
 LOG_LINES = 5000
@@ -40,10 +40,8 @@ FROM pg_stat_activity WHERE backend_type = 'client backend'
 class Settings:
     """What is looked at, and when it is not well.
 
-    :param prober: workload from whose pod is asked what can be asked inside the cluster only.
-    :param urls: to ask with GET; a check is named like the first part of its host.
+    :param targets: what is looked at beside nodes, pods and deployments; the check of a URL is named like the first part of its host.
     :param slow_ms: an answer that takes longer is a warning.
-    :param database_ways: to ask the database, in their order.
     :param redis_password: goes to redis-cli through its standard input.
     :param full: share of the connections to the database or to Redis in use that is a warning.
     :param error_pattern: regular expression of the log lines that count as errors.
@@ -54,15 +52,10 @@ class Settings:
     """
 
     namespace: str
-    prober: str
-    urls: tuple[str, ...]
+    targets: Targets
     slow_ms: float
-    database_ways: tuple[Way, ...]
-    redis_host: str
-    redis_port: int
     redis_password: str
     full: float
-    error_workload: str
     error_pattern: str
     error_minutes: int
     error_count: int
@@ -73,20 +66,22 @@ class Settings:
 
 def checks(cluster: Cluster, settings: Settings) -> dict[str, Check]:
     """Every check by its name, ready to be run; what several need is asked for once, at once."""
-    namespace = settings.namespace
-    prober = start(lambda: _probe.prober(cluster, namespace, settings.prober))
-    requests = [Request(url, timeout=settings.request_timeout) for url in settings.urls]
-    answers = start(lambda: _probe.probe(cluster, prober.result(), requests, body_bytes=200))
-    return {
+    namespace, targets = settings.namespace, settings.targets
+    prober = start(lambda: _probe.prober(cluster, namespace, targets.prober or targets.redis_workload))
+    found = {
         API: lambda: api(cluster),
         "nodes": lambda: nodes(cluster.list("Node")),
         "pods": lambda: pods(cluster.list("Pod", namespace), settings, datetime.datetime.now(datetime.timezone.utc)),
         "deployments": lambda: deployments(cluster.list("Deployment", namespace)),
-        **{name: _http_check(answers, number, settings) for number, name in enumerate(names(settings.urls))},
-        "database": lambda: database(cluster, settings),
-        "redis": lambda: redis(_ask_redis(cluster, prober.result(), settings), settings.full),
-        "errors": lambda: errors(_error_log(cluster, settings), settings),
+        **_http_checks(cluster, prober, settings),
     }
+    if targets.database_ways:
+        found["database"] = lambda: database(cluster, settings)
+    if targets.redis_host:
+        found["redis"] = lambda: redis(_ask_redis(cluster, prober.result(), settings), settings.full)
+    if targets.error_workload:
+        found["errors"] = lambda: errors(_error_log(cluster, settings), settings)
+    return found
 
 
 def api(cluster: Cluster) -> Finding:
@@ -154,7 +149,7 @@ def http(url: str, answer: Answer, slow_ms: float) -> Finding:
 def database(cluster: Cluster, settings: Settings) -> Finding:
     """Whether the database answers, and how many of its connections are in use."""
     try:
-        found, _way = _psql.query(cluster, settings.namespace, settings.database_ways, _CONNECTIONS, settings.request_timeout)
+        found, _way = _psql.query(cluster, settings.namespace, settings.targets.database_ways, _CONNECTIONS, settings.request_timeout)
     except _psql.CannotAsk:
         raise
     except ClusterError as error:
@@ -193,18 +188,25 @@ def errors(lines: t.Sequence[str], settings: Settings) -> Finding:
 
     :param lines: those of all pods, each with its time and pod in front, the last one last.
     """
-    what = f"{len(lines)} lines match {settings.error_pattern} in {settings.error_minutes} min of {settings.error_workload}"
+    what = f"{len(lines)} lines match {settings.error_pattern} in {settings.error_minutes} min of {settings.targets.error_workload}"
     status = WARN if len(lines) >= settings.error_count else OK
     return Finding(status, str(len(lines)), what if lines else "", tuple(redact(line) for line in lines[-10:]))
 
 
-def _http_check(answers: Future[list[Answer]], number: int, settings: Settings) -> Check:
-    return lambda: http(settings.urls[number], answers.result()[number], settings.slow_ms)
+def _http_checks(cluster: Cluster, prober: Future[Container], settings: Settings) -> dict[str, Check]:
+    """What every URL answers: asked from the prober's pod in one exec, or one by one through the API server where there is no prober."""
+    urls, timeout = settings.targets.urls, settings.request_timeout
+    if not settings.targets.prober:
+        return {name: lambda url=url: http(url, _service_proxy.ask(cluster, settings.namespace, url, timeout), settings.slow_ms)
+                for name, url in zip(names(urls), urls, strict=True)}
+    answers = start(lambda: _probe.probe(cluster, prober.result(), [Request(url, timeout=timeout) for url in urls], body_bytes=200))
+    return {name: lambda number=number: http(urls[number], answers.result()[number], settings.slow_ms)
+            for number, name in enumerate(names(urls))}
 
 
 def _ask_redis(cluster: Cluster, container: Container, settings: Settings) -> ExecResult:
     limit = max(1, round(settings.request_timeout))
-    argv = ["timeout", str(limit), "redis-cli", "-h", settings.redis_host, "-p", str(settings.redis_port), "INFO", "clients"]
+    argv = ["timeout", str(limit), "redis-cli", "-h", settings.targets.redis_host, "-p", str(settings.targets.redis_port), "INFO", "clients"]
     password = settings.redis_password.encode()
     if password:
         read = 'REDISCLI_AUTH=$(head -c "$1"); export REDISCLI_AUTH; shift; exec "$@"'
@@ -213,7 +215,7 @@ def _ask_redis(cluster: Cluster, container: Container, settings: Settings) -> Ex
 
 
 def _error_log(cluster: Cluster, settings: Settings) -> list[str]:
-    workload = _workload.read(cluster, Target.parse(settings.namespace, settings.error_workload))
+    workload = _workload.read(cluster, Target.parse(settings.namespace, settings.targets.error_workload))
     container = _workload.main_container(workload)
     lines = _logs.tail(cluster, _workload.pods(cluster, workload), container, settings.error_minutes * 60, LOG_LINES)
     wanted = re.compile(settings.error_pattern)

@@ -54,6 +54,7 @@ def markdown(results: Results, at: str) -> str:
             ["check", "status", "value", "detail", "at", "seconds"],
             [[row["name"], f"{MARKS[row['status']]} {row['status']}", row["value"], row["detail"], row["at"], f"{row['seconds']:.2f}"]
              for row in result["rows"]])]
+        parts += [f"Not looked at: {text}." for text in result.get("lacks", ())]
         for row in result["rows"]:
             if row["lines"]:
                 parts += [f"{row['name']}:", "\n".join(f"    {line}" for line in row["lines"])]
@@ -72,7 +73,7 @@ def _one(cluster: str, result: t.Mapping[str, t.Any]) -> list[Json]:
         told = row["detail"]
         lines.append({"text": (head + about).rstrip(), "mood": _mood(row["status"]), "hang": len(head)})
         lines += [{"text": f"      {line}", "mood": "plain", "hang": 8} for line in row["lines"]]
-    return lines
+    return lines + [{"text": f"  - not looked at: {text}", "mood": "plain", "hang": 4} for text in result.get("lacks", ())]
 
 
 def _matrix(results: Results) -> list[Json]:
@@ -102,6 +103,7 @@ def _remarks(results: Results) -> list[Json]:
                 lines += [{"text": f"      {line}", "mood": "plain", "hang": 8} for line in _last_errors(row)]
             elif row["status"] == UNKNOWN and not gone:
                 unmeasured.setdefault(row["name"], []).append((cluster, row["detail"]))
+        lines += [{"text": f"  - {cluster}: not looked at: {text}", "mood": "plain", "hang": 4} for text in result.get("lacks", ())]
         if not result["rows"]:
             lines.append({"text": f"  ? {cluster}: {result['summary']}", "mood": "warn", "hang": 4})
     alike: dict[tuple[tuple[str, str], ...], list[str]] = {}
@@ -125,7 +127,8 @@ def _names(results: Results) -> list[str]:
 
 def _cells(cluster: str, result: t.Mapping[str, t.Any], names: t.Sequence[str]) -> list[str]:
     rows = {row["name"]: row for row in result["rows"]}
-    return [cluster, result["verdict"], *(_cell(rows.get(name)) for name in names)]
+    looked = len(rows) > 1  # what has no row although others have is not there to be looked at
+    return [cluster, result["verdict"], *("-" if looked and name not in rows else _cell(rows.get(name)) for name in names)]
 
 
 def _cell(row: t.Mapping[str, t.Any] | None) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
+from ansible_collections.sre.runbooks.plugins.module_utils._health import _namespace
 from ansible_collections.sre.runbooks.plugins.module_utils._start._look import AUTH, GATEWAY, MEMORY, POOL, Workload
 
 #: runbook -> what its target's metrics must show
@@ -82,28 +83,10 @@ def _lacking(runbook: str, workload: Workload, variables: dict[str, t.Any]) -> d
 
 
 def _health(namespace: str, workloads: t.Sequence[Workload], missing: dict[str, list[str]]) -> dict[str, t.Any]:
-    found: dict[str, t.Any] = {"health_check_namespace": namespace, "health_check_urls": [url for workload in workloads for url in workload.urls]}
-    lacks = []
-    database = next((workload for workload in workloads if workload.program == "postgres"), None)
-    if database:
-        found["health_check_database_ways"] = [{"workload": database.target, "user": database.environment.get("POSTGRES_USER") or "postgres",
-                                                "name": database.environment.get("POSTGRES_DB") or database.environment.get("POSTGRES_USER") or "postgres"}]
-    else:
-        lacks.append("a way to the database: name a workload that has psql and reaches it with health_check_database_ways")
-    redis = next((workload for workload in workloads if workload.program == "redis" and workload.services), None)
-    if redis:
-        found["health_check_redis_host"], found["health_check_redis_port"] = redis.services[0]
-    else:
-        lacks.append("Redis: where there is one, name it with health_check_redis_host and health_check_redis_port")
-    applications = [workload for workload in workloads if not workload.program]
-    busiest = max(applications, key=lambda workload: workload.wanted, default=None)
-    if busiest:
-        found["health_check_error_workload"] = found["health_check_prober"] = busiest.target
-        lacks.append(f"a workload with curl in its image to ask from: {busiest.target} is only a guess; name one with health_check_prober")
-    found["health_check_critical"] = list(dict.fromkeys([*(_host(url) for url in found["health_check_urls"]), *(["database"] if database else [])]))
-    missing["health_check"] = lacks
-    return found
-
-
-def _host(url: str) -> str:
-    return url.partition("://")[2].partition(":")[0]
+    """What the health check finds by itself, for a person to correct."""
+    targets = _namespace.targets(workloads)
+    missing["health_check"] = list(targets.lacks)
+    found = {"urls": list(targets.urls), "critical": list(targets.critical), "error_workload": targets.error_workload,
+             "database_ways": [{"workload": way.workload, "user": way.user, "name": way.name} for way in targets.database_ways],
+             **({"redis_host": targets.redis_host, "redis_port": targets.redis_port} if targets.redis_host else {})}
+    return {"health_check_namespace": namespace, **{f"health_check_{name}": value for name, value in found.items() if value}}

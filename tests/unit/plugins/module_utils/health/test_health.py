@@ -5,17 +5,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
+import re
 import time
 import types
 
 import pytest
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster import _service_proxy
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._exec import ExecResult
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._pod_state import trouble
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._probe import Answer
-from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import ClusterError
+from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import ClusterError, InvalidInput
 from ansible_collections.sre.runbooks.plugins.module_utils._health import _checks, _page
 from ansible_collections.sre.runbooks.plugins.module_utils._health._findings import Finding, Row, brief, examine, summary, verdict
+from ansible_collections.sre.runbooks.plugins.module_utils._health._namespace import Described, Targets, targets
 
 NOW = datetime.datetime(2026, 11, 24, 3, 0, tzinfo=datetime.timezone.utc)
 CRITICAL = ["api-gateway", "database"]
@@ -144,7 +148,7 @@ def test_connections_of_the_database():
 
 
 def test_the_last_ten_errors_are_shown_without_secrets():
-    settings = types.SimpleNamespace(error_pattern="ERROR", error_minutes=5, error_workload="api-server", error_count=12)
+    settings = types.SimpleNamespace(error_pattern="ERROR", error_minutes=5, targets=Targets(error_workload="api-server"), error_count=12)
     few = _checks.errors([f"{number:02} ERROR password=hunter2" for number in range(11)], settings)
     assert (few.status, few.value, len(few.lines), few.lines[-1]) == ("ok", "11", 10, "10 ERROR password=[REDACTED]")
     assert _checks.errors(["ERROR"] * 12, settings).status == "warn"
@@ -230,3 +234,66 @@ def test_the_document_has_a_row_for_each_cluster_and_check():
     assert "5 clusters: 1 unreachable, 1 unknown, 1 degraded, 2 healthy." in text
     assert "| lab3 | degraded | v1 | ✗ 1/2 |" in text
     assert "x: OOM\\|Killed" in text
+
+
+def described(name, *, kind="Deployment", wanted=1, program="", urls=(), services=(), **environment):
+    return Described(kind=kind, name=name, ready=wanted, wanted=wanted, images=(), program=program, urls=urls, services=services, environment=environment)
+
+
+def test_what_a_namespace_has_is_looked_at_and_what_it_has_not_is_told():
+    found = targets([described("shop", wanted=3, urls=("http://shop:80/ready",)), described("worker"),
+                     described("db", kind="StatefulSet", program="postgres", POSTGRES_USER="me"),
+                     described("cache", program="redis", services=(("cache", 6380),))])
+    assert (found.urls, found.critical, found.error_workload) == (("http://shop:80/ready",), ("shop", "database"), "shop")
+    assert [(way.workload, way.user, way.name) for way in found.database_ways] == [("statefulset/db", "me", "me")]
+    assert (found.redis_host, found.redis_port, found.redis_workload, found.prober, found.lacks) == ("cache", 6380, "cache", "", ())
+    nothing = targets([])
+    assert dataclasses.replace(nothing, lacks=()) == Targets(redis_port=6379)
+    variables = {name for text in nothing.lacks for name in re.findall(r"health_check_\w+", text)}
+    assert variables == {"health_check_urls", "health_check_database_ways", "health_check_redis_host", "health_check_prober"}
+
+
+@pytest.mark.parametrize("url, path", [
+    ("http://shop:8080/health?full=1", "/api/v1/namespaces/mine/services/shop:8080/proxy/health?full=1"),
+    ("https://shop/ready", "/api/v1/namespaces/mine/services/https:shop:443/proxy/ready"),
+    ("http://shop.other", "/api/v1/namespaces/other/services/shop:80/proxy/"),
+    ("http://shop.other.svc.cluster.local:1/x", "/api/v1/namespaces/other/services/shop:1/proxy/x"),
+])
+def test_a_service_is_asked_through_the_api_server(url, path):
+    asked = []
+    cluster = types.SimpleNamespace(raw=lambda method, path, timeout: asked.append((method, path)) or b"well")
+    assert _service_proxy.ask(cluster, "mine", url).ok
+    assert asked == [("GET", path)]
+
+
+@pytest.mark.parametrize("error, status, said", [
+    (ClusterError("Cluster c: GET P: answered 503: no endpoints available.", status=503), 503, "answered 503: no endpoints available."),
+    (ClusterError("Cluster c: no answer", status=0), 0, ""),
+])
+def test_a_service_that_does_not_answer(error, status, said):
+    def raw(_method, path, timeout):
+        raise ClusterError(error.message.replace("P", path), status=error.status)
+
+    answer = _service_proxy.ask(types.SimpleNamespace(raw=raw), "mine", "http://shop:80/")
+    assert (answer.status, answer.body, answer.ok) == (status, said, False)
+    assert _checks.http("http://shop:80/", answer, 1000).status == "bad"
+
+
+def test_who_may_not_ask_a_service_does_not_call_it_ill():
+    def raw(_method, path, timeout):
+        raise ClusterError('Cluster c: cannot get resource "services/proxy"', "Grant it.", status=403)
+
+    with pytest.raises(ClusterError, match="services/proxy"):
+        _service_proxy.ask(types.SimpleNamespace(raw=raw), "mine", "http://shop:80/")
+    with pytest.raises(InvalidInput, match="health_check_prober"):
+        _service_proxy.ask(types.SimpleNamespace(raw=raw), "mine", "http://www.example.com:80/")
+
+
+def test_what_was_not_looked_at_is_on_every_page():
+    one = {"verdict": "healthy", "summary": "healthy", "at": "", "seconds": 0.1, "lacks": ["a database: none"],
+           "rows": [row("api", "ok", "v1").to_json(), row("pods", "ok", "1/1").to_json()]}
+    other = {**one, "lacks": [], "rows": [*one["rows"], row("database", "ok", "1/9").to_json()]}
+    assert "  - not looked at: a database: none" in [line["text"] for line in _page.terminal({"c": one})]
+    both = [line["text"] for line in _page.terminal({"c": one, "d": other})]
+    assert "  - c: not looked at: a database: none" in both and both[1].split() == ["c", "healthy", "v1", "1/1", "-"]
+    assert "Not looked at: a database: none." in _page.markdown({"c": one}, "now")

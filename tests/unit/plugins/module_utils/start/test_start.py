@@ -16,6 +16,7 @@ import pytest
 import yaml
 
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._pod_metrics import Samples
+from ansible_collections.sre.runbooks.plugins.module_utils._health import _namespace
 from ansible_collections.sre.runbooks.plugins.module_utils._start import _look
 from ansible_collections.sre.runbooks.plugins.module_utils._start._propose import propose
 
@@ -107,12 +108,12 @@ def test_a_service_that_may_not_be_listed_costs_only_its_urls(shop):
     ("acme/postgres-exporter:1", ""), ("acme/redis-commander", ""), ("", ""),
 ])
 def test_a_program_by_its_image(image, program):
-    assert _look.program_of([image]) == program
+    assert _namespace.program_of([image]) == program
 
 
 @pytest.mark.parametrize("ports, program", [([5432], "postgres"), ([8080, 6379], "redis"), ([3306], "mysql"), ([8080], ""), ([], "")])
 def test_a_program_by_its_port_where_the_image_is_somebodys_own(ports, program):
-    assert _look.program_of(["registry.example.com/team/data:1"], ports) == program
+    assert _namespace.program_of(["registry.example.com/team/data:1"], ports) == program
 
 
 @pytest.mark.parametrize("text, about", [
