@@ -108,6 +108,11 @@ precursors:
   type: list
   elements: dict
   returned: success
+moved_first:
+  description: Of the latest incidents that lie within what was read, which series moved first - type, incident, and series, each with time and deviations.
+  type: list
+  elements: dict
+  returned: success
 problems:
   description: What could not be read.
   type: list
@@ -127,6 +132,7 @@ says:
 
 import datetime
 import time
+import typing as t
 
 from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import InvalidInput
 from ansible_collections.sre.runbooks.plugins.module_utils._history._prometheus import HistoryError, Place, Prometheus
@@ -158,6 +164,7 @@ def run(task: Task) -> Result:
     place = Place.parse(p["prometheus"]) if p["prometheus"] else None
     prometheus = Prometheus(place, task.cluster() if place.service else None) if place else None
     rows = []
+    read: dict[str, t.Any] = {}
     for wanted in p["series"]:
         try:
             found = _points(wanted, prometheus, p["days"], p["step"])
@@ -167,11 +174,13 @@ def run(task: Task) -> Result:
         if not found:
             problems.append(f"{wanted['name']}: no series")
         task.progress(f"{wanted['name']}: {len(found)} series")
+        read |= {f"{wanted['name']} {labels}": points for labels, points in found.items()}
         rows += [_report.series(wanted["name"], labels, wanted, points, p["horizon"]) for labels, points in found.items()]
     past, unread = _incidents.load(p["incidents"]) if p["incidents"] else ([], [])
     past = [one for one in past if one.opened <= now]
     result = {"days": p["days"], "until": datetime.datetime.fromtimestamp(now, datetime.timezone.utc).strftime("%Y-%m-%dT%H:%MZ"), "series": rows,
-              "incidents": _report.incidents(past, now), "precursors": _report.precursors(rows, past, now), "problems": problems + unread}
+              "incidents": _report.incidents(past, now), "precursors": _report.precursors(rows, past, now),
+              "moved_first": _report.moved_first(read, past), "problems": problems + unread}
     changed, paths = _files.write(p["dest"], {
         "prediction.md": _report.markdown(result), "prediction.html": _report.page(result), "rules.yml": _report.rules(result),
         **_report.rule_tests(result)}, task.check_mode)
@@ -180,7 +189,7 @@ def run(task: Task) -> Result:
     return {**result, "changed": changed, "files": paths, "says": [*_report.says(result), *paths]}
 
 
-def _points(wanted: Result, prometheus: "Prometheus | None", days: float, step: float) -> "dict[str, list[tuple[float, float]]]":
+def _points(wanted: Result, prometheus: "Prometheus | None", days: float, step: float) -> "dict[str, t.Any]":
     if bool(wanted["query"]) == bool(wanted["file"]):
         raise InvalidInput(f"The series {wanted['name']} needs query or file, one of them.", "Nothing was asked.")
     if wanted["file"]:

@@ -16,7 +16,7 @@ from ansible_collections.sre.runbooks.plugins.module_utils._core._page import fr
 from ansible_collections.sre.runbooks.plugins.module_utils._learning import _yaml
 from ansible_collections.sre.runbooks.plugins.module_utils._learning._incidents import Past
 from ansible_collections.sre.runbooks.plugins.module_utils._learning._markup import cell, line
-from ansible_collections.sre.runbooks.plugins.module_utils._learning._predict import _forecast, _recurrence
+from ansible_collections.sre.runbooks.plugins.module_utils._learning._predict import _first, _forecast, _recurrence
 
 Json = t.Dict[str, t.Any]
 _OWN_STYLE = """
@@ -24,6 +24,8 @@ svg .line { fill: none; stroke: var(--accent); stroke-width: 1.5; } svg .limit {
 _WIDE, _HIGH = 900, 120
 #: days ahead that a proposed rule warns
 _WARNS = 3
+#: incidents of which it is told what moved first, and series of each
+_MOST_INCIDENTS, _MOST_MOVES = 20, 3
 #: series that a test of a rule has, of those that must fire and of those that must not
 _MOST_TESTED = 5
 
@@ -59,6 +61,20 @@ def precursors(rows: t.Sequence[Json], past: t.Sequence[Past], now: float) -> li
         times[one.type or "(no type)"].append(one.opened)
     found = _recurrence.precursors({f"{row['name']} {row['labels']}": row["changed_at"] for row in rows}, times, begin, now)
     return [vars(one) for one in found]
+
+
+def moved_first(read: t.Mapping[str, t.Any], past: t.Sequence[Past]) -> list[Json]:
+    """Of the latest incidents, which series moved first; those around which nothing moved are left out.
+
+    :param read: the points of each series, by its name and labels.
+    """
+    found = []
+    for one in past[-_MOST_INCIDENTS:]:
+        moves = _first.moved_first(read, one.opened)[:_MOST_MOVES]
+        if moves:
+            found.append({"incident": one.id, "type": one.type or "(no type)", "series": [
+                {"name": move.series, "at": _moment(move.at), "deviations": move.deviations} for move in moves]})
+    return found
 
 
 def says(found: Json) -> list[str]:
@@ -99,6 +115,10 @@ def markdown(found: Json) -> str:
         lines += ["", "## What preceded incidents", "", "| series | incidents of | before | without one | lift | hours before |", "|---|---|---|---|---|---|"]
         lines += [f"| {cell(row['series'])} | {cell(row['type'])} | {row['before']} | {row['without']} | {row['lift']:.1f} | {row['lead']:.1f} |"
                   for row in found["precursors"]]
+    if found["moved_first"]:
+        lines += ["", "## What moved first", ""]
+        lines += [f"- {line(row['incident'])} ({line(row['type'])}): " + ", then ".join(
+            f"{line(one['name'])} at {one['at']} ({one['deviations']:.0f} deviations)" for one in row["series"]) for row in found["moved_first"]]
     return "\n".join(lines) + "\n"
 
 

@@ -14,7 +14,7 @@ import time
 import fake_prometheus
 import pytest
 import yaml
-from ansible_collections.sre.runbooks.plugins.module_utils._learning._predict import _forecast, _recurrence
+from ansible_collections.sre.runbooks.plugins.module_utils._learning._predict import _first, _forecast, _recurrence
 from ansible_collections.sre.runbooks.plugins.module_utils._task._module import Task, attempt
 from ansible_collections.sre.runbooks.plugins.modules import prediction
 from fake_prometheus import FakePrometheus
@@ -165,6 +165,16 @@ def test_the_module_reads_an_export_and_past_incidents(tmp_path):
     assert not run(tmp_path, incidents=str(tmp_path / "past"), now="2026-11-01T00:00:00Z")["changed"]
 
 
+def test_the_report_says_what_moved_first_in_an_incident(tmp_path):
+    from ansible_collections.sre.runbooks.plugins.module_utils._learning import _incidents
+    from ansible_collections.sre.runbooks.plugins.module_utils._learning._predict import _report
+    past = [_incidents.Past(str(number), "x", BEGIN + at * HOUR, "", "slow") for number, at in enumerate((1, 3))]
+    found = _report.moved_first({"page x": usual(1, 120), "database y": usual(2, 0)}, past)
+    assert [(one["incident"], [row["name"] for row in one["series"]]) for one in found] == [("1", ["database y", "page x"])]
+    whole = {"days": 1, "until": "", "series": [], "incidents": [], "precursors": [], "problems": [], "moved_first": found}
+    assert "- 1 (slow): database y at 2026-11-29T03:00Z (12 deviations), then page x at" in _report.markdown(whole)
+
+
 def test_rules_are_those_of_the_expressions_that_were_asked(tmp_path):
     from ansible_collections.sre.runbooks.plugins.module_utils._learning._predict import _report
     row = {"name": "memory in use", "query": "max(memory)", "limit": 1.0, "verdict": "reaches"}
@@ -243,3 +253,78 @@ def test_a_prometheus_that_refuses_is_quoted(tmp_path, status, error):
 
 def test_an_expression_without_series_is_said(tmp_path):
     assert asked(tmp_path, FakePrometheus())["problems"] == ["memory: no series"]
+
+
+# Which series moved first
+
+
+def usual(seed, moves_at=None, by=1.0, every=15):
+    """Four hours of noise around one, and a step of ten deviations at a time (seconds after the third hour)."""
+    chance = random.Random(seed)
+    return [(BEGIN + at, 1 + chance.gauss(0, 0.1) + (by if moves_at is not None and at >= 3 * HOUR + moves_at else 0.0)) for at in range(0, 4 * HOUR, every)]
+
+
+@pytest.mark.parametrize("late", [-60, 0, 60, 300])
+def test_what_moved_first_is_first_although_others_went_further(late):
+    shop = {"page": usual(1, 240, by=40.0), "service": usual(2, 120, by=8.0), "database": usual(3, 0), "cache": usual(4), "quiet": [], "new": usual(5, 0)[-9:]}
+    found = _first.moved_first(shop, BEGIN + 3 * HOUR + late)
+    assert [move.series for move in found] == ["database", "service", "page"]
+    assert abs(found[0].at - BEGIN - 3 * HOUR) <= 15
+
+
+def test_of_two_that_moved_within_two_samples_the_one_that_went_further_is_first():
+    shop = {"page": usual(1, 0, every=300), "database": usual(3, 300, by=5.0, every=300)}
+    assert [move.series for move in _first.moved_first(shop, BEGIN + 3 * HOUR)] == ["database", "page"]
+
+
+def test_a_single_spike_is_no_move():
+    spike = [(at, 9.0 if at == BEGIN + 3 * HOUR else value) for at, value in usual(1)]
+    assert _first.moved_first({"spike": spike, "nan": [(at, math.nan) for at, _value in spike]}, BEGIN + 3 * HOUR) == []
+
+
+# Re-authored series of the kinds of NAB: what happened, and when
+
+
+def monitored(kind, seed=3):
+    """Two weeks with a sample in five minutes."""
+    chance, found = random.Random(seed), []
+    for number in range(14 * 288):
+        at = number / 288
+        load = 0.5 - 0.3 * math.cos(2 * math.pi * at)
+        value = {"cpu that steps up": 2.0 + 1.5 * (at >= 9) + chance.gauss(0, 0.1),
+                 "a machine that cools down and fails": 80 - 25 * max(0.0, at - 11) + chance.gauss(0, 1.5),
+                 "traffic whose days become flat": 0.5 + chance.gauss(0, 0.03) if at >= 10 else load + chance.gauss(0, 0.03),
+                 "a level that comes back": 10 + 4 * (6 <= at < 8) + chance.gauss(0, 0.5),
+                 "traffic by the day": load + chance.gauss(0, 0.03), "noise": 5 + chance.gauss(0, 1), "flat": 4.0}[kind]
+        found.append((BEGIN + number * 300.0, value))
+    return found
+
+
+@pytest.mark.parametrize(("kind", "days"), [
+    ("cpu that steps up", [9]), ("a machine that cools down and fails", [11]), ("a level that comes back", [6, 8]),
+    ("traffic by the day", []), ("noise", []), ("flat", [])])
+def test_changes_are_found_where_they_were_and_nowhere_else(kind, days):
+    found = [(at - BEGIN) / DAY for at in _forecast.outlook(monitored(kind), None).changes]
+    assert found == [pytest.approx(day, abs=0.6) for day in days]
+
+
+def test_a_small_step_asks_for_parts_that_an_answer_can_hold():
+    from ansible_collections.sre.runbooks.plugins.module_utils._history import _prometheus
+    from ansible_collections.sre.runbooks.plugins.module_utils._learning._predict import _series
+
+    class Fake:
+        asked = []
+
+        def now(self):
+            return float(BEGIN + 3 * DAY)
+
+        def count(self, _query):
+            return 100
+
+        def range(self, query, begin, end, step):
+            self.asked.append((begin, end))
+            return [_prometheus.Series({"pod": "a"}, tuple((begin + at * step, 1.0) for at in range(int((end - begin) / step) + 1)))]
+
+    points = _series.ask(Fake(), "memory", 3, 15)["pod=a"]
+    assert len(points) == 3 * DAY / 15 and set(map(float, points[1:, 0] - points[:-1, 0])) == {15.0}
+    assert all((end - begin) / 15 < _prometheus.MOST_POINTS and 100 * (end - begin) / 15 <= _series.MOST_AT_ONCE for begin, end in Fake.asked)
