@@ -108,6 +108,10 @@ drill-%: venv ## One molecule drill, on a lab that is up: drill-memory_leak
 	@rm -rf .build/molecule/$*  # what an interrupted drill prepared does not count
 	MOLECULE_EPHEMERAL_DIRECTORY=$(CURDIR)/.build/molecule/$* molecule test --no-command-borders --scenario-name $*
 
+drill-learning: venv ## Two kinds of incidents that have no runbook: drafted from ten records, and the drafts run on a lab that is up (five minutes)
+	@tests/tools/prometheus.sh
+	$(AS_ROOT) pytest -vv --durations=5 tests/learning
+
 drills: venv ## The drills in Python: changes, interruptions, bad input; on a lab that is up
 	$(DRILL_TESTS) -m "not fleet and not alone" tests/drills
 
