@@ -151,6 +151,9 @@ bench-predict: venv ## What reaches its limit in 30 days of 50 services, beside 
 	@$(if $(REAL),tests/tools/prometheus.sh)
 	$(WITH_COLLECTION) .venv/bin/python tests/benchmarks/predict.py $(if $(REAL),--real)
 
+bench-procedures: venv ## The reads of the playbook's five procedures, one by one and as the reviewer's plan runs them, on a lab that is up
+	$(AS_ROOT) env $(WITH_COLLECTION) .venv/bin/python tests/benchmarks/procedures.py
+
 bench-readers: venv ## Connection and access logs, bytes per second by kind of line, before and now
 	.venv/bin/python tests/benchmarks/readers.py
 

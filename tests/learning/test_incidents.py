@@ -9,6 +9,7 @@ Four are records of other drills (tests/output/incidents), six are caused and an
 from __future__ import annotations
 
 import base64
+import concurrent.futures
 import dataclasses
 import datetime
 import json
@@ -59,6 +60,8 @@ def shop_fixture(tmp_path_factory):
     shop = Shop()
     if not CLUSTER.healthy():
         pytest.fail(f"{CLUSTER.name} is not up: make lab-up")
+    if len(list(RECORDS.glob("drill-*/*/report.json"))) < 10 - 2 * EACH:
+        pytest.fail(f"{RECORDS} has too few records of other drills: run {10 - 2 * EACH} of them first, such as make drill-db_pool_leak")
     tls = tmp_path_factory.mktemp("tls")
     ended = Authority(tls, valid=datetime.timedelta(days=3650))
     ended.issue("second", "edge", hosts=["localhost"])
@@ -70,7 +73,7 @@ def shop_fixture(tmp_path_factory):
     try:
         shop.kubectl("apply", "-f", HERE / "services.yml")
         for kind in (VOLUME, CERTIFICATE):
-            shop.kubectl("rollout", "status", f"deployment/{kind.workload}", "--timeout=90s")
+            shop.kubectl("rollout", "status", f"deployment/{kind.workload}", "--timeout=180s")
         yield shop
     finally:
         shop.kubectl("delete", "-f", HERE / "services.yml", "--ignore-not-found", "--wait=false")
@@ -104,33 +107,33 @@ def measure(prometheus: str, query: str) -> float | None:
 def fail(shop: Shop, prometheus: str, kind: Kind) -> float:
     """Break it, and wait until the signal and its error are there."""
     shop.kubectl("set", "env", f"deployment/{kind.workload}", *(f"{name}={value}" for name, value in kind.broken.items()))
-    shop.kubectl("rollout", "status", f"deployment/{kind.workload}", "--timeout=90s")
-    until(lambda: "ERROR" in shop.kubectl("logs", f"deployment/{kind.workload}", "--tail=5"), timeout=90, pause=1)
-    return until(lambda: measure(prometheus, f"{kind.query} {kind.side} {kind.threshold}"), timeout=60, pause=1)
+    shop.kubectl("rollout", "status", f"deployment/{kind.workload}", "--timeout=180s")
+    until(lambda: "ERROR" in shop.kubectl("logs", f"deployment/{kind.workload}", "--tail=5"), timeout=180, pause=1)
+    return until(lambda: measure(prometheus, f"{kind.query} {kind.side} {kind.threshold}"), timeout=180, pause=1)
 
 
 @pytest.fixture(scope="module", name="records")
 def records_fixture(shop, prometheus, tmp_path_factory):
     """The folder with ten incidents."""
     folder = tmp_path_factory.mktemp("records")
-    known = sorted(RECORDS.glob("drill-*/*/report.json"))[:4]
-    if len(known) < 4:
-        pytest.fail(f"{len(known)} records of other drills are in {RECORDS}: run four of them first, such as make drill-db_pool_leak")
+    known = sorted(RECORDS.glob("drill-*/*/report.json"))[:10 - 2 * EACH]
     for path in known:
         shutil.copytree(path.parent, folder / path.parents[1].name)
-    runbook = Runbook(folder)
-    for kind in (VOLUME, CERTIFICATE):
-        for number in range(1, EACH + 1):
-            value = fail(shop, prometheus, kind)
-            measured = {"at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "signals": [
-                {"name": kind.signal, "value": value, "threshold": kind.threshold, "breached": True, "pods": [],
-                 "text": f"{kind.signal} is {value:.0f}"}]}
-            incident_id = f"learn-{kind.workload}-{number}-{time.time_ns() % 10**6}"
-            done = runbook.run(str(HERE / "by_hand.yml"), incident_id=incident_id, incident_type=kind.type, namespace=NAMESPACE, workload=kind.workload,
-                               title=f"{kind.workload}: {kind.signal} is {value:.0f}", measured=measured, env=kind.mended, cause=kind.cause,
-                               prometheus=prometheus, query=kind.query, side=kind.side)
-            assert done.returncode == 0
+    with concurrent.futures.ThreadPoolExecutor() as both:
+        list(both.map(lambda kind: [by_hand(shop, prometheus, kind, folder, number) for number in range(EACH)], (VOLUME, CERTIFICATE)))
     return folder
+
+
+def by_hand(shop: Shop, prometheus: str, kind: Kind, folder: pathlib.Path, number: int) -> None:
+    """Cause an incident, and answer it as a person does who has no runbook."""
+    value = fail(shop, prometheus, kind)
+    measured = {"at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "signals": [
+        {"name": kind.signal, "value": value, "threshold": kind.threshold, "breached": True, "pods": [], "text": f"{kind.signal} is {value:.0f}"}]}
+    done = Runbook(folder).run(
+        str(HERE / "by_hand.yml"), incident_id=f"learn-{kind.workload}-{number}-{time.time_ns() % 10**6}", incident_type=kind.type, namespace=NAMESPACE,
+        workload=kind.workload, title=f"{kind.workload}: {kind.signal} is {value:.0f}", measured=measured, env=kind.mended, cause=kind.cause,
+        prometheus=prometheus, query=kind.query, side=kind.side)
+    assert done.returncode == 0
 
 
 @pytest.fixture(scope="module", name="drafts")
