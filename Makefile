@@ -114,6 +114,10 @@ drill-%: venv ## One molecule drill, on a lab that is up: drill-memory_leak
 	@rm -rf .build/molecule/$*  # what an interrupted drill prepared does not count
 	MOLECULE_EPHEMERAL_DIRECTORY=$(CURDIR)/.build/molecule/$* molecule test --no-command-borders --scenario-name $*
 
+drill-learning: venv ## Two kinds of incidents that have no runbook: drafted from ten records, and the drafts run on a lab that is up (five minutes)
+	@tests/tools/prometheus.sh
+	$(AS_ROOT) pytest -vv --durations=5 tests/learning
+
 drills: venv ## The drills in Python: changes, interruptions, bad input; on a lab that is up
 	$(DRILL_TESTS) -m "not fleet and not alone" tests/drills
 
@@ -134,6 +138,9 @@ bench-consistency: venv ## The check of order totals against the written playboo
 	@tests/tools/postgresql.sh
 	.venv/bin/python tests/benchmarks/consistency.py
 
+bench-first: venv ## Which series moved first, on PetShop's labelled cases in PETSHOP=DIR (its folder dataset), beside N-sigma and random
+	$(WITH_COLLECTION) .venv/bin/python tests/benchmarks/first.py $(PETSHOP)
+
 bench-gc: venv ## Garbage collection logs, speed; with GCFIXTURES=DIR also how much is read of the logs in that folder
 	$(WITH_COLLECTION) .venv/bin/python tests/benchmarks/gc.py $(if $(GCFIXTURES),--fixtures $(GCFIXTURES))
 
@@ -146,8 +153,15 @@ bench-history: venv ## Leaks found in seven days of memory, and false alarms, be
 bench-logs: venv ## Log patterns against drain3, speed; with LOGHUB=DIR also accuracy on LogHub's labelled sets in that folder
 	$(WITH_COLLECTION) .venv/bin/python tests/benchmarks/logs.py $(if $(LOGHUB),--sets $(LOGHUB))
 
-bench-predict: venv ## What reaches its limit in 30 days of 50 services, beside predict_linear and a seasonal naive forecast
-	$(WITH_COLLECTION) .venv/bin/python tests/benchmarks/predict.py
+bench-nab: venv ## Change points on NAB's labelled series in NAB=DIR, beside a windowed Gaussian and random
+	$(WITH_COLLECTION) .venv/bin/python tests/benchmarks/nab.py $(NAB)
+
+bench-predict: venv ## What reaches its limit in 30 days of 50 services, beside others (REAL=yes: at 15 s, from a real Prometheus)
+	@$(if $(REAL),tests/tools/prometheus.sh)
+	$(WITH_COLLECTION) .venv/bin/python tests/benchmarks/predict.py $(if $(REAL),--real)
+
+bench-procedures: venv ## The reads of the playbook's five procedures, one by one and as the reviewer's plan runs them, on a lab that is up
+	$(AS_ROOT) env $(WITH_COLLECTION) .venv/bin/python tests/benchmarks/procedures.py
 
 bench-readers: venv ## Connection and access logs, bytes per second by kind of line, before and now
 	.venv/bin/python tests/benchmarks/readers.py

@@ -68,6 +68,13 @@ options:
   incidents:
     description: Folder of past incidents, see docs/learning.md; without one nothing is said of incidents.
     type: path
+  logs:
+    description:
+      - Log files, plain or gzip, in which each record begins with its time. Patterns that came more often than usual in the day before incidents are
+        looked for.
+    type: list
+    elements: path
+    default: []
   now:
     description: The end of the history of incidents, ISO 8601; by default the time of the run.
     type: str
@@ -104,7 +111,19 @@ incidents:
   elements: dict
   returned: success
 precursors:
-  description: Changes of series that preceded incidents, with lift, lead in hours, and how often they came without one.
+  description:
+    - Changes of series and patterns of logs that preceded incidents, with lift, lead in hours, how often they came without one, skill of the backtest
+      against the base rate, and the probability of an incident within a day where there was such a change in the last day.
+  type: list
+  elements: dict
+  returned: success
+no_precursors:
+  description: What seems to be one, and is not told because there are too few incidents or the backtest is no better than the base rate.
+  type: list
+  elements: str
+  returned: success
+moved_first:
+  description: Of the latest incidents that lie within what was read, which series moved first - type, incident, and series, each with time and deviations.
   type: list
   elements: dict
   returned: success
@@ -127,11 +146,12 @@ says:
 
 import datetime
 import time
+import typing as t
 
 from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import InvalidInput
 from ansible_collections.sre.runbooks.plugins.module_utils._history._prometheus import HistoryError, Place, Prometheus
 from ansible_collections.sre.runbooks.plugins.module_utils._learning import _files, _incidents
-from ansible_collections.sre.runbooks.plugins.module_utils._learning._predict import _forecast, _report, _series
+from ansible_collections.sre.runbooks.plugins.module_utils._learning._predict import _forecast, _logs, _report, _series
 from ansible_collections.sre.runbooks.plugins.module_utils._task._module import CONNECTION_SPEC, Result, Task, run_module
 
 ARGUMENT_SPEC = {
@@ -144,6 +164,7 @@ ARGUMENT_SPEC = {
     "step": {"type": "float", "default": 900.0},
     "horizon": {"type": "float", "default": 30.0},
     "incidents": {"type": "path"},
+    "logs": {"type": "list", "elements": "path", "default": []},
     "now": {"type": "str"},
     "dest": {"type": "path", "default": "prediction"},
 }
@@ -158,6 +179,7 @@ def run(task: Task) -> Result:
     place = Place.parse(p["prometheus"]) if p["prometheus"] else None
     prometheus = Prometheus(place, task.cluster() if place.service else None) if place else None
     rows = []
+    read: dict[str, t.Any] = {}
     for wanted in p["series"]:
         try:
             found = _points(wanted, prometheus, p["days"], p["step"])
@@ -167,11 +189,15 @@ def run(task: Task) -> Result:
         if not found:
             problems.append(f"{wanted['name']}: no series")
         task.progress(f"{wanted['name']}: {len(found)} series")
+        read |= {f"{wanted['name']} {labels}": points for labels, points in found.items()}
         rows += [_report.series(wanted["name"], labels, wanted, points, p["horizon"]) for labels, points in found.items()]
     past, unread = _incidents.load(p["incidents"]) if p["incidents"] else ([], [])
     past = [one for one in past if one.opened <= now]
+    logs = [_logs.appearances(path) for path in p["logs"]]
+    before, silent = _report.precursors(rows, logs, past, now)
     result = {"days": p["days"], "until": datetime.datetime.fromtimestamp(now, datetime.timezone.utc).strftime("%Y-%m-%dT%H:%MZ"), "series": rows,
-              "incidents": _report.incidents(past, now), "precursors": _report.precursors(rows, past, now), "problems": problems + unread}
+              "incidents": _report.incidents(past, now), "precursors": before,
+              "no_precursors": silent, "moved_first": _report.moved_first(read, past), "problems": problems + unread}
     changed, paths = _files.write(p["dest"], {
         "prediction.md": _report.markdown(result), "prediction.html": _report.page(result), "rules.yml": _report.rules(result),
         **_report.rule_tests(result)}, task.check_mode)
@@ -180,7 +206,7 @@ def run(task: Task) -> Result:
     return {**result, "changed": changed, "files": paths, "says": [*_report.says(result), *paths]}
 
 
-def _points(wanted: Result, prometheus: "Prometheus | None", days: float, step: float) -> "dict[str, list[tuple[float, float]]]":
+def _points(wanted: Result, prometheus: "Prometheus | None", days: float, step: float) -> "dict[str, t.Any]":
     if bool(wanted["query"]) == bool(wanted["file"]):
         raise InvalidInput(f"The series {wanted['name']} needs query or file, one of them.", "Nothing was asked.")
     if wanted["file"]:

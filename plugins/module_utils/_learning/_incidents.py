@@ -62,7 +62,8 @@ class NotRead(Exception):
 def load(folder: str) -> tuple[list[Past], list[str]]:
     """The incidents of a folder and its subfolders, oldest first, and what could not be read.
 
-    The same incident in several files counts once; this collection's own report comes before what others export.
+    The same incident in several files counts once; this collection's own report comes before what others export. In the directory of such a report it
+    alone is read: beside it lie the same report in words, the manifest and the evidence.
 
     :raises InvalidInput: there is no such folder.
     """
@@ -71,8 +72,11 @@ def load(folder: str) -> tuple[list[Past], list[str]]:
         raise InvalidInput(f"{root} is no folder.", "Name the folder with the reports and exports of past incidents.")
     found: list[Past] = []
     problems: list[str] = []
+    reports = {path.parent for path in root.rglob("report.json") if _is_ours(path)}
     for path in sorted(root.rglob("*")):
         if path.suffix.lower() not in (".json", ".csv", ".md") or not path.is_file():
+            continue
+        if not reports.isdisjoint(path.parents) and not (path.name == "report.json" and path.parent in reports):
             continue
         name = str(path.relative_to(root))
         try:
@@ -90,6 +94,13 @@ def load(folder: str) -> tuple[list[Past], list[str]]:
     if len(kept) > MOST_INCIDENTS:
         problems.append(f"{len(kept)} incidents were found; the newest {MOST_INCIDENTS} are used")
     return kept[-MOST_INCIDENTS:], problems
+
+
+def _is_ours(path: pathlib.Path) -> bool:
+    try:
+        return path.stat().st_size <= MOST_BYTES and "schema_version" in json.loads(path.read_text(encoding="utf-8-sig", errors="replace"))
+    except (OSError, ValueError, TypeError, RecursionError):
+        return False
 
 
 def read(name: str, text: str) -> tuple[list[Past], list[str]]:

@@ -33,6 +33,8 @@ REACHES, STEADY, ABSTAINS = "reaches", "steady", "abstains"
 
 #: hours of samples that a forecast needs, hours that may be missing in a row, and share of the hours that must be there
 FEWEST, LONGEST_GAP, COVERAGE = 72, 24, 0.7
+#: weeks that tell the season of a week: of two of them the median is their mean, and what happened in one would be seen in the other, upside down
+FEWEST_WEEKS = 3
 #: hours of a block, in which change points and the trend are looked for; blocks of a piece
 BLOCK, SHORTEST_PIECE = 4, 9
 #: how much better two pieces must be than one: standard deviations squared, times the logarithm of the number of blocks
@@ -247,8 +249,8 @@ def _above(values: t.Any, fit: _Fit) -> float:
 
 
 def _season(values: t.Any) -> tuple[t.Any, float]:
-    """The season of a week where there are two of them, else of a day; what it explains of the variance around the trend."""
-    period = 168 if len(values) >= 2 * 168 else 24
+    """The season of a week where there are enough of them, else of a day; what it explains of the variance around the trend."""
+    period = 168 if len(values) >= FEWEST_WEEKS * 168 else 24
     around = values - _rolling(values, period)
     profile = np.array([np.median(around[at::period]) for at in range(period)])
     profile -= np.mean(profile)

@@ -88,11 +88,13 @@ def _rate(times: t.Sequence[float], begin: float, now: float, half_life: float |
 
 @dataclasses.dataclass(frozen=True)
 class Precursor:
-    """A change of a series that preceded incidents of a type.
+    """A change of a series, or a pattern of a log, that preceded incidents of a type.
 
     :param before: incidents with such a change in the day before; ``without`` changes that no incident followed.
     :param lift: how much likelier an incident is on the day after such a change than on any day.
     :param lead: median hours between the change and the incident.
+    :param skill: Brier skill against the base rate, on the second half of the history with what the first half taught.
+    :param day: probability of an incident within a day, where there was such a change in the last day; else None.
     """
 
     series: str
@@ -101,29 +103,68 @@ class Precursor:
     without: int
     lift: float
     lead: float
+    skill: float
+    day: float | None
 
 
-#: incidents that a change must have preceded, before it is called a precursor, and its lift
-FEWEST_BEFORE, LEAST_LIFT = 3, 2.0
+#: incidents that a change must have preceded, before it is called a precursor, and its lift; incidents in the half that teaches
+FEWEST_BEFORE, LEAST_LIFT, FEWEST_TAUGHT = 3, 2.0, 2
 
 
-def precursors(changes: t.Mapping[str, t.Sequence[float]], incidents: t.Mapping[str, t.Sequence[float]], begin: float, now: float) -> list[Precursor]:
-    """What changed before incidents more often than else, the highest lift first.
+def precursors(changes: t.Mapping[str, t.Sequence[float]], incidents: t.Mapping[str, t.Sequence[float]], begin: float,
+               now: float) -> tuple[list[Precursor], list[str]]:
+    """What changed before incidents more often than else, the highest lift first; and what only seems to, because it tells no more than the base rate.
 
     :param changes: of each series when it changed; ``incidents`` of each type when one began; seconds since 1970.
     :param begin: since when both are known.
     """
-    found = []
+    found, abstained = [], []
     days = max(1.0, (now - begin) / DAY)
     for series, at_times in changes.items():
-        for type_, times in incidents.items():
-            times = [at for at in times if begin <= at <= now]
+        for type_, all_times in incidents.items():
+            times = [at for at in all_times if begin <= at <= now]
             leads = [min(before) for at in times if (before := [at - change for change in at_times if 0 < at - change <= DAY])]
-            followed = sum(any(0 < at - change <= DAY for at in times) for change in at_times)
             if len(leads) < FEWEST_BEFORE:
                 continue
-            usual = min(1.0, len(times) / days)
-            lift = followed / len(at_times) / usual
-            if lift >= LEAST_LIFT:
-                found.append(Precursor(series, type_, len(leads), len(at_times) - followed, lift, sorted(leads)[len(leads) // 2] / 3600))
-    return sorted(found, key=lambda one: -one.lift)
+            followed = sum(_soon(change, times) for change in at_times)
+            lift = followed / len(at_times) / min(1.0, len(times) / days)
+            if lift < LEAST_LIFT:
+                continue
+            skill = _precursor_skill(at_times, times, begin, now)
+            if skill is None or skill <= LUCK:
+                abstained.append(f"{series}, before {type_}: " + ("too few incidents to judge it by" if skill is None else
+                                                                  f"no better than the base rate in the backtest (skill {skill:.2f})"))
+                continue
+            active = any(0 <= now - change < DAY for change in at_times)
+            found.append(Precursor(series, type_, len(leads), len(at_times) - followed, lift, sorted(leads)[len(leads) // 2] / 3600, skill,
+                                   _smoothed(followed, len(at_times), len(times) / days) if active else None))
+    return sorted(found, key=lambda one: -one.lift), abstained
+
+
+def _soon(at: float, times: t.Sequence[float]) -> bool:
+    """Whether one of these times is within a day after it."""
+    return any(0 < time - at <= DAY for time in times)
+
+
+def _smoothed(followed: int, changes: int, usual: float) -> float:
+    """The share of changes that an incident followed, as if one more had been followed as often as any day is."""
+    return (followed + min(1.0, usual)) / (changes + 1)
+
+
+def _precursor_skill(changes: t.Sequence[float], times: t.Sequence[float], begin: float, now: float) -> float | None:
+    """Once a quarter of a day in the second half: the probability of a day, from whether there was a change in the day before; None where too little taught."""
+    middle = (begin + now) / 2
+    taught = [at for at in times if at < middle]
+    seen = [at for at in changes if at < middle - DAY]
+    if len(taught) < FEWEST_TAUGHT or not seen or len(taught) == len(times):
+        return None
+    base = min(1.0, len(taught) / max(1.0, (middle - begin) / DAY))
+    after = _smoothed(sum(_soon(at, taught) for at in seen), len(seen), base)
+    ours, reference = 0.0, 0.0
+    origin = middle
+    while origin <= now - DAY:
+        came = float(_soon(origin, times))
+        ours += ((after if any(0 <= origin - at < DAY for at in changes) else base) - came) ** 2
+        reference += (base - came) ** 2
+        origin += DAY / 4
+    return 1 - ours / reference if reference > 0 else 0.0

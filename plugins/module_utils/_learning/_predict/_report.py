@@ -16,7 +16,7 @@ from ansible_collections.sre.runbooks.plugins.module_utils._core._page import fr
 from ansible_collections.sre.runbooks.plugins.module_utils._learning import _yaml
 from ansible_collections.sre.runbooks.plugins.module_utils._learning._incidents import Past
 from ansible_collections.sre.runbooks.plugins.module_utils._learning._markup import cell, line
-from ansible_collections.sre.runbooks.plugins.module_utils._learning._predict import _forecast, _recurrence
+from ansible_collections.sre.runbooks.plugins.module_utils._learning._predict import _first, _forecast, _recurrence
 
 Json = t.Dict[str, t.Any]
 _OWN_STYLE = """
@@ -24,6 +24,8 @@ svg .line { fill: none; stroke: var(--accent); stroke-width: 1.5; } svg .limit {
 _WIDE, _HIGH = 900, 120
 #: days ahead that a proposed rule warns
 _WARNS = 3
+#: incidents of which it is told what moved first, and series of each
+_MOST_INCIDENTS, _MOST_MOVES = 20, 3
 #: series that a test of a rule has, of those that must fire and of those that must not
 _MOST_TESTED = 5
 
@@ -51,14 +53,38 @@ def incidents(past: t.Sequence[Past], now: float) -> list[Json]:
              measures[one.type].most_common(3)]} for one in sorted(found, key=lambda one: -(one.week or 0.0))]
 
 
-def precursors(rows: t.Sequence[Json], past: t.Sequence[Past], now: float) -> list[Json]:
-    """Changes of series that preceded incidents."""
-    begin = min((row["begin"] for row in rows if row["values"]), default=now)
+def precursors(rows: t.Sequence[Json], logs: t.Sequence[tuple[float, t.Mapping[str, t.Sequence[float]]]], past: t.Sequence[Past],
+               now: float) -> tuple[list[Json], list[str]]:
+    """Changes of series and patterns of logs that preceded incidents, and of which of them nothing is said.
+
+    :param logs: of each when it begins, and of each of its patterns when it came more often than usual.
+    """
     times: dict[str, list[float]] = collections.defaultdict(list)
     for one in past:
         times[one.type or "(no type)"].append(one.opened)
-    found = _recurrence.precursors({f"{row['name']} {row['labels']}": row["changed_at"] for row in rows}, times, begin, now)
-    return [vars(one) for one in found]
+    begin = min((row["begin"] for row in rows if row["values"]), default=now)
+    series = {f"{row['name']} {row['labels']}": row["changed_at"] for row in rows}
+    patterns = [(since, {f"in the log: {pattern}": began for pattern, began in found.items()}) for since, found in logs]
+    found, abstained = [], []
+    for since, changes in ((begin, series), *patterns):
+        told, silent = _recurrence.precursors(changes, times, since, now)
+        found += told
+        abstained += silent
+    return [vars(one) for one in sorted(found, key=lambda one: -one.lift)], abstained
+
+
+def moved_first(read: t.Mapping[str, t.Any], past: t.Sequence[Past]) -> list[Json]:
+    """Of the latest incidents, which series moved first; those around which nothing moved are left out.
+
+    :param read: the points of each series, by its name and labels.
+    """
+    found = []
+    for one in past[-_MOST_INCIDENTS:]:
+        moves = _first.moved_first(read, one.opened)[:_MOST_MOVES]
+        if moves:
+            found.append({"incident": one.id, "type": one.type or "(no type)", "series": [
+                {"name": move.series, "at": _moment(move.at), "deviations": move.deviations} for move in moves]})
+    return found
 
 
 def says(found: Json) -> list[str]:
@@ -68,6 +94,8 @@ def says(found: Json) -> list[str]:
     lines += [f"{len(found['series'])} series: {counts['reaches']} reach their limit, {counts['steady']} do not, nothing is said of {counts['abstains']}"]
     told = [row for row in found["incidents"] if row["week"] is not None]
     lines += [f"{row['type']}: {row['day']:.0%} within a day, {row['week']:.0%} within a week ({row['why']})" for row in told]
+    lines += [f"{row['series']} came within the last day: {row['type']} within a day {row['day']:.0%} ({row['before']} times before one, "
+              f"{row['without']} times without)" for row in found["precursors"] if row["day"] is not None]
     silent = [row["type"] for row in found["incidents"] if row["week"] is None]
     lines += [f"nothing is said of {', '.join(silent)}: too few incidents on record"] if silent else []
     return lines + found["problems"]
@@ -96,9 +124,16 @@ def markdown(found: Json) -> str:
         lines += [f"- {line(row['type'])}: {line(one['action'])} ({one['incidents']} incidents)"
                   for row in found["incidents"] for one in row["measures"]] or ["None."]
     if found["precursors"]:
-        lines += ["", "## What preceded incidents", "", "| series | incidents of | before | without one | lift | hours before |", "|---|---|---|---|---|---|"]
-        lines += [f"| {cell(row['series'])} | {cell(row['type'])} | {row['before']} | {row['without']} | {row['lift']:.1f} | {row['lead']:.1f} |"
-                  for row in found["precursors"]]
+        lines += ["", "## What preceded incidents", "", "| what | incidents of | before | without one | lift | hours before | Brier skill |",
+                  "|---|---|---|---|---|---|---|"]
+        lines += [f"| {cell(row['series'])} | {cell(row['type'])} | {row['before']} | {row['without']} | {row['lift']:.1f} | {row['lead']:.1f} | "
+                  f"{row['skill']:.2f} |" for row in found["precursors"]]
+    if found["no_precursors"]:
+        lines += ["", "Nothing is said of these:", "", *(f"- {line(text)}" for text in found["no_precursors"])]
+    if found["moved_first"]:
+        lines += ["", "## What moved first", ""]
+        lines += [f"- {line(row['incident'])} ({line(row['type'])}): " + ", then ".join(
+            f"{line(one['name'])} at {one['at']} ({one['deviations']:.0f} deviations)" for one in row["series"]) for row in found["moved_first"]]
     return "\n".join(lines) + "\n"
 
 

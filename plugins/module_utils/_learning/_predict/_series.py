@@ -13,31 +13,39 @@ import typing as t
 import zlib
 
 from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import InvalidInput
-from ansible_collections.sre.runbooks.plugins.module_utils._history._prometheus import Prometheus
+from ansible_collections.sre.runbooks.plugins.module_utils._history._prometheus import MOST_POINTS, Prometheus
+
+np: t.Any = None
+try:
+    import numpy as np
+except Exception:  # told by _forecast.require_libraries
+    pass
 
 Point = t.Tuple[float, float]
 
-#: days that are asked for at once, so that an answer of the most series stays below what is read of one
-PART = 5
+#: days, and points of all series, that are asked for at once, so that an answer stays below what is read of one
+PART, MOST_AT_ONCE = 5, 250_000
 DAY = 86400.0
 #: bytes of an export, unpacked
 MOST_BYTES = 256 << 20
 
 
-def ask(prometheus: Prometheus, query: str, days: float, step: float) -> dict[str, list[Point]]:
-    """The points of each series of an expression, by its labels.
+def ask(prometheus: Prometheus, query: str, days: float, step: float) -> dict[str, t.Any]:
+    """The points of each series of an expression, by its labels: an array with a row of time and value for each.
 
     :raises HistoryError: a part of it cannot be had.
     """
     now = prometheus.now()
-    found: dict[str, list[Point]] = {}
+    found: dict[str, list[t.Any]] = {}
+    at_once = min(MOST_POINTS, MOST_AT_ONCE // max(1, prometheus.count(query)))
+    part = min(PART * DAY, max(step, at_once * step))
     begin = now - days * DAY
     while begin < now:
-        end = min(now, begin + PART * DAY)
+        end = min(now, begin + part)
         for series in prometheus.range(query, begin, end - step, step):
-            found.setdefault(_label(series.labels), []).extend(series.points)
+            found.setdefault(_label(series.labels), []).append(np.array(series.points, dtype=float).reshape(-1, 2))
         begin = end
-    return found
+    return {label: np.concatenate(parts) for label, parts in found.items()}
 
 
 def load(path: str) -> dict[str, list[Point]]:

@@ -35,19 +35,20 @@ class Service:
 
 def service(name: str, seed: int, *, days: int = 7, base: float = 0.4, leak: float = 0.0, leak_from: float = 0.0, daily: float = 0.0,
             sawtooth: float = 0.0, period_hours: float = 1.0, warm_up: float = 0.0, warm_hours: float = 4.0, job: float = 0.0,
-            deploys: tuple[float, ...] = (), gaps: tuple[tuple[float, float], ...] = (), noise: float = 0.005, weekend: float = 1.0) -> Service:
-    """Shares are of the limit; times in days from the beginning. What reaches the limit is killed and starts again."""
+            deploys: tuple[float, ...] = (), gaps: tuple[tuple[float, float], ...] = (), noise: float = 0.005, weekend: float = 1.0,
+            step: int = STEP) -> Service:
+    """Shares are of the limit; times in days from the beginning, ``step`` in seconds. What reaches the limit is killed and starts again."""
     chance = random.Random(seed)
     starts, points, full_at = [float(BEGIN)], [], None
     pending = [BEGIN + day * DAY for day in deploys]
     peak, phase = chance.uniform(12, 20), chance.random()
     leaked = 0.0
-    for at in range(BEGIN, BEGIN + days * DAY, STEP):
+    for at in range(BEGIN, BEGIN + days * DAY, step):
         if pending and at >= pending[0]:
             starts.append(float(pending.pop(0)))
             leaked = 0.0
         lives, hour, day = at - starts[-1], at % DAY / HOUR, (at - BEGIN) / DAY
-        leaked += leak * STEP / DAY if day >= leak_from else 0.0
+        leaked += leak * step / DAY if day >= leak_from else 0.0
         load = (1 + math.cos((hour - peak) / 24 * 2 * math.pi)) / 2 * (weekend if int(day) % 7 >= 5 else 1.0)
         value = base + leaked + daily * load + warm_up * (1 - math.exp(-lives / HOUR / warm_hours)) + chance.gauss(0, noise)
         value += sawtooth * ((lives / HOUR / period_hours + phase) % 1.0)

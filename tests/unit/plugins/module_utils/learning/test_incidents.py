@@ -85,5 +85,19 @@ def test_a_folder_has_each_incident_once_in_the_order_of_time(tmp_path):
         _incidents.load(str(tmp_path / "absent"))
 
 
+def test_beside_a_report_of_this_collection_nothing_else_is_an_incident(tmp_path):
+    kept = tmp_path / "INC-1" / "lab1"
+    (kept / "evidence").mkdir(parents=True)
+    (kept / "report.json").write_text(json.dumps(ours()))
+    (kept / "report.md").write_text("# The same in words\n\n- Incident: `INC-1`\n- Started: 2026-10-01T09:00Z\n")
+    for name in ("manifest.json", "evidence/snapshot.json", "evidence/report.json"):
+        (kept / name).write_text("{}")
+    (tmp_path / "report.json").write_text("[]")
+    (tmp_path / "written.md").write_text("# Another\n\nDate: 2026-10-02\n")
+    past, problems = _incidents.load(str(tmp_path))
+    assert [one.title for one in past] == ["api leaks", "Another"]
+    assert len(problems) == 1 and problems[0].startswith("report.json: ")
+
+
 def test_a_secret_in_a_title_is_removed():
     assert "hunter2" not in one("x.csv", "title,created\npassword=hunter2hunter2 leaked,2026-10-01\n").title

@@ -14,7 +14,7 @@ import time
 import fake_prometheus
 import pytest
 import yaml
-from ansible_collections.sre.runbooks.plugins.module_utils._learning._predict import _forecast, _recurrence
+from ansible_collections.sre.runbooks.plugins.module_utils._learning._predict import _first, _forecast, _recurrence
 from ansible_collections.sre.runbooks.plugins.module_utils._task._module import Task, attempt
 from ansible_collections.sre.runbooks.plugins.modules import prediction
 from fake_prometheus import FakePrometheus
@@ -129,11 +129,52 @@ def test_too_few_incidents_are_said_to_be_so(times, days):
 
 
 def test_what_changed_before_incidents():
-    begins = [10 * DAY, 20 * DAY, 25 * DAY]
-    changes = {"before each": [at - 6 * HOUR for at in begins] + [3 * DAY], "at random": [2 * DAY, 7 * DAY, 14 * DAY]}
-    (found,) = _recurrence.precursors(changes, {"leak": begins}, 0.0, 30 * DAY)
-    assert (found.series, found.before, found.without, found.lead) == ("before each", 3, 1, 6.0)
-    assert found.lift == pytest.approx(7.5)
+    begins = [at * DAY for at in (4, 10, 14, 20, 25, 29)]
+    changes = {"before each": sorted([at - 6 * HOUR for at in begins] + [2 * DAY]), "at random": [3.5 * DAY, 7 * DAY, 12 * DAY, 23 * DAY]}
+    ((found,), abstained) = _recurrence.precursors(changes, {"leak": begins}, 0.0, 30 * DAY)
+    assert (found.series, found.before, found.without, found.lead, found.day) == ("before each", 6, 1, 6.0, None)
+    assert found.lift == pytest.approx(6 / 7 / (6 / 30)) and found.skill > 0.5 and not abstained
+    ((now,), _none) = _recurrence.precursors(changes, {"leak": begins}, 0.0, 29.2 * DAY - HOUR)
+    assert now.day == pytest.approx(0.78, abs=0.03)
+
+
+def test_a_precursor_that_stopped_being_one_is_not_told():
+    early, late = [2 * DAY, 5 * DAY, 9 * DAY, 12 * DAY], [17 * DAY, 21 * DAY, 26 * DAY, 29 * DAY]
+    changes = {"once": [at - HOUR for at in early] + [18.5 * DAY, 20 * DAY - HOUR, 23 * DAY, 27.5 * DAY]}
+    found, abstained = _recurrence.precursors(changes, {"leak": early + late}, 0.0, 30 * DAY)
+    assert not found and "no better than the base rate" in abstained[0]
+    few = [20 * DAY, 25 * DAY, 28 * DAY]
+    assert "too few incidents" in _recurrence.precursors({"x": [at - HOUR for at in few]}, {"leak": few}, 0.0, 30 * DAY)[1][0]
+
+
+def log(path, before):
+    """A month of requests, a warning six hours before each of these times, twice without one, and a line that always comes."""
+    told = {int(at // 600) * 600: f"WARN lease of orders-{number} could not be renewed, 3 tries left" for number, at in enumerate(before)}
+    lines = []
+    for at in range(BEGIN, BEGIN + 30 * DAY, 600):
+        stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at))
+        lines += [f"{stamp} INFO request {at} took {at % 97} ms"] + ([f"{stamp} {told[at]}"] if at in told else [])
+    path.write_text("\n".join(lines) + "\n")
+
+
+def test_a_pattern_of_a_log_that_preceded_incidents_is_told_with_its_lift_and_lead(tmp_path):
+    begins = [BEGIN + at * DAY for at in (4, 10, 14, 20, 25, 29)]
+    log(tmp_path / "app.log", [at - 6 * HOUR for at in begins] + [BEGIN + 2 * DAY, BEGIN + 17 * DAY])
+    (tmp_path / "past").mkdir()
+    (tmp_path / "past" / "a.csv").write_text("id,title,created,type\n" + "".join(
+        f"{at},orders stuck,{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime(at))},stuck_orders\n" for at in begins))
+    found = run(tmp_path, series=[], logs=[str(tmp_path / "app.log")], incidents=str(tmp_path / "past"), now="2026-12-29T12:00:00Z")
+    (row,) = found["precursors"]
+    assert "lease of" in row["series"] and (row["type"], row["before"], row["without"]) == ("stuck_orders", 6, 2)
+    assert row["lead"] == pytest.approx(6.0, abs=0.2) and row["skill"] > 0.3 and row["lift"] > 3
+    assert "lease of" in (tmp_path / "out" / "prediction.md").read_text()
+
+
+@pytest.mark.parametrize("content", ["", "no time at all\nand none here\n"])
+def test_a_log_without_times_is_said_to_be_one(tmp_path, content):
+    (tmp_path / "app.log").write_text(content)
+    found = run(tmp_path, series=[], logs=[str(tmp_path / "app.log")])
+    assert found["failed"] and "lines with a time" in found["msg"]
 
 
 def answer(names):
@@ -163,6 +204,16 @@ def test_the_module_reads_an_export_and_past_incidents(tmp_path):
     assert "polyline" in page and "<script" not in page
     assert "Fix the cache" in (tmp_path / "out" / "prediction.md").read_text()
     assert not run(tmp_path, incidents=str(tmp_path / "past"), now="2026-11-01T00:00:00Z")["changed"]
+
+
+def test_the_report_says_what_moved_first_in_an_incident(tmp_path):
+    from ansible_collections.sre.runbooks.plugins.module_utils._learning import _incidents
+    from ansible_collections.sre.runbooks.plugins.module_utils._learning._predict import _report
+    past = [_incidents.Past(str(number), "x", BEGIN + at * HOUR, "", "slow") for number, at in enumerate((1, 3))]
+    found = _report.moved_first({"page x": usual(1, 120), "database y": usual(2, 0)}, past)
+    assert [(one["incident"], [row["name"] for row in one["series"]]) for one in found] == [("1", ["database y", "page x"])]
+    whole = {"days": 1, "until": "", "series": [], "incidents": [], "precursors": [], "no_precursors": [], "problems": [], "moved_first": found}
+    assert "- 1 (slow): database y at 2026-11-29T03:00Z (12 deviations), then page x at" in _report.markdown(whole)
 
 
 def test_rules_are_those_of_the_expressions_that_were_asked(tmp_path):
@@ -243,3 +294,78 @@ def test_a_prometheus_that_refuses_is_quoted(tmp_path, status, error):
 
 def test_an_expression_without_series_is_said(tmp_path):
     assert asked(tmp_path, FakePrometheus())["problems"] == ["memory: no series"]
+
+
+# Which series moved first
+
+
+def usual(seed, moves_at=None, by=1.0, every=15):
+    """Four hours of noise around one, and a step of ten deviations at a time (seconds after the third hour)."""
+    chance = random.Random(seed)
+    return [(BEGIN + at, 1 + chance.gauss(0, 0.1) + (by if moves_at is not None and at >= 3 * HOUR + moves_at else 0.0)) for at in range(0, 4 * HOUR, every)]
+
+
+@pytest.mark.parametrize("late", [-60, 0, 60, 300])
+def test_what_moved_first_is_first_although_others_went_further(late):
+    shop = {"page": usual(1, 240, by=40.0), "service": usual(2, 120, by=8.0), "database": usual(3, 0), "cache": usual(4), "quiet": [], "new": usual(5, 0)[-9:]}
+    found = _first.moved_first(shop, BEGIN + 3 * HOUR + late)
+    assert [move.series for move in found] == ["database", "service", "page"]
+    assert abs(found[0].at - BEGIN - 3 * HOUR) <= 15
+
+
+def test_of_two_that_moved_within_two_samples_the_one_that_went_further_is_first():
+    shop = {"page": usual(1, 0, every=300), "database": usual(3, 300, by=5.0, every=300)}
+    assert [move.series for move in _first.moved_first(shop, BEGIN + 3 * HOUR)] == ["database", "page"]
+
+
+def test_a_single_spike_is_no_move():
+    spike = [(at, 9.0 if at == BEGIN + 3 * HOUR else value) for at, value in usual(1)]
+    assert _first.moved_first({"spike": spike, "nan": [(at, math.nan) for at, _value in spike]}, BEGIN + 3 * HOUR) == []
+
+
+# Re-authored series of the kinds of NAB: what happened, and when
+
+
+def monitored(kind, seed=3):
+    """Two weeks with a sample in five minutes."""
+    chance, found = random.Random(seed), []
+    for number in range(14 * 288):
+        at = number / 288
+        load = 0.5 - 0.3 * math.cos(2 * math.pi * at)
+        value = {"cpu that steps up": 2.0 + 1.5 * (at >= 9) + chance.gauss(0, 0.1),
+                 "a machine that cools down and fails": 80 - 25 * max(0.0, at - 11) + chance.gauss(0, 1.5),
+                 "traffic whose days become flat": 0.5 + chance.gauss(0, 0.03) if at >= 10 else load + chance.gauss(0, 0.03),
+                 "a level that comes back": 10 + 4 * (6 <= at < 8) + chance.gauss(0, 0.5),
+                 "traffic by the day": load + chance.gauss(0, 0.03), "noise": 5 + chance.gauss(0, 1), "flat": 4.0}[kind]
+        found.append((BEGIN + number * 300.0, value))
+    return found
+
+
+@pytest.mark.parametrize(("kind", "days"), [
+    ("cpu that steps up", [9]), ("a machine that cools down and fails", [11]), ("a level that comes back", [6, 8]),
+    ("traffic by the day", []), ("noise", []), ("flat", [])])
+def test_changes_are_found_where_they_were_and_nowhere_else(kind, days):
+    found = [(at - BEGIN) / DAY for at in _forecast.outlook(monitored(kind), None).changes]
+    assert found == [pytest.approx(day, abs=0.6) for day in days]
+
+
+def test_a_small_step_asks_for_parts_that_an_answer_can_hold():
+    from ansible_collections.sre.runbooks.plugins.module_utils._history import _prometheus
+    from ansible_collections.sre.runbooks.plugins.module_utils._learning._predict import _series
+
+    class Fake:
+        asked = []
+
+        def now(self):
+            return float(BEGIN + 3 * DAY)
+
+        def count(self, _query):
+            return 100
+
+        def range(self, query, begin, end, step):
+            self.asked.append((begin, end))
+            return [_prometheus.Series({"pod": "a"}, tuple((begin + at * step, 1.0) for at in range(int((end - begin) / step) + 1)))]
+
+    points = _series.ask(Fake(), "memory", 3, 15)["pod=a"]
+    assert len(points) == 3 * DAY / 15 and set(map(float, points[1:, 0] - points[:-1, 0])) == {15.0}
+    assert all((end - begin) / 15 < _prometheus.MOST_POINTS and 100 * (end - begin) / 15 <= _series.MOST_AT_ONCE for begin, end in Fake.asked)
