@@ -106,6 +106,13 @@ options:
           - Of entries that have only what changed, the newest with a column says what it was.
         type: str
         default: new_value
+      action:
+        description:
+          - Column with what was done, such as C(INSERT), C(update), C(D) or C(destroy); empty where the values tell.
+          - With it the values of a new row may stand in O(audit.old_value), and those of a removed one in O(audit.new_value), as some audit
+            triggers write them.
+        type: str
+        default: ""
       flagged:
         description: Column that is true where the entry's checksum does not match; empty where there are no checksums.
         type: str
@@ -173,7 +180,7 @@ written:
   type: int
   returned: when written
 skipped:
-  description: The first rows that somebody has written since the plan was made.
+  description: The first rows that were left alone, since somebody has written them since the plan was made or another row has one of their unique values.
   type: list
   elements: str
   returned: when written

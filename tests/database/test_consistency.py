@@ -116,6 +116,31 @@ def test_names_are_quoted(postgres, checked):
     assert checked({**odd, "name": "null", "kind": "not_null"}, {**odd, "name": "twice", "kind": "duplicates"}).keys == {"null": [2], "twice": [3]}
 
 
+@pytest.mark.parametrize("total", ["money", "numeric(10, 2)", "float8"])
+def test_columns_that_are_called_as_a_finding_is_and_comments_in_expressions(postgres, checked, total):
+    """The amount is of what was compared, and a comment ends no more than its expression."""
+    postgres.execute(f"""CREATE TABLE "of.o" (id int, found bool, expected date, nth int, total {total}); CREATE TABLE i (oid int, x {total});
+        INSERT INTO "of.o" SELECT n, true, '2026-01-01', n, n::numeric::{total} FROM generate_series(1, 2) AS n;
+        INSERT INTO i SELECT 1, n::numeric::{total} FROM generate_series(2, 3) AS n""")
+    own = {"description": "d", "table": '"of.o"', "key": "id", "sample": ["expected"]}
+    of = {"table": "i", "column": "oid", "expression": "x -- gross", "where": "true -- all"}
+    found = checked({**own, "name": "totals", "kind": "derived_total", "column": "total", "where": "id < 2 -- the old ones", "of": of},
+                    {**own, "name": "twice", "kind": "duplicates", "columns": "found", "amount": "nth -- of each"})
+    assert not found.errors and found.keys == {"totals": [1], "twice": [2]}
+    assert [float(found.findings[name]["amount"]) for name in ("totals", "twice")] == [-4, 2]
+    assert found.findings["totals"]["samples"][0]["expected_column"] == "2026-01-01"
+
+
+@pytest.mark.parametrize(("row", "values"), [("text", "jsonb"), ("bigint", "json"), ("text", "text"), ("numeric", "jsonb")])
+def test_an_audit_log_of_other_types_than_the_table(postgres, checked, row, values):
+    postgres.execute(f"""CREATE TABLE o (id int, total numeric(10, 2)); INSERT INTO o VALUES (1, 5), (2, 6);
+        CREATE TABLE log (id serial, row_id {row}, value {values});
+        INSERT INTO log (row_id, value) VALUES ('1', '{{"total": 5.0}}'), ('2', '{{"total": "7"}}'), ('3', '{{"total": 1}}'), ('3', 'null')""")
+    rule = {"name": "audit", "kind": "audit_mismatch", "description": "d", "table": "o", "key": "id", "column": "total",
+            "audit": {"table": "log", "row": "row_id", "order": "id", "values": "value"}}
+    assert checked(rule).keys == {"audit": [2]}
+
+
 def test_samples_are_redacted_and_name_no_customer_unless_allowed(postgres, checked):
     postgres.execute("UPDATE orders SET total = NULL WHERE id < 10; UPDATE orders SET customer = 'token=abcdefgh12345' WHERE id = 1")
     rule = {**MISSING, "customer": "customer"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 
 import pytest
 import yaml
@@ -32,20 +33,20 @@ def postgres(one_database):
 @pytest.fixture
 def repair(postgres, tmp_path):
     """data_repair in one of its modes."""
-    def run(mode, *tables, audit=None, rules=None, user="shop", **options):
+    def run(mode, *tables, audit=None, rules=None, user="shop", database=None, **options):
         file = tmp_path / "rules.yml"
         file.write_text(yaml.safe_dump(NO_RULE if rules is None else rules))
         given = {"incident_id": "INC-1", "rules_files": [str(file)], "tables": [one if isinstance(one, dict) else {"name": one} for one in tables],
                  **options}
         validated = ArgumentSpecValidator({key: data_repair.ARGUMENT_SPEC[key] for key in OPTIONS}).validate(given)
         assert not validated.error_messages
-        work = Work(Task(validated.validated_parameters), postgres.database(user), AuditLog(**audit or {}), tmp_path)
+        work = Work(Task(validated.validated_parameters), postgres.server.database(database or postgres.name, user), AuditLog(**audit or {}), tmp_path)
         return MODES[mode](work)
     return run
 
 
 def rows(postgres, *tables):
-    return {table: sorted(text for text, in postgres.execute(f"SELECT r::text FROM {table} AS r")) for table in tables}
+    return {table: sorted(text for text, in postgres.execute(f"SELECT (r.*)::text FROM {table} AS r")) for table in tables}
 
 
 @pytest.fixture
@@ -195,7 +196,6 @@ def test_entries_of_the_same_moment_decide_nothing(postgres, repair):
     ("id bigint, day date, PRIMARY KEY (id, day)", r"id does not name one row of t.*Set its key in data_inconsistency_repair_tables to \[id, day\]"),
     ("id bigint, day date", "Give it a primary key"), ("id bigint, day date, EXCLUDE (id WITH =)", "Give it a primary key")])
 def test_a_key_that_does_not_name_one_row_is_no_key(postgres, repair, columns, says):
-    import re
     postgres.execute(PLAIN + f"CREATE TABLE t ({columns}); CREATE TABLE u (id bigint PRIMARY KEY, n int); INSERT INTO u VALUES (1, 1);" """
         INSERT INTO audit_log (table_name, row_id, old_value) VALUES ('t', 1, '{"id": 1}');
         INSERT INTO audit_log (table_name, row_id, new_value) VALUES ('u', 1, '{"id": 1, "n": 2}')""")
@@ -203,7 +203,7 @@ def test_a_key_that_does_not_name_one_row_is_no_key(postgres, repair, columns, s
     assert plan["counts"] == {"u": {"update": 1}} and re.search(says, plan["undecided"][0]["reason"])
 
 
-@pytest.mark.parametrize("value", ['{"id": 1, "n": [1, 2]}', '{"id": 1, "n": "many"}', '[1]', '"x"', '{"id": 1, "n": 99999999999}'])
+@pytest.mark.parametrize("value", ['{"id": 1, "n": "many"}', '[1]', '"x"', '{"id": 1, "n": 99999999999}'])
 def test_entries_that_cannot_be_read_as_rows_make_an_empty_plan(postgres, repair, value):
     postgres.execute(PLAIN + f"""CREATE TABLE t (id bigint PRIMARY KEY, n int); INSERT INTO t VALUES (1, 1), (2, 1);
         INSERT INTO audit_log (table_name, row_id, new_value) VALUES ('t', 1, '{value}'), ('t', 2, '{{"id": 2, "n": 2}}')""")
@@ -211,6 +211,86 @@ def test_entries_that_cannot_be_read_as_rows_make_an_empty_plan(postgres, repair
     assert (plan["outcome"], plan["total"], plan["undecided_count"]) == ("nothing", 0, 1)
     assert "the repair plan is empty" in plan["says"][0] and "cannot be read as its rows" in plan["says"][1]
     assert repair("dry_run", "t")["outcome"] == "tried"
+
+
+@pytest.mark.parametrize(("value", "says"), [
+    ('{"name": ["a", "b"]}', "a list or an object for name"), ('{"name": {"old": "a", "new": "b"}}', "a list or an object for name"),
+    ('{"id": 1, "theName": "a"}', r"2 of its 2 audit entries have none of its columns but the key \(one has id, theName\)")])
+def test_entries_of_another_form_than_the_rows_make_an_empty_plan(postgres, repair, value, says):
+    """Pairs of before and after would be written into a column of text as they are; other names would be no difference."""
+    postgres.execute(PLAIN + f"""CREATE TABLE t (id bigint PRIMARY KEY, name text); INSERT INTO t VALUES (1, 'b'), (2, 'b');
+        INSERT INTO audit_log (table_name, row_id, new_value) VALUES ('t', 1, '{value}'), ('t', 2, '{value}')""")
+    plan = repair("plan", "t")
+    assert plan["total"] == 0 and re.search(says, plan["undecided"][0]["reason"]), plan
+
+
+def test_what_is_older_than_a_truncate_decides_nothing(postgres, repair):
+    """Rows 1 and 2 went with a TRUNCATE, of which the log has an entry without a row; 3 came after it, and was changed."""
+    postgres.execute(PLAIN + """CREATE TABLE t (id bigint PRIMARY KEY, n int); INSERT INTO t VALUES (3, 4);
+        INSERT INTO audit_log (table_name, row_id, new_value) VALUES ('t', 1, '{"id": 1, "n": 1}'), ('t', 2, '{"id": 2, "n": 2}'), ('t', NULL, NULL),
+          ('t', 3, '{"id": 3, "n": 3}')""")
+    plan = repair("plan", "t")
+    assert plan["counts"] == {"t": {"update": 1}} and "(3) has no values, as after a TRUNCATE" in plan["undecided"][0]["reason"]
+
+
+def test_a_log_that_says_what_was_done(postgres, there_and_back):
+    """As the audit triggers of PostgreSQL's wiki: an update has the row before and what changed, all else the row in one column."""
+    postgres.execute("""CREATE TABLE t (id bigint PRIMARY KEY, n int, name text); INSERT INTO t VALUES (1, 9, 'a'), (3, 1, 'again'), (4, 1, 'gone');
+        CREATE TABLE actions (event_id bigserial PRIMARY KEY, schema_name text, table_name text, action text, row_data jsonb, changed_fields jsonb);
+        INSERT INTO actions (schema_name, table_name, action, row_data, changed_fields) SELECT 'public', 't', action, row::jsonb, changed::jsonb
+        FROM (VALUES ('I', '{"id": 1, "n": 1, "name": "a"}', NULL), ('U', '{"id": 1, "n": 1, "name": "a"}', '{"n": 2}'),
+                     ('I', '{"id": 2, "n": 1, "name": "b"}', NULL),
+                     ('I', '{"id": 3, "n": 1, "name": "c"}', NULL), ('D', '{"id": 3, "n": 1, "name": "c"}', NULL),
+                     ('I', '{"id": 3, "n": 1, "name": "again"}', NULL),
+                     ('I', '{"id": 4, "n": 1, "name": "gone"}', NULL), ('D', '{"id": 4, "n": 1, "name": "gone"}', NULL)) AS e (action, row, changed)""")
+    audit = {"table": "actions", "id": "event_id", "schema_name": "schema_name", "row_id": "", "old_value": "row_data", "new_value": "changed_fields",
+             "action": "action", "flagged": ""}
+    assert there_and_back("t", watched=["t"], audit=audit)["t"] == ["(1,2,a)", "(2,1,b)", "(3,1,again)"]
+
+
+@pytest.mark.parametrize(("column", "audit", "says"), [
+    ("mark char(1)", {"flagged": "mark"}, "mark of the audit log audit_log is of type character, and flagged can be read of boolean"),
+    ("packed bytea", {"new_value": "packed"}, "new_value can be read of json")])
+def test_columns_of_the_log_that_cannot_be_read_are_refused(postgres, repair, column, audit, says):
+    postgres.execute(PLAIN + f"CREATE TABLE t (id bigint PRIMARY KEY); ALTER TABLE audit_log ADD {column}")
+    with pytest.raises(InvalidInput, match=says):
+        repair("plan", "t", audit=audit)
+
+
+def test_whatever_tables_and_columns_are_called(postgres, there_and_back):
+    """Also as the statements call what they are made of, and with the signs that drivers give a meaning."""
+    columns = ("r", "c", "t", "e", "said", "truth", "part", "wanted", "kept", "row", "key", "value", "number", "before", "after", "gone", "Disc%",
+               "it''s", "{x}")
+    named = ", ".join(f'"{name}" int' for name in columns)
+    postgres.execute(PLAIN + f"""CREATE TABLE "Order %s.v2" (id bigint PRIMARY KEY, {named});
+        CREATE TABLE "of %s" (id bigint PRIMARY KEY, c bigint REFERENCES "Order %s.v2" ON DELETE CASCADE);
+        INSERT INTO "Order %s.v2" SELECT n, {', '.join('n' for _name in columns)} FROM generate_series(1, 3) AS n;
+        INSERT INTO audit_log (table_name, row_id, new_value) SELECT 'Order %s.v2', id, to_jsonb(o) FROM "Order %s.v2" AS o;
+        INSERT INTO audit_log (table_name, row_id, old_value) SELECT 'Order %s.v2', id, to_jsonb(o) FROM "Order %s.v2" AS o WHERE id = 3;
+        UPDATE "Order %s.v2" SET r = 9, c = 9, "row" = 9, "Disc%" = 9 WHERE id = 1; DELETE FROM "Order %s.v2" WHERE id = 2;
+        INSERT INTO "of %s" VALUES (1, 3)""")
+    repaired = there_and_back('"Order %s.v2"', watched=['"Order %s.v2"', '"of %s"'])
+    assert repaired == {'"Order %s.v2"': [f"({n}{f',{n}' * len(columns)})" for n in (1, 2)], '"of %s"': []}
+
+
+def test_a_row_that_another_ones_unique_value_keeps_out_is_said_so(postgres, repair):
+    postgres.execute(PLAIN + """CREATE TABLE t (id bigint PRIMARY KEY, mail text UNIQUE); INSERT INTO t VALUES (1, 'a'), (2, 'b');
+        INSERT INTO audit_log (table_name, row_id, new_value) SELECT 't', id, to_jsonb(t) FROM t; DELETE FROM t; INSERT INTO t VALUES (9, 'a')""")
+    tried = repair("dry_run", "t")
+    assert (tried["written"], tried["skipped"]) == (1, ["t 1"])
+    assert tried["says"][1] == "1 rows were not inserted, as other rows have one of their unique values: t 1"
+
+
+def test_a_database_without_an_encoding(postgres, repair):
+    """Its bytes are no text that could be shown, kept and written back."""
+    postgres.server.execute("DROP DATABASE IF EXISTS ascii")
+    postgres.server.execute("CREATE DATABASE ascii OWNER shop ENCODING 'SQL_ASCII' TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'")
+    with contextlib.closing(postgres.server.connect("ascii", "shop")) as connection, connection, connection.cursor() as cursor:
+        cursor.execute(PLAIN + "CREATE TABLE t (id bigint PRIMARY KEY, name text, n int);"
+                       """INSERT INTO audit_log (table_name, row_id, new_value) VALUES ('t', 1, '{"id": 1, "n": 1}')""")
+        cursor.execute(b"INSERT INTO t VALUES (1, 'M\xfcller', 2)")
+    with pytest.raises(RunbookError, match="holds text that is not of its encoding"):
+        repair("plan", "t", database="ascii")
 
 
 @pytest.mark.parametrize(("new", "reason"), [

@@ -22,7 +22,7 @@ except Exception:
 SEVERITIES = ("critical", "high", "medium", "low")
 #: what every row of a result has between its key and its sample columns
 FIXED = ("found", "expected", "amount", "customer", "at")
-DIFFERENCE = "coalesce(found, 0) - coalesce(expected, 0)"
+DIFFERENCE = "coalesce(found, '0') - coalesce(expected, '0')"
 
 Values = t.Dict[str, t.Any]
 

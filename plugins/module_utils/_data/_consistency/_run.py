@@ -48,6 +48,7 @@ _HINTS = (
     ("40001", f"{REPLICA} Or check the primary.", ""),
     ("53", "The server lacks room for sorting: free space on it, or lower connections and work_mem.", ""),
     ("42", "Mend the rule: docs/consistency-rules.md describes its fields.", ""),
+    ("22021", "The database holds text that is not of its encoding: leave that column out of the rule.", ""),
     ("22", "A value does not fit the rule's expression: mend the expression or its where.", ""),
 )
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import typing as t
 
 from ansible_collections.sre.runbooks.plugins.module_utils._data._consistency._rules import Rule, Values
@@ -33,6 +34,10 @@ class Slice:
 
 
 EVERYTHING = Slice()
+#: columns beside those of the rule's table
+_FOUND, _EXPECTED = "runbooks_found", "runbooks_expected"
+#: of a table's name: each as it is or in quotes
+_PARTS = re.compile(r'"(?:[^"]|"")+"(?=\.|$)|[^.]+')
 #: share of a floating-point number by which two sums of the same values may differ
 ROUNDING = {"real": "1e-5", "double precision": "1e-9"}
 
@@ -44,10 +49,16 @@ def statement(rule: Rule, keys: Slice = EVERYTHING) -> str:
     """
     inner = _SLICED[rule.kind](rule, keys) if rule.kind in _SLICED else _WHOLE[rule.kind](rule)
     key = _numbered("audited_row", rule.key) if "audit" in rule.values else [quoted(name) for name in rule.key]
-    compared = ["NULL", "NULL"] if rule.kind in ("sql", "not_null") or "flag" in rule.values else ["found", "expected"]
-    columns = [*key, *compared, _amount(rule.amount), _optional(rule.customer), _optional(rule.time),
+    compares = rule.kind not in ("sql", "not_null") and "flag" not in rule.values
+    amount, source = _amount(rule.amount), f"({inner}) AS affected"
+    if compares and rule.amount:
+        # Found and expected mean what was compared, also where a column of the table is called so.
+        source += (f" CROSS JOIN LATERAL (SELECT {amount} AS runbooks_amount"
+                   f" FROM (SELECT {_FOUND} AS found, {_EXPECTED} AS expected) AS compared) AS valued")
+        amount = "runbooks_amount"
+    columns = [*key, *((_FOUND, _EXPECTED) if compares else ("NULL", "NULL")), amount, _optional(rule.customer), _optional(rule.time),
                *(quoted(name) for name in rule.sample)]
-    return f"SELECT {', '.join(columns)}\nFROM ({inner}) AS affected"
+    return f"SELECT {', '.join(columns)}\nFROM {source}"
 
 
 def rows_of(rule: Rule, columns: str, keys: int) -> str:
@@ -65,13 +76,13 @@ def aggregate(of: Values, keys: Slice = EVERYTHING) -> str:
     columns = [quoted(name) for name in of.get("column") or of["by"]]
     named = ", ".join(f"{column} AS {name}" for column, name in zip(columns, _numbered("summed_key", columns), strict=True))
     there = " AND ".join(f"{column} IS NOT NULL" for column in columns)
-    return (f"SELECT {named}, sum({of['expression']}) AS summed FROM {table(of['table'])}"
+    return (f"SELECT {named}, sum({_whole(of['expression'])}) AS summed FROM {table(of['table'])}"
             f" WHERE {there}{_and(of.get('where'))}{_within(columns[0], keys)} GROUP BY {', '.join(columns)}")
 
 
 def table(name: str) -> str:
-    """A table's name, quoted; ``schema.table`` or ``table``."""
-    return ".".join(quoted(part) for part in name.split("."))
+    """A table's name, quoted: of ``table``, ``schema.table``, or, where a dot belongs to a name, ``shop."orders.v2"``."""
+    return ".".join(part if re.fullmatch('".+"', part) else quoted(part) for part in _PARTS.findall(name))
 
 
 def quoted(name: str) -> str:
@@ -87,11 +98,11 @@ def literal(text: str) -> str:
 
 def _derived_total(rule: Rule, keys: Slice) -> str:
     v, key = rule.values, [f"t.{quoted(name)}" for name in rule.key]
-    column = f"t.{quoted(v['column'])}"
+    column, expected = f"t.{quoted(v['column'])}", "coalesce(i.summed, '0')"
     same = _equal([f"i.{name}" for name in _numbered("summed_key", key)], key)
-    return (f"SELECT t.*, {column} AS found, coalesce(i.summed, 0) AS expected FROM {_rows(v)} AS t"
+    return (f"SELECT t.*, {column} AS {_FOUND}, {expected} AS {_EXPECTED} FROM {_rows(v)} AS t"
             f" LEFT JOIN ({aggregate(v['of'], keys)}) AS i ON {same}"
-            f" WHERE {_differ(column, 'coalesce(i.summed, 0)', v)}{_within(key[0], keys)}")
+            f" WHERE {_differ(column, expected, v)}{_within(key[0], keys)}")
 
 
 def _orphans(rule: Rule) -> str:
@@ -99,7 +110,7 @@ def _orphans(rule: Rule) -> str:
     columns = [f"t.{quoted(name)}" for name in v["column"]]
     found = columns[0] if len(columns) == 1 else f"concat_ws(', ', {', '.join(columns)})"
     there = " AND ".join(f"{column} IS NOT NULL" for column in columns)
-    return (f"SELECT t.*, {found} AS found, NULL AS expected FROM {_rows(v)} AS t WHERE {there}"
+    return (f"SELECT t.*, {found} AS {_FOUND}, NULL AS {_EXPECTED} FROM {_rows(v)} AS t WHERE {there}"
             f" AND NOT EXISTS (SELECT FROM {_rows(other)} AS r WHERE {_equal([f'r.{quoted(name)}' for name in other['column']], columns)})")
 
 
@@ -107,41 +118,44 @@ def _duplicates(rule: Rule) -> str:
     """All but the first row of each group, as a unique index would judge: rows with a NULL repeat nothing."""
     v = rule.values
     columns, key = _list(v["columns"]), _list(rule.key, "t")
-    return (f"SELECT * FROM (SELECT t.*, concat_ws(', ', {_list(v['columns'], 't')}) AS found,"
-            f" first_value(concat_ws(', ', {key})) OVER same AS expected, row_number() OVER same AS nth"
+    return (f"SELECT * FROM (SELECT t.*, concat_ws(', ', {_list(v['columns'], 't')}) AS {_FOUND},"
+            f" first_value(concat_ws(', ', {key})) OVER same AS {_EXPECTED}, row_number() OVER same AS runbooks_nth"
             f" FROM {_rows(v)} AS t JOIN (SELECT {columns} FROM {_rows(v)} AS u GROUP BY {columns} HAVING count(*) > 1) AS d"
-            f" USING ({columns}) WINDOW same AS (PARTITION BY {_list(v['columns'], 't')} ORDER BY {key})) AS numbered WHERE nth > 1")
+            f" USING ({columns}) WINDOW same AS (PARTITION BY {_list(v['columns'], 't')} ORDER BY {key})) AS numbered WHERE runbooks_nth > 1")
 
 
 def _audit_mismatch(rule: Rule) -> str:
     """Rows that differ from the last entry that has the column, and rows that should be there and are not.
 
-    ``jsonb_populate_record`` gives the recorded value the column's own type, be it a number or a text in JSON.
+    ``jsonb_populate_record`` gives recorded values and keys the columns' own types, be they numbers or texts in the log.
     """
     v = rule.values
     if "flag" in v:
         return f"SELECT * FROM {_rows(v)} AS t WHERE {quoted(v['flag'])}"
     audit = v["audit"]
-    values, name = quoted(audit["values"]), literal(v["column"])
+    values, name = f"nullif({quoted(audit['values'])}::jsonb, 'null')", literal(v["column"])
     row, audited = [quoted(column) for column in audit["row"]], _numbered("audited_row", rule.key)
     named = ", ".join(f"{column} AS {new}" for column, new in zip(row, audited, strict=True))
     there = " AND ".join(f"{column} IS NOT NULL" for column in row)
     last = (f"SELECT DISTINCT ON ({', '.join(row)}) {named}, {values} -> {name} AS value, {values} IS NULL AS gone"
             f" FROM {table(audit['table'])} WHERE {there} AND ({values} ? {name} OR {values} IS NULL){_and(audit.get('where'))}"
             f" ORDER BY {', '.join(row)}, {quoted(audit['order'])} DESC")
-    typed = f"(jsonb_populate_record(NULL::{table(v['table'])}, jsonb_build_object({name}, a.value))).{quoted(v['column'])}"
-    found, key = f"t.{quoted(v['column'])}", [f"t.{quoted(column)}" for column in rule.key]
-    return (f"SELECT t.*, {', '.join(audited)}, {found} AS found, {typed} AS expected FROM ({last}) AS a"
-            f" LEFT JOIN {table(v['table'])} AS t ON {_equal(key, [f'a.{column}' for column in audited])}"
+    recorded = ", ".join([f"{name}, a.value", *(f"{literal(column)}, a.{new}" for column, new in zip(rule.key, audited, strict=True))])
+    found, typed = f"t.{quoted(v['column'])}", f"said.{quoted(v['column'])}"
+    key, said = ([f"{alias}.{quoted(column)}" for column in rule.key] for alias in ("t", "said"))
+    return (f"SELECT t.*, {', '.join(audited)}, {found} AS {_FOUND}, {typed} AS {_EXPECTED} FROM ({last}) AS a"
+            f" CROSS JOIN LATERAL jsonb_populate_record(NULL::{table(v['table'])}, jsonb_build_object({recorded})) AS said"
+            f" LEFT JOIN {table(v['table'])} AS t ON {_equal(key, said)}"
             f" WHERE NOT a.gone AND ({key[0]} IS NULL OR {_differ(found, typed, v)})")
 
 
 def _sums(rule: Rule) -> str:
     v, keys = rule.values, _numbered("summed_key", rule.key)
     named = ", ".join(f"{key} AS {quoted(name)}" for key, name in zip(keys, rule.key, strict=True))
-    return (f"SELECT {named}, l.summed AS found, r.summed AS expected"
+    found, expected = (f"coalesce({side}.summed, '0')" for side in ("l", "r"))
+    return (f"SELECT {named}, l.summed AS {_FOUND}, r.summed AS {_EXPECTED}"
             f" FROM ({aggregate(v)}) AS l FULL JOIN ({aggregate(v['other'])}) AS r USING ({', '.join(keys)})"
-            f" WHERE {_differ('coalesce(l.summed, 0)', 'coalesce(r.summed, 0)', v)}")
+            f" WHERE {_differ(found, expected, v)}")
 
 
 def _not_null(rule: Rule) -> str:
@@ -164,7 +178,7 @@ SLICED = tuple(_SLICED)
 
 def _rows(values: Values) -> str:
     """The table's rows that count; a subquery, so that the condition sees no other table's columns."""
-    return f"(SELECT * FROM {table(values['table'])}{' WHERE (' + values['where'] + ')' if values.get('where') else ''})"
+    return f"(SELECT * FROM {table(values['table'])}{' WHERE ' + _whole(values['where']) if values.get('where') else ''})"
 
 
 def _list(names: t.Iterable[str], alias: str = "") -> str:
@@ -175,7 +189,8 @@ def _amount(expression: str) -> str:
     """A number as text; before version 14 an infinite one is no numeric."""
     if not expression:
         return "NULL"
-    return f"CASE WHEN ({expression})::text ~ '^-?Inf|NaN' THEN ({expression})::text ELSE (({expression})::numeric)::text END"
+    given = _whole(expression)
+    return f"CASE WHEN {given}::text ~ '^-?Inf|NaN' THEN {given}::text ELSE ({given}::numeric)::text END"
 
 
 def _numbered(name: str, columns: t.Sequence[str]) -> list[str]:
@@ -205,7 +220,12 @@ def _optional(column: str) -> str:
 
 
 def _and(condition: str | None) -> str:
-    return f" AND ({condition})" if condition else ""
+    return f" AND {_whole(condition)}" if condition else ""
+
+
+def _whole(expression: str) -> str:
+    """An expression of the rule's, which may end with a comment."""
+    return f"({expression}\n)"
 
 
 def _within(column: str, keys: Slice) -> str:

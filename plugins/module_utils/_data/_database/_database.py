@@ -62,6 +62,7 @@ _CAUSES: tuple[tuple[str, str, str], ...] = (
     (r"database .* does not exist", "has no such database", "Check the name of the database."),
     (r"row-level security", "hides rows from this role", HIDDEN),
     (r"permission denied", "denies a permission", "Grant it to the role that the runbook uses (docs/data-inconsistency.md lists them)."),
+    (r"during recovery", "is a replica, on which nothing can be written", "Name the primary: data_inconsistency_database.host."),
     (LOCK, "did not give a lock in time",
      "See who holds it in pg_locks, or raise the lock timeout; then run again."),
     (r"statement timeout", "broke a statement off at its time limit", "Raise the statement timeout, or run at a quieter time."),
@@ -132,6 +133,9 @@ class Database:
         """Turn what psycopg2 raises into an error that says where, what was attempted, and what to do."""
         try:
             yield
+        except UnicodeError:  # from a database without an encoding (SQL_ASCII)
+            raise ClusterError(f"Cluster {self.cluster_name}: {self.credentials} holds text that is not of its encoding ({doing}).",
+                               "Which bytes stand for which letters nobody knows there: look at those rows by hand.") from None
         except psycopg2.Error as error:
             raise self.error(doing, str(error)) from error
 

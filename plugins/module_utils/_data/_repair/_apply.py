@@ -41,16 +41,16 @@ _WRITE = {
     UPDATE: """
         WITH wanted AS (SELECT key, before, after::{table} AS row FROM unnest(%(keys)s::text[], %(befores)s::text[], %(afters)s::text[])
                         AS wanted (key, before, after)),
-        written AS (UPDATE {table} AS r SET {sets} FROM wanted WHERE {wanted_key} AND r::text = wanted.before
-                    RETURNING wanted.key, wanted.before, r::text AS after)""",
+        written AS (UPDATE {table} AS r SET {sets} FROM wanted WHERE {wanted_key} AND (r.*)::text = wanted.before
+                    RETURNING wanted.key, wanted.before, (r.*)::text AS after)""",
     INSERT: """
         WITH wanted AS (SELECT key, after::{table} AS row FROM unnest(%(keys)s::text[], %(befores)s::text[], %(afters)s::text[])
                         AS wanted (key, before, after)),
         written AS (INSERT INTO {table} AS r ({columns}) OVERRIDING SYSTEM VALUE SELECT {picked} FROM wanted
-                    ON CONFLICT DO NOTHING RETURNING {key} AS key, NULL::text AS before, r::text AS after)""",
+                    ON CONFLICT DO NOTHING RETURNING {key} AS key, NULL::text AS before, (r.*)::text AS after)""",
     DELETE: """
         WITH wanted AS (SELECT * FROM unnest(%(keys)s::text[], %(befores)s::text[], %(afters)s::text[]) AS wanted (key, before, after)),
-        written AS (DELETE FROM {table} AS r USING wanted WHERE {wanted_key} AND r::text = wanted.before
+        written AS (DELETE FROM {table} AS r USING wanted WHERE {wanted_key} AND (r.*)::text = wanted.before
                     RETURNING wanted.key, wanted.before, NULL::text AS after)""",
 }
 _KEEP = """
@@ -62,10 +62,10 @@ _KEPT = """(SELECT * FROM {rows} WHERE table_name = {name} AND kind = {kind}
     AND batch IN (SELECT number FROM {batches} WHERE reversed_at IS NULL)) AS kept"""
 _REVERSE = {
     UPDATE: """UPDATE {table} AS r SET {sets}
-  FROM (SELECT key, after, before::{table} AS row FROM {kept}) AS kept
-  WHERE {kept_key} AND r::text = kept.after""",
+  FROM (SELECT key, after, before::{table} AS row FROM {kept}) AS wanted
+  WHERE {wanted_key} AND (r.*)::text = wanted.after""",
     INSERT: """DELETE FROM {table} AS r USING {kept}
-  WHERE {kept_key} AND r::text = kept.after""",
+  WHERE {kept_key} AND (r.*)::text = kept.after""",
     DELETE: """INSERT INTO {table} AS r ({columns}) OVERRIDING SYSTEM VALUE
   SELECT {picked} FROM (SELECT before::{table} AS row FROM {kept}) AS wanted ON CONFLICT DO NOTHING""",
 }
@@ -76,6 +76,8 @@ _ELSEWHERE = """
     FROM pg_stat_xact_user_tables WHERE n_tup_ins + n_tup_upd + n_tup_del > 0 AND schemaname <> {schema}
       AND NOT coalesce(pg_partition_root(relid), relid) = ANY (%s) GROUP BY 1 ORDER BY 1"""
 _TRIGGERS = "SELECT string_agg(tgname, ', ' ORDER BY tgname) FROM pg_trigger WHERE tgrelid = ANY (%s) AND NOT tgisinternal AND tgenabled <> 'D'"
+#: The whole row as text; without the dot it would be a column of the alias's name, where there is one.
+_ROW = "(r.*)::text"
 _FINGERPRINT = "SELECT count(*), sum(hashtextextended({row}, 0)) FROM {table} AS r"
 
 
@@ -85,6 +87,7 @@ class Applied:
 
     :param skipped: the first rows that somebody has written since the plan was made, as ``table key``; ``skipped_count`` in all.
     :param resumed: batches that an earlier run had committed.
+    :param barred: the first rows that were not inserted, since another row has one of their unique values; ``barred_count`` in all.
     :param altered: the first rows that are not as planned once they are written.
     """
 
@@ -93,6 +96,8 @@ class Applied:
     resumed: int = 0
     skipped: list[str] = dataclasses.field(default_factory=list)
     skipped_count: int = 0
+    barred: list[str] = dataclasses.field(default_factory=list)
+    barred_count: int = 0
     altered: list[str] = dataclasses.field(default_factory=list)
 
 
@@ -159,11 +164,12 @@ class Repair:
             if position in begun.positions:
                 continue
             written = self._write(position, batch, plan.hash)
+            barred = self._barred(batch, written)
             if commit:
                 self._connection.commit()
             result.batches += 1
             result.written += len(written)
-            self._note(result, self._table(batch[0].table), batch, written)
+            self._note(result, self._table(batch[0].table), batch, written, barred)
             tell(f"{result.written} of {plan.total - begun.rows} rows written in {result.batches} batches")
         return result
 
@@ -245,7 +251,7 @@ class Repair:
                            .format(**self._parts), (plan, position, table.name, kind, len(batch)))
             number = cursor.fetchone()[0]
             going = self._unreferred(cursor, table, batch) if kind == DELETE and table.references else batch
-            cursor.execute((_WRITE[kind] + _KEEP).format(**self._parts, **_names(table)), {
+            _tables.run(cursor, (_WRITE[kind] + _KEEP).format(**self._parts, **_names(table)), {
                 "keys": [one.key for one in going], "befores": [one.before for one in going], "afters": [one.after for one in going],
                 "batch": number, "table_name": table.name, "kind": kind})
             written = dict(cursor.fetchall())
@@ -258,29 +264,42 @@ class Repair:
         acting = [reference for reference in table.references if reference.on_delete in ACTIONS]
         for reference in acting:
             cursor.execute(f"LOCK TABLE {reference.quoted} IN SHARE ROW EXCLUSIVE MODE")
-        cursor.execute(f"SELECT wanted.key FROM unnest(%(keys)s::text[], %(befores)s::text[]) AS wanted (key, before) JOIN {table.quoted} AS r "
-                       f"ON {table.has_key('r', 'wanted.key')} AND r::text = wanted.before FOR UPDATE OF r",
-                       {"keys": [one.key for one in batch], "befores": [one.before for one in batch]})
+        _tables.run(cursor, f"SELECT wanted.key FROM unnest(%(keys)s::text[], %(befores)s::text[]) AS wanted (key, before) JOIN {table.quoted} AS r "
+                            f"ON {table.has_key('r', 'wanted.key')} AND {_ROW} = wanted.before FOR UPDATE OF r",
+                    {"keys": [one.key for one in batch], "befores": [one.before for one in batch]})
         going, staying = {key for (key,) in cursor.fetchall()}, {""}
         while going and staying:  # a row that stays may refer to another of the same table
             staying = set()
             for reference in acting:
                 other = f"AND {table.key_text('c')} <> ALL (%(keys)s)" if reference.quoted == table.quoted else ""
-                cursor.execute(f"SELECT wanted.key FROM unnest(%(keys)s::text[]) AS wanted (key) JOIN {table.quoted} AS r "
-                               f"ON {table.has_key('r', 'wanted.key')} WHERE EXISTS (SELECT FROM {reference.quoted} AS c "
-                               f"WHERE {reference.joins('c', 'r')} {other})", {"keys": sorted(going)})
+                _tables.run(cursor, f"SELECT wanted.key FROM unnest(%(keys)s::text[]) AS wanted (key) JOIN {table.quoted} AS r "
+                                    f"ON {table.has_key('r', 'wanted.key')} WHERE EXISTS (SELECT FROM {reference.quoted} AS c "
+                                    f"WHERE {reference.joins('c', 'r')} {other})", {"keys": sorted(going)})
                 staying |= {key for (key,) in cursor.fetchall()}
             going -= staying
         return [one for one in batch if one.key in going]
 
+    def _barred(self, batch: list[Operation], written: t.Mapping[str, str | None]) -> set[str]:
+        """Keys of rows that were not inserted although there are none."""
+        missing = [one.key for one in batch if one.kind == INSERT and one.key not in written]
+        if not missing:
+            return set()
+        table = self._table(batch[0].table)
+        with self._connection.cursor() as cursor:
+            _tables.run(cursor, f"SELECT wanted.key FROM unnest(%(keys)s::text[]) AS wanted (key) WHERE NOT EXISTS (SELECT FROM {table.quoted} AS r "
+                                f"WHERE {table.has_key('r', 'wanted.key')})", {"keys": missing})
+            return {key for (key,) in cursor.fetchall()}
+
     @staticmethod
-    def _note(result: Applied, table: Table, batch: list[Operation], written: t.Mapping[str, str | None]) -> None:
+    def _note(result: Applied, table: Table, batch: list[Operation], written: t.Mapping[str, str | None], barred: t.Container[str]) -> None:
         exact = not table.generated and not table.ignored
         for one in batch:
-            if one.key not in written:
+            if one.key in barred:
+                result.barred_count += 1
+                result.barred += [f"{one.table} {one.key}"] if len(result.barred) < KEPT else []
+            elif one.key not in written:
                 result.skipped_count += 1
-                if len(result.skipped) < KEPT:
-                    result.skipped.append(f"{one.table} {one.key}")
+                result.skipped += [f"{one.table} {one.key}"] if len(result.skipped) < KEPT else []
             elif exact and written[one.key] != one.after and len(result.altered) < KEPT:
                 result.altered.append(f"{one.table} {one.key}")
 
@@ -300,7 +319,7 @@ class Repair:
             return {name: int(changes) for name, _inserts, changes in cursor.fetchall()}
 
     def _fingerprints(self, tables: t.Iterable[Table]) -> list[tuple[t.Any, ...]]:
-        rows = {table.quoted: f"(to_jsonb(r) - {table.uncompared})::text" if table.ignored else "r::text" for table in tables}
+        rows = {table.quoted: f"(to_jsonb(r.*) - {table.uncompared})::text" if table.ignored else _ROW for table in tables}
         return self._fingerprints_of(rows, rows)
 
     def _fingerprints_of(self, names: t.Iterable[str], rows: t.Mapping[str, str] = types.MappingProxyType({})) -> list[tuple[t.Any, ...]]:
@@ -308,7 +327,7 @@ class Repair:
         found = []
         with self._connection.cursor() as cursor:
             for name in names:
-                cursor.execute(_FINGERPRINT.format(table=name, row=rows.get(name, "r::text")))
+                cursor.execute(_FINGERPRINT.format(table=name, row=rows.get(name, _ROW)))
                 found.append(cursor.fetchone())
         return found
 
@@ -324,5 +343,5 @@ def write_reversal(repair: Repair, plan: Plan) -> pathlib.Path:
 def _names(table: Table) -> dict[str, str]:
     return {"table": table.quoted, "key": table.key_text("r"), "wanted_key": table.has_key("r", "wanted.key"),
             "kept_key": table.has_key("r", "kept.key"), "columns": ", ".join(map(quoted, table.columns)),
-            "sets": ", ".join(f"{quoted(name)} = (row).{quoted(name)}" for name in table.settable),
-            "picked": ", ".join(f"(row).{quoted(name)}" for name in table.columns)}
+            "sets": ", ".join(f"{quoted(name)} = (wanted.row).{quoted(name)}" for name in table.settable),
+            "picked": ", ".join(f"(wanted.row).{quoted(name)}" for name in table.columns)}

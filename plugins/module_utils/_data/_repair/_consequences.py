@@ -142,13 +142,13 @@ class Consequences:
         return self._others[reference.name]
 
     def _referring(self, table: Table, reference: Reference, child: Table, one: Operation) -> list[tuple[str, str, str]]:
-        return self._asked(f"{child.key_text('c')}, c::text, to_jsonb(c)::text", table, reference, one)
+        return self._asked(f"{child.key_text('c')}, (c.*)::text, to_jsonb(c.*)::text", table, reference, one)
 
     def _any(self, table: Table, reference: Reference, one: Operation) -> bool:
         return bool(self._asked("1", table, reference, one, "LIMIT 1"))
 
     def _asked(self, columns: str, table: Table, reference: Reference, one: Operation, limit: str = "") -> list[tuple[t.Any, ...]]:
         with self._connection.cursor() as cursor:
-            cursor.execute(f"SELECT {columns} FROM {table.quoted} AS r JOIN {reference.quoted} AS c ON {reference.joins('c', 'r')} "
-                           f"WHERE {table.has_key('r', '%(key)s')} {limit}", {"key": one.key})
+            _tables.run(cursor, f"SELECT {columns} FROM {table.quoted} AS r JOIN {reference.quoted} AS c ON {reference.joins('c', 'r')} "
+                                f"WHERE {table.has_key('r', '%(key)s')} {limit}", {"key": one.key})
             return cursor.fetchall()

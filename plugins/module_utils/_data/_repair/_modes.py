@@ -135,7 +135,7 @@ def _rehearsed(work: Work, repair: Repair, plan: Plan, judge: t.Callable[[], t.A
         if not (error.pgcode or "").startswith(REFUSALS):
             raise
         repair.give_up()
-        said = redact(" ".join(f"{error.diag.message_primary} {error.diag.message_detail or ''}".split()))
+        said = redact(" ".join(f"{error.diag.message_primary} {error.diag.message_detail or ''}".split())).rstrip(".")
         raise Refused(f"The repair was tried and is refused, since the database does not take it: {said}. Nothing was written.",
                       "Look at those rows in reconcile.sql: a person has to decide about them first.") from error
 
@@ -199,7 +199,8 @@ def _plan_json(plan: Plan) -> Json:
 
 
 def _applied_json(result: Applied) -> Json:
-    return {"written": result.written, "skipped": result.skipped, "skipped_count": result.skipped_count}
+    return {"written": result.written, "skipped": [*result.skipped, *result.barred],
+            "skipped_count": result.skipped_count + result.barred_count}
 
 
 def _plan_says(work: Work, plan: Plan) -> list[str]:
@@ -218,9 +219,13 @@ def _plan_says(work: Work, plan: Plan) -> list[str]:
 
 
 def _skipped_says(result: Applied) -> list[str]:
-    if not result.skipped_count:
-        return []
-    return [f"{result.skipped_count} rows were written by somebody since and left alone: {', '.join(result.skipped[:10]) or 'see the backup'}"]
+    said = []
+    if result.skipped_count:
+        named = ", ".join(result.skipped[:10]) or "see the backup"
+        said.append(f"{result.skipped_count} rows were written by somebody since and left alone: {named}")
+    if result.barred_count:
+        said.append(f"{result.barred_count} rows were not inserted, as other rows have one of their unique values: {', '.join(result.barred[:10])}")
+    return said
 
 
 MODES: dict[str, t.Callable[[Work], Result]] = {"plan": _planned, "dry_run": _tried, "apply": _applied, "reverse": _reversed}

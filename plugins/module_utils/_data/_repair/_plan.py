@@ -242,7 +242,7 @@ def _write_reconciliation(plan: Plan, tables: t.Mapping[str, Table]) -> None:
 
 def _statement(table: Table, one: Operation) -> str:
     values = json.loads(one.changed or "{}", parse_float=str)
-    where = f"{table.has_key('r', literal(one.key))} AND r::text = {literal(one.before or '')}"
+    where = f"{table.has_key('r', literal(one.key))} AND (r.*)::text = {literal(one.before or '')}"
     if one.kind == UPDATE:
         shown = "; ".join(f"{name}: {before} -> {after}" for name, (before, after) in values.items())
         sets = ", ".join(f"{quoted(name)} = (({literal(one.after or '')})::{table.quoted}).{quoted(name)}" for name in values)

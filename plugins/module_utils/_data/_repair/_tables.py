@@ -6,16 +6,18 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import typing as t
 
 from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import InvalidInput, Refused
+from ansible_collections.sre.runbooks.plugins.module_utils._data._consistency._sql import literal, quoted, table as quoted_table
 
 _TABLE = """
     SELECT c.oid, n.nspname, c.relname, c.relkind, c.relkind = 'r' AND EXISTS (SELECT FROM pg_inherits WHERE inhparent = c.oid)
     FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE c.oid = to_regclass(%s)"""
 _COLUMNS = """
-    SELECT a.attname, format_type(a.atttypid, a.atttypmod), a.attgenerated <> '', a.attidentity = 'a' FROM pg_attribute AS a
-    WHERE a.attrelid = %s AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum"""
+    SELECT a.attname, format_type(a.atttypid, a.atttypmod), a.attgenerated <> '', a.attidentity = 'a', y.typcategory IN ('S', 'N', 'D', 'T', 'B', 'E')
+    FROM pg_attribute AS a JOIN pg_type AS y ON y.oid = a.atttypid WHERE a.attrelid = %s AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum"""
 _UNIQUE = """
     SELECT array_agg(a.attname::text ORDER BY a.attnum) FROM pg_index AS i JOIN pg_attribute AS a
       ON a.attrelid = i.indrelid AND a.attnum = ANY ((i.indkey::int2[])[0:i.indnkeyatts - 1])
@@ -23,14 +25,14 @@ _UNIQUE = """
     GROUP BY i.indexrelid, i.indisprimary ORDER BY NOT i.indisprimary, i.indexrelid"""
 #: foreign keys whose action writes rows of another table; those of partitions are their parent's
 _REFERENCES = """
-    SELECT n.nspname, c.relname, f.confdeltype, f.confupdtype,
+    SELECT format('%%I.%%I', n.nspname, c.relname), f.confdeltype, f.confupdtype,
            (SELECT array_agg(a.attname::text ORDER BY k.nth) FROM unnest(f.conkey) WITH ORDINALITY AS k (number, nth)
             JOIN pg_attribute AS a ON a.attrelid = f.conrelid AND a.attnum = k.number),
            (SELECT array_agg(a.attname::text ORDER BY k.nth) FROM unnest(f.confkey) WITH ORDINALITY AS k (number, nth)
             JOIN pg_attribute AS a ON a.attrelid = f.confrelid AND a.attnum = k.number)
     FROM pg_constraint AS f JOIN pg_class AS c ON c.oid = f.conrelid JOIN pg_namespace AS n ON n.oid = c.relnamespace
     WHERE f.contype = 'f' AND f.confrelid = %s AND f.conparentid = 0 AND (f.confdeltype IN ('c', 'n', 'd') OR f.confupdtype IN ('c', 'n', 'd'))
-    ORDER BY 1, 2, f.conname"""
+    ORDER BY n.nspname, c.relname, f.conname"""
 ACTIONS = {"c": "CASCADE", "n": "SET NULL", "d": "SET DEFAULT"}
 
 
@@ -38,7 +40,7 @@ ACTIONS = {"c": "CASCADE", "n": "SET NULL", "d": "SET DEFAULT"}
 class Reference:
     """A foreign key that refers to a table, and that writes its own rows when the other's change.
 
-    :param name: of the table whose rows refer, with its schema.
+    :param name: of the table whose rows refer, with its schema, as in a statement.
     :param on_delete: a key of ``ACTIONS``, or another letter for none of them; likewise ``on_update``.
     :param columns: that refer; ``referred`` of the other table, in the same order.
     """
@@ -70,6 +72,7 @@ class Table:
     :param generated: those that cannot, as the server computes them.
     :param always: those that only the server numbers, unless it is told otherwise.
     :param ignored: those that triggers set: neither compared nor brought back.
+    :param single: those with one value, which JSON has as no list and no object.
     """
 
     name: str
@@ -83,6 +86,7 @@ class Table:
     always: tuple[str, ...] = ()
     ignored: tuple[str, ...] = ()
     references: tuple[Reference, ...] = ()
+    single: tuple[str, ...] = ()
 
     @property
     def quoted(self) -> str:
@@ -102,7 +106,7 @@ class Table:
     @property
     def uncompared(self) -> str:
         """An SQL array of the columns that tell nothing."""
-        return f"ARRAY[{', '.join(map(literal, (*self.generated, *self.ignored)))}]::text[]"
+        return texts((*self.generated, *self.ignored))
 
     def key_text(self, alias: str) -> str:
         """SQL for a row's key as text: of one column its value, of several a JSON array."""
@@ -136,9 +140,9 @@ def describe(connection: t.Any, name: str, key: str | t.Sequence[str] = (), igno
         cursor.execute(_UNIQUE, (oid,))
         unique = [tuple(names) for (names,) in cursor.fetchall()]
         cursor.execute(_REFERENCES, (oid,))
-        references = tuple(Reference(f"{space}.{of}", delete, update, tuple(own), tuple(other))
-                           for space, of, delete, update, own, other in cursor.fetchall())
-    types = {column: type_name for column, type_name, _generated, _always in columns}
+        references = tuple(Reference(full, delete, update, tuple(own), tuple(other))
+                           for full, delete, update, own, other in cursor.fetchall())
+    types = {column: type_name for column, type_name, *_rest in columns}
     for column in (*wanted, *ignored):
         if column not in types:
             raise InvalidInput(f"Table {name} has no column {column}.", f"It has: {', '.join(types)}.")
@@ -151,9 +155,10 @@ def describe(connection: t.Any, name: str, key: str | t.Sequence[str] = (), igno
         raise Refused(f"{', '.join(chosen) or 'No key'} does not name one row of {name}: no unique index has only that.",
                       f"Set its key in data_inconsistency_repair_tables to {ways}." if ways else "Give it a primary key.")
     return Table(name, oid, schema, relation, chosen, tuple(types[column] for column in chosen),
-                 tuple(column for column, _type, generated, _always in columns if not generated),
-                 tuple(column for column, _type, generated, _always in columns if generated),
-                 tuple(column for column, _type, _generated, always in columns if always), tuple(ignored), references)
+                 tuple(column for column, _type, generated, *_rest in columns if not generated),
+                 tuple(column for column, _type, generated, *_rest in columns if generated),
+                 tuple(column for column, _type, _generated, always, _single in columns if always), tuple(ignored), references,
+                 tuple(column for column, *_rest, single in columns if single))
 
 
 def column_type(connection: t.Any, table: str, column: str) -> str:
@@ -170,16 +175,12 @@ def column_type(connection: t.Any, table: str, column: str) -> str:
     return found[0]
 
 
-def quoted(identifier: str) -> str:
-    """An identifier for a statement."""
-    return '"' + identifier.replace('"', '""') + '"'
+def texts(values: t.Iterable[str]) -> str:
+    """An SQL array."""
+    return f"ARRAY[{', '.join(map(literal, values))}]::text[]"
 
 
-def quoted_table(name: str) -> str:
-    """``orders`` or ``shop.orders`` for a statement."""
-    return ".".join(map(quoted, name.split(".")))
-
-
-def literal(text: str) -> str:
-    """A string for a statement that has no parameters."""
-    return "'" + text.replace("'", "''") + "'"
+def run(cursor: t.Any, statement: str, parameters: t.Mapping[str, t.Any]) -> None:
+    """Execute a statement with ``%(name)s`` for its parameters; any other ``%`` belongs to the names that it is made of."""
+    placed = functools.reduce(lambda sql, name: sql.replace(f"%%({name})s", f"%({name})s"), parameters, statement.replace("%", "%%"))
+    cursor.execute(placed, parameters)
