@@ -49,9 +49,9 @@ PRESETS: dict[str, str] = {
     "traefik": (
         rf'^{_HOST}(?P<client>\S+) [^\[\]"]{{1,200}}\[(?P<time>[^\]]{{1,60}})\] {_REQUEST} (?P<status>\d+|-) (?:\d+|-) {_QUOTED} {_QUOTED} \d+ '
         r'"(?P<upstream>[^"]*)" "(?P<tried>[^"]*)" (?P<ms>\d+)ms'),
-    # Envoy's default format, and Istio's, which tells more of the reason, and whom it was for.
+    # Envoy's default format, with Ambassador's word before it, and Istio's, which tells more of the reason, and whom it was for.
     "envoy": (
-        rf'^\[(?P<time>[^\]]{{1,60}})\] {_REQUEST} (?P<status>\d+|-) (?P<flags>[\w,-]+)(?:(?: \S+ \S+)? "[^"]*"){{0,2}} '
+        rf'^(?:ACCESS )?\[(?P<time>[^\]]{{1,60}})\] {_REQUEST} (?P<status>\d+|-) (?P<flags>[\w,-]+)(?:(?: \S+ \S+)? "[^"]*"){{0,2}} '
         r'\d+ \d+ (?P<ms>\d+|-) (?P<upstream_ms>\d+|-) "(?P<forwarded>[^"]*)" "[^"]*" "(?P<request_id>[^"]*)" "[^"]*" '
         r'"(?P<tried>[^"]*)"(?: (?P<upstream>\S+) \S+ \S+ (?P<client>\S+))?'),
     "haproxy": (
@@ -130,11 +130,12 @@ JSON_KEYS = (
         "tried": ("upstream_addr",), "refused": ("refused",), "time": ("time", "time_iso8601", "timestamp", "@timestamp")}),
     # Anybody's; a duration without a unit is not guessed.
     Keys("", (), {
-        "client": ("client", "remote_addr", "client_ip", "remote_ip", "clientip", "ip", "client.ip", "source.ip"),
+        "client": ("client", "remote_addr", "client_ip", "remote_ip", "clientip", "ip", "client.ip", "source.ip", "remote_host"),
         "forwarded": ("x_forwarded_for", "http_x_forwarded_for"),
-        "route": ("route", "path", "uri", "request_uri", "url", "url.path", "http.url"), "request": ("request",),
+        "route": ("route", "path", "uri", "request_uri", "url", "url.path", "http.url", "requested_uri", "requested_url"), "request": ("request",),
         "status": ("status", "response_code", "status_code", "http_status", "statusCode", "http.status_code", "http.response.status_code"),
-        "request_id": _ID, "ms": ("ms", "duration_ms", "latency_ms", "response_time_ms", "elapsed_ms"), "seconds": ("duration_s", "duration_seconds"),
+        "request_id": _ID, "ms": ("ms", "duration_ms", "latency_ms", "response_time_ms", "elapsed_ms", "elapsed_time"),
+        "seconds": ("duration_s", "duration_seconds"),
         "worded": ("duration", "latency", "elapsed"), "upstream": ("upstream", "upstream_cluster", "proxy_upstream_name", "upstream_host"),
         "upstream_ms": ("upstream_ms",), "upstream_seconds": ("upstream_seconds",), "refused": ("refused",),
         "time": ("time", "timestamp", "@timestamp", "ts")}),
@@ -143,6 +144,9 @@ JSON_KEYS = (
 #: of whom was asked a dash says something: nobody was
 _NOTHING = dict.fromkeys(("tried", "upstream_status", "upstream_seconds"), (None,))
 _STAMP = re.compile(r"^\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:\d\d)$")
+#: what loggers of Java write before a line of an access log, and Caddy's console before its fields
+_LOGGER = re.compile(r".{0,300}?AccessLog\S{0,40}\s{0,20}:\s{1,4}")
+_CONSOLE = re.compile(r"(?P<time>\d{4}/\d\d/\d\d \d\d:\d\d:\d\d(?:\.\d{1,6})?)\d*\t[^{\n]{1,200}\t(?=\{)")
 _CRI = re.compile(r"std(?:out|err) [FP] ")
 _VARIABLE = re.compile(r"(?<=/)(?:\d+|[0-9a-f]{8,}|[0-9a-f]{8}-[0-9a-f-]{27})(?=/|$)", re.IGNORECASE)
 _ORIGIN = re.compile(r"^[a-z]{2,8}://[^/\s]*", re.IGNORECASE)
@@ -219,11 +223,23 @@ class Parser:
             stamp, text = "", line
         elif cri := _CRI.match(text):
             text = text[cri.end():]
-        family, found = self._read_json(text) if text[:1] == "{" and self._json else self._match(text)
+        if "AccessLog" in text and (logger := _LOGGER.match(text)):
+            text = text[logger.end():]
+        family, found = self._read(text)
         if found is None or (request := str(found.get("request") or "")) == "- - -":  # of a connection that was no request
             return None
         at = _time(stamp) if stamp else _own_time(found)
         return None if at is None else _entry(at, family, found, request)
+
+    def _read(self, text: str) -> tuple[str, Json | None]:
+        if self._json and text[:1] == "{":
+            return self._read_json(text)
+        if self._json and (console := _CONSOLE.match(text)):
+            family, found = self._read_json(text[console.end():])
+            if found is not None:
+                found["time"] = found["time"] or console["time"].replace("/", "-")
+                return family, found
+        return self._match(text)
 
     def _match(self, text: str) -> tuple[str, Json | None]:
         for position, (name, pattern) in enumerate(self._formats):

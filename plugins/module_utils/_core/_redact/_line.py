@@ -101,6 +101,8 @@ _SENTENCE, _VERB = _compiled(_places.SENTENCE.look), _compiled(_places.SENTENCE.
 _CODED = _compiled(f"eyJ|{_encoded.TRIGGER}")
 _ISSUED = _compiled("|".join(f"(?:{form.head}{form.rest})" for form in _issuers.ISSUERS if not form.before[0]))
 _ISSUED_BEFORE = [(form.before[0], _compiled(form.before[1] + form.head + form.rest)) for form in _issuers.ISSUERS if form.before[0]]
+#: a class and its method, behind which a number is that of a line
+_METHOD = re.compile(r"[A-Z]\w*\.[a-z]\w*$")
 #: from one password to another
 _TO_ANOTHER = re.compile(rb"""["']?[ \t]+to[ \t]+""")
 _FIRST_WORD = re.compile(rb"[\w.-]*")
@@ -184,6 +186,8 @@ def name_before(text: bytes, start: int, end: int, done: int = 0) -> tuple[str, 
 def _named(text: bytes, start: int, found: re.Match[bytes], done: int) -> t.Iterable[Span]:
     name, begin = name_before(text, start, found.end("name"), done)
     if found["element"] and text[begin - 1:begin] not in (b"<", b":", b";", b'"', b"'"):
+        return ()
+    if _METHOD.search(name) and text[found.end():found.end() + 1].isdigit():
         return ()
     separator = b">" if found["element"] else found["separator"] or b":"
     span = secret(text, found.end(), _names.says(name), separator)

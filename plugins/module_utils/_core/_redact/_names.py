@@ -24,9 +24,11 @@ WORDS = (r"pass(?:word|wd|phrase|code)|passwort|pwd|pword|secret|token|credentia
 _SECRET = re.compile(
     r"(?:pass(?:word|wd|phrase|code)|passwort|pwd|pword|credential|creds|(?:" + _KEY_OF + r")_?key(?!words?\b)|"
     r"(?:^|_)(?:key_data|(?:tls|ssl|server|client|ca)_key)$|"
-    r"secret(?!ar(?:y|ia))|mot_de_passe|contrase_?n?a$|^senha$|dockercfg|dockerconfigjson|requirepass|masterauth|pepper|(?:^|_)(?:assertion|saml_?response|connection_?string|jwt|cvv|sas|"
+    r"secret(?!ar(?:y|ia))|mot_de_passe|contrase_?n?a$|^senha$|"
+    r"dockercfg|dockerconfigjson|requirepass|masterauth|pepper|(?:^|_)(?:assertion|saml_?response|connection_?string|jwt|cvv|sas|"
     r"otp|totp)$|"
-    r"(?:^|_)[a-z]+_pass$|(?:^|_)(?:db|user|admin|root|mysql|smtp|ftp|ldap|redis|mail|key|store|bind|sasl|src|dest)pass$|(?:^|_)(?:bind|root|user|admin|db)_?pw$|_(?:auth_)?token|"
+    r"(?:^|_)[a-z]+_pass$|(?:^|_)(?:db|user|admin|root|mysql|smtp|ftp|ldap|redis|mail|key|store|bind|sasl|src|dest)pass$|"
+    r"(?:^|_)(?:bind|root|user|admin|db)_?pw$|_(?:auth_)?token|"
     r"(?:^|_)(?:access|auth|api|bearer|refresh|session|id|csrf|xsrf|bot|app|user|client|service|deploy|vault|github|gitlab|slack|npm|jwt|oauth)token)")
 _TOKEN = re.compile(r"(?:^|_|[a-z])token(?!i[sz])|^pass$|_cookie$")
 _RANDOM = re.compile(r"(?:^|_)(?:auth|sid|sig|signature(?:_value|_\d+)?|code(?:_verifier)?|x_auth|dsn|authori[sz]ation_code|bearer|hmac|encrypt|"
@@ -38,7 +40,8 @@ _PAIR = re.compile(r"(?:^|_)(?:basic_?auth|userinfo|[a-z]+_auth)$")
 #: what is said about a secret, and is none
 _ABOUT = re.compile(
     r"(?:^|_)(?:algorithm|alg|arn|at|attempts?|audience|bits|bucket|budget|bytes|cache|changed?|class|config|controller|count(?:er)?s?|"
-    r"created|date|delay|dirs?|directory|disabled|enabled|encoder|encoding|encryption|endpoint|engine|errors?|exp|expir(?:es?|y|ed|ation)(?:_(?:at|in|on))?|factory|"
+    r"created|date|delay|dirs?|directory|disabled|enabled|encoder|encoding|encryption|endpoint|"
+    r"engine|errors?|exp|expir(?:es?|y|ed|ation)(?:_(?:at|in|on))?|factory|"
     r"fields?|file(?:name)?s?|fingerprint|format|generation|handler|hint|ids?|index|interval|invalid|issued|issuer|kind|label|last|left|len(?:gth)?|lifetime|"
     r"limits?|location|manager|max|metadata|method|min|mode|mount(?:_path)?|missing|names?|namespace|num|ok|optional|paths?|per_(?:second|minute|"
     r"request)|policy|prefix|present|provider|"

@@ -35,7 +35,8 @@ _OF_PARAMETERS = re.compile(rb"(?i)(?:digest|aws4-hmac-sha256|hawk|signature|oau
 _OTHER_SCHEME = re.compile(rb"[A-Z][A-Za-z0-9-]{1,20}[ \t]+(?=[\w+/=.~-]*[\d=+/A-Z])")
 
 _NO_VALUE = re.compile(
-    rb"(?i)(?:null|none|nil|<nil>|true|false|yes|no|on|off|undefined|empty|unset|n/a|nan|\(null\)|[*x.\-_#\xe2\x80\xa2]{2,}\w{0,4}|[.\-_:=]+|[|>][-+\d]*|"
+    rb"(?i)(?:(?:\xe2\x80\xa6)+|null|none|nil|<nil>|true|false|yes|no|on|off|undefined|"
+    rb"empty|unset|n/a|nan|\(null\)|[*x.\-_#\xe2\x80\xa2]{2,}\w{0,4}|[.\-_:=]+|[|>][-+\d]*|"
     rb"\[?<?\(?(?:redacted|filtered|masked|hidden|removed|protected|secret|sensitive|sanitized|scrubbed|omitted|unknown|not[ _-]?set)\)?>?\]?|"
     rb"<[\w. -]+>?|\$\{[^}]*\}?|\$\([^)]*\)?|\$[A-Z_]\w*|\{\{.*|%[sdvq]|%\(\w+\)s|\{\w*\}?|"
     rb"os\.(?:environ|getenv).*|System\.getenv.*|process\.env.*|vault:.*|secretref:.*)")

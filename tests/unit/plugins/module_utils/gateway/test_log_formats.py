@@ -87,6 +87,18 @@ FORMS = [
     (traefik(DownstreamStatus=503, OriginStatus=0), (503, 9, 8, "pay@docker", 1, "", "gateway")),
     (traefik(DownstreamStatus=499, OriginStatus=499), (499, 9, 8, "pay@docker", 1, "", "client")),
     (envoy(), (200, 9, 8, "outbound|80||pay", None, "", "")),
+    ('ACCESS [2026-11-24T03:00:00.123Z] "GET /api/orders/17 HTTP/1.1" 503 UF 0 91 9 - "10.1.2.3" "curl/8" "ab12" "pay" "10.2.0.1:80"',
+     (503, 9, None, "10.2.0.1:80", None, "", "upstream")),
+    ('[2026-11-24T03:00:00.123Z] "GET /api/orders/17 HTTP/1.1" 503 UF,URX upstream_reset_before_response_started{connection_failure} - "delayed:_111" 0 91 9 - '
+     '"-" "curl/8" "ab12" "pay" "10.2.0.1:80" outbound|80||pay 10.0.0.1:4 10.0.0.2:80 10.1.2.3:55 - default',
+     (503, 9, None, "outbound|80||pay", None, "", "upstream")),
+    ('2026-11-24 03:00:00.123  INFO 1 --- [or-http-epoll-2] reactor.netty.http.server.AccessLog : '
+     '10.1.2.3 - - [24/Nov/2026:03:00:00 +0000] "GET /api/orders/17 HTTP/1.1" 503 91 34', (503, None, None, "", None, "", "unknown")),
+    ('2026/11/24 03:00:00.123\tERROR\thttp.log.access.log0\thandled request\t'
+     '{"request": {"remote_ip": "10.1.2.3", "uri": "/api/orders/17"}, "duration": 0.009, "status": 502}',
+     (502, 9, None, "", None, "", "unknown")),
+    ('{"method": "GET", "requested_uri": "/api/orders/17", "status_code": 500, "elapsed_time": 9, "remote_host": "10.1.2.3"}',
+     (500, 9, None, "", None, "", "unknown")),
     (envoy(response_code=503, response_flags="UO", upstream_service_time=None), (503, 9, None, "outbound|80||pay", None, "UO", "")),
     (envoy(response_code=504, response_flags="UT", upstream_request_attempt_count=3), (504, 9, 8, "outbound|80||pay", 3, "", "upstream")),
     (envoy(response_code="oops"), (0, 9, 8, "outbound|80||pay", None, "", "")),
