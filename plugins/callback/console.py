@@ -297,6 +297,8 @@ class CallbackModule(DefaultCallback):
     def _text_of(value: t.Any) -> list[str]:
         if not isinstance(value, (dict, list, tuple)):
             return str(value).splitlines()
+        if not isinstance(value, dict) and all(isinstance(item, str) for item in value):
+            return [line for item in value for line in item.splitlines()]  # sentences and commands, to be read and copied
         return yaml.dump(value, Dumper=AnsibleDumper, default_flow_style=False, allow_unicode=True).splitlines()
 
     @staticmethod

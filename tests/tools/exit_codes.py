@@ -19,6 +19,8 @@ import tempfile
 import time
 import typing as t
 
+import yaml
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 RUNBOOKS = ("memory_leak", "db_pool_exhaustion", "auth_degradation", "api_gateway_overload", "crash_loop", "data_inconsistency")
 CALLBACKS = ("default", "minimal", "ansible.posix.json", "sre.runbooks.console")
@@ -52,14 +54,14 @@ class Case:
 def cases(reader: str) -> t.Iterator[Case]:
     """Each situation for each runbook; a few under every callback.
 
-    :param reader: a token that may only read what every runbook needs.
+    :param reader: a kubeconfig of somebody who may do nothing.
     """
     for name in RUNBOOKS:
         space = {f"{name}_namespace": "ai-development"}
         yield Case("healthy", name, (0,), ("Healthy",))
         yield Case("healthy, check mode", name, (0,), ("Healthy",), ("--check", "--diff"))
         yield Case("dead cluster", name, (2,), ("no answer from https://127.0.0.1:1",), variables=DEAD)
-        yield Case("no permission", name, (2,), ("may not",), variables={"runbooks_token": reader})
+        yield Case("no permission", name, (2,), ("may not",), variables={"runbooks_kubeconfig": reader})
         yield Case("namespace misspelt", name, (2,), ("nowhere",), variables={f"{name}_namespace": "nowhere"})
         yield Case("workload misspelt", name, (2,), ("nope",), variables={**space, f"{name}_workload": "nope"})
         yield Case("variable misspelt", name, (2,), (f"has no variable {name}_wrkload",), variables={f"{name}_wrkload": "x"})
@@ -113,6 +115,12 @@ class Installed:
         subprocess.run(list(map(str, words)), cwd=cwd or self.place, env=self.environment, check=True, stdout=subprocess.DEVNULL)
 
 
+def _as_nobody(kubeconfig: dict[str, t.Any], cluster: str, token: str) -> dict[str, t.Any]:
+    """The kubeconfig of one cluster, with another user."""
+    return {**kubeconfig, "users": [{"name": "nobody", "user": {"token": token}}],
+            "contexts": [{"name": cluster, "context": {"cluster": cluster, "user": "nobody"}}], "current-context": cluster}
+
+
 def _site() -> pathlib.Path:
     """Where pip has put the collections that ours can use."""
     return next((ROOT / ".venv" / "lib").glob("python3.*/site-packages"))
@@ -150,7 +158,9 @@ def main() -> int:
         token = subprocess.run([*kubectl, "create", "token", "exit-codes"], check=True, capture_output=True, text=True).stdout.strip()
         with tempfile.TemporaryDirectory() as place, concurrent.futures.ThreadPoolExecutor(options.together) as pool:
             installed = Installed(pathlib.Path(place), options.cluster, home / "kubeconfig")
-            rows = [case for case in cases(token) if options.only in _name(case)]
+            nobody = pathlib.Path(place) / "nobody.kubeconfig"
+            nobody.write_text(json.dumps(_as_nobody(yaml.safe_load((home / "kubeconfig").read_text()), options.cluster, token)))
+            rows = [case for case in cases(str(nobody)) if options.only in _name(case)]
             failed = sum(list(pool.map(lambda case: _row(installed, case), rows)))
     finally:
         subprocess.run([*kubectl, "delete", "serviceaccount", "exit-codes", "--ignore-not-found"], check=True, stdout=subprocess.DEVNULL)

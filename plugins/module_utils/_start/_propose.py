@@ -46,7 +46,7 @@ def propose(namespace: str, workloads: t.Sequence[Workload]) -> Proposal:
         variables[f"{runbook}_namespace"] = namespace
         chosen = _ranked(runbook, applications)
         if not chosen:
-            missing[runbook] = [f"no workload that it is about was recognized: name it with {runbook}_workload"]
+            missing[runbook] = [f"a target: no workload was recognized as one; name it with {runbook}_workload"]
             continue
         variables[f"{runbook}_workload"] = chosen[0].target
         others.update({runbook: [other.target for other in chosen[1:]]} if chosen[1:] else {})

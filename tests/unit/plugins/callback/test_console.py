@@ -67,6 +67,7 @@ def test_a_run_is_told_in_phases_and_ends_with_its_outcome(start):
         answer("mitigate | Change", changed=True, outcome="changed", says=["restarted"],
                plan=[{"summary": "restart it", "temporary": False}], diff={"before": "old\n", "after": "new\n"}),
         {"name": "Tell", "ansible.builtin.debug": {"msg": "by the way"}},
+        {"name": "Tell more", "ansible.builtin.debug": {"msg": ["next: look", "ansible-playbook " + "-i a-long-name " * 10 + "--check"]}},
         {"name": "mitigate | Try", "answer": {"failed": True, "msg": "cannot do that"}, "ignore_errors": True},
         {"name": "mitigate | Tell", "answer": {"failed": True, "msg": "cannot reach it"}, "ignore_errors": True, "no_log": True},
     ]
@@ -77,6 +78,7 @@ def test_a_run_is_told_in_phases_and_ends_with_its_outcome(start):
              "    ✓ restarted", "    by the way", "    ! Try: cannot do that (ignored)", "── lab1: changed · incident INC-1",
              "   changed       restart it"]
     assert [index(lines, text) for text in order] == sorted(index(lines, text) for text in order), output
+    assert "    ansible-playbook " + "-i a-long-name " * 10 + "--check" in lines, "a command can be copied"
     assert output.count("heap full") == 1, "what a task passes on is told once"
     assert "Remember" not in output and "never" not in output and "plan" not in output and "{" not in output
     assert "hidden" not in output and "cannot reach it" not in output
