@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import collections
 import datetime
+import re
 import typing as t
 
 from ansible_collections.sre.runbooks.plugins.module_utils._assistant._checked import Phrased
@@ -26,6 +27,7 @@ _OWN_STYLE = """
 .target .box { fill: var(--bad-back); stroke: var(--bad); stroke-width: 3; } .affected .box { stroke: var(--bad); stroke-width: 2; stroke-dasharray: 6 3; }
 td { overflow-wrap: break-word; } #timeline td:first-child, #open td:last-child { white-space: nowrap; }
 #timeline td:nth-child(3) { min-width: 15rem; }
+@media (max-width: 600px) { .chart .label { font-size: 24px; } .chart .line { stroke-width: 4; } }
 .drawn { min-width: 640px; max-width: 1120px; }
 @media print { h2, h3 { break-after: avoid; } tr { break-inside: avoid; } }
 """
@@ -62,7 +64,7 @@ def _sections(document: Document) -> list[tuple[str, str, str]]:
         ("What did we do", "remediation", _statements(document.remediation)),
         ("What is open", "open", table(("action", "owner", "due"), [(row.action, row.owner, row.due) for row in document.follow_ups])),
         ("Root cause", "cause", _statements(document.root_cause) + _others(document)),
-        ("Signals over time", "signals", "".join(_charts(document))),
+        ("Signals over time", "signals", _charts(document)),
         ("Services", "services", _map(document)),
         ("Figures", "figures", "".join(f"<h3>{safe(figures['title'])}</h3>{_drawn(figures)}{table(figures['header'], figures['rows'])}"
                                        for figures in document.diagnosis.get("tables", []) if figures["rows"])),
@@ -131,18 +133,21 @@ def _others(document: Document) -> str:
     return f"<h3>Other causes</h3>{table(('cause', 'for', 'against'), rows)}" if rows else ""
 
 
-def _charts(document: Document) -> t.Iterator[str]:
-    """One for each signal that was measured more than once, those that were over their threshold first."""
+def _charts(document: Document) -> str:
+    """One for each signal that was measured more than once; those that were never over their threshold are folded away."""
     of: dict[str, list[Measurement]] = collections.defaultdict(list)
     for signal in document.signals:
         if signal.value is not None:
             of[signal.name].append(signal)
     made = [(change.at, change.summary) for change in document.changes]
     others = [(event.at, event.text) for event in document.timeline if event.kind == OTHERS]
+    drawn: dict[bool, list[str]] = {True: [], False: []}
     for name, signals in sorted(of.items(), key=lambda item: -sum(signal.breached for signal in item[1])):
         if len({signal.at for signal in signals}) > 1:
             was = f'<p class="dim">{safe(signals[0].text)}; at the end {safe(signals[-1].text)}</p>'
-            yield f"<h3>{safe(name)}</h3>{was}{_chart(name, signals, made, others)}"
+            drawn[any(signal.breached for signal in signals)].append(f"<h3>{safe(name)}</h3>{was}{_chart(name, signals, made, others)}")
+    folded = f"<details><summary>Never over their threshold: {len(drawn[False])}</summary>{''.join(drawn[False])}</details>" if drawn[False] else ""
+    return "".join(drawn[True]) + folded
 
 
 def _chart(name: str, signals: t.Sequence[Measurement], made: t.Sequence[tuple[str, str]], others: t.Sequence[tuple[str, str]]) -> str:
@@ -222,9 +227,14 @@ def table(header: t.Sequence[str], rows: t.Sequence[t.Sequence[t.Any]]) -> str:
     """A table that is scrolled by itself; empty without rows."""
     if not rows:
         return ""
-    body = "".join("<tr>" + "".join(f"<td>{safe(cell)}</td>" for cell in row) + "</tr>" for row in rows[:_MOST_ROWS])
+    body = "".join("<tr>" + "".join(f"<td>{_code(cell)}</td>" for cell in row) + "</tr>" for row in rows[:_MOST_ROWS])
     more = f'<p class="dim">{len(rows) - _MOST_ROWS} more in report.json</p>' if len(rows) > _MOST_ROWS else ""
     return _framed(", ".join(str(name) for name in header if name), header, body) + more
+
+
+def _code(cell: t.Any) -> str:
+    """What stands between backticks for the ticket; in an element called ``code`` the redaction would take it for a log-in's."""
+    return re.sub(r"`([^`]+)`", r'<span class="mono">\1</span>', safe(cell))
 
 
 def _framed(label: str, header: t.Sequence[str], body: str) -> str:

@@ -295,9 +295,10 @@ def test_the_page_loads_nothing_and_takes_no_markup_from_outside(incident, writt
 
 def test_a_heap_is_drawn_where_its_table_has_a_treemap(incident, written, tmp_path):
     heap = Area("heap", "10 MB", 10, "", (Area("<i>cache</i>", "9 MB", 9, "", (Area("byte[]", "8 MB", 8),)),))
-    tables = [{"title": "What keeps the memory", "header": ["suspect"], "rows": [["cache"]], "treemap": heap.to_json()}]
+    tables = [{"title": "What keeps the memory", "header": ["suspect"], "rows": [["`shop.Cache.NOTES`"]], "treemap": heap.to_json()}]
     incident.found({**incident.findings, "diagnosis": {**DIAGNOSIS, "tables": tables}}, incident.evidence)
     page = _proof.derive(incident, "prod", LATER).page
+    assert ">shop.Cache.NOTES<" in page, "a class name is no secret"
     assert 'class="treemap"' in page and "&lt;i&gt;cache&lt;/i&gt; 9 MB" in page and "<i>" not in page and "byte[]" in page
     assert 'class="treemap"' not in (written / "report.html").read_text(), "only where there is one"
 
