@@ -72,6 +72,16 @@ def test_what_is_not_understood_counts_for_nothing(postgres, cache, value):
     assert (found["count"], found["unreadable"]) == (0, 1)
 
 
+def test_other_kinds_of_keys_and_values_of_a_serializer_count_for_nothing(postgres, cache):
+    """As Spring writes numbers with their class and times as lists."""
+    cache.rpush("order:1", "a")
+    cache.set("order:2", "x" * 20_000)
+    cache.set("order:3", cached(postgres, 3, total=["java.math.BigDecimal", 26.2]))
+    cache.set("order:4", cached(postgres, 4, created=[2026, 11, 28, 10, 30]))
+    found = check(postgres, cache)
+    assert (found["count"], found["checked"], found["unreadable"]) == (0, 4, 4)
+
+
 def test_hashes_and_plain_values(postgres, cache):
     cache.hset("o:1", mapping={"total": "26.2", "customer": "alice"})
     cache.hset("o:2", mapping={"total": "26.3", "customer": "alice"})

@@ -305,10 +305,10 @@ def _server_and_identity(connection: Connection) -> tuple[Server, Identity]:
         return _given(connection), Identity(lambda: Credential(_authorization(connection)))
     paths = connection.kubeconfig or _kubeconfig.default_paths()
     if _kubeconfig.exists(paths):
-        found = _kubeconfig.Kubeconfig(f"Cluster {connection.name}: kubeconfig {paths}"
-                                       f"{f' context {connection.context}' if connection.context else ''}",
-                                       paths, connection.context, connection.directory)
-        return found.server(), found.identity()
+        where = f"Cluster {connection.name}: kubeconfig {paths}{f' context {connection.context}' if connection.context else ''}"
+        with _kubeconfig.well_formed(where):
+            found = _kubeconfig.Kubeconfig(where, paths, connection.context, connection.directory)
+            return found.server(), found.identity()
     if connection.kubeconfig or connection.context:
         raise InvalidInput(f"Cluster {connection.name}: there is no kubeconfig {paths}.",
                            "Check runbooks_kubeconfig and runbooks_context of this host; nothing was sent.")

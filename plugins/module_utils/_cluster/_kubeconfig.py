@@ -291,6 +291,16 @@ class Kubeconfig:
         return path
 
 
+@contextlib.contextmanager
+def well_formed(where: str) -> t.Iterator[None]:
+    """While a kubeconfig is read: a text where a list belongs, a mapping without its name and the like become an error without its content."""
+    try:
+        yield
+    except (TypeError, AttributeError, KeyError, ValueError):
+        raise InvalidInput(f"{where}: it is not of the form of a kubeconfig.",
+                           "Compare it with what kubectl config view prints. Nothing was sent.") from None
+
+
 def bearer(token: str) -> str:
     """The header's value for a token, white space around it left out; ValueError, without the token, where no header can hold it."""
     stripped = token.strip()

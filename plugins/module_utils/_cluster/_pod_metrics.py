@@ -23,6 +23,7 @@ _NAME = re.compile(r"\s*([a-zA-Z_:][\w:]*)?\s*")
 _MATCHER = re.compile(r"""\s*(\w+)\s*(=~|!~|!=|=)\s*(?:"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)'|`([^`]*)`)\s*(?:,|$)""")
 #: what PromQL calls the name of a series among its labels
 NAME = "__name__"
+_COUNTERS, _TOTAL = re.compile(r'^#[ \t]*TYPE[ \t]+"?([^\s"]+)"?[ \t]+counter', re.MULTILINE), "_total"
 _ESCAPES = {"n": "\n", "t": "\t"}
 #: what Istio's proxy serves the application's metrics on, without mTLS
 ISTIO_MERGED = "15020, path /stats/prometheus"
@@ -110,7 +111,7 @@ class Samples:
         self._named: dict[str, list[t.Any]] = {}
         #: lines that could not be read
         self.skipped = 0
-        for sample in self._parsed(text):
+        for sample in self._parsed(text.removeprefix("\ufeff")):
             if math.isfinite(sample.value):
                 self._named.setdefault(sample.name, []).append(sample)
 
@@ -231,7 +232,10 @@ def _explained(pod: Json, error: ClusterError, scheme: str) -> str:
 
 
 def _samples(text: str) -> list[t.Any]:
-    return [sample for family in text_string_to_metric_families(text) for sample in family.samples]
+    # The parser renames counters whose declared name does not end so.
+    renamed = {name for name in _COUNTERS.findall(text) if not name.endswith(_TOTAL)}
+    return [sample._replace(name=family.name) if family.type == "counter" and family.name in renamed else sample
+            for family in text_string_to_metric_families(text) for sample in family.samples]
 
 
 @dataclasses.dataclass(frozen=True)

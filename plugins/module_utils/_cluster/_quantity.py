@@ -17,7 +17,7 @@ except Exception:
     pass
 
 #: as k8s.io/apimachinery defines it; the client's parser also takes NaN, Infinity and underscores
-_FORM = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([KMGTPE]i|[numkMGTPE]|[eE][+-]?\d+)?")
+_FORM = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([KMGTPE]i|[numkMGTPE]|[eE][+-]?\d+)?", re.ASCII)
 
 
 def parse(amount: t.Any, what: str = "A quantity") -> decimal.Decimal:

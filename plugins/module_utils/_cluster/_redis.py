@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import re
 import typing as t
-import urllib.parse
 
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster import _environment, _service
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._connection import Cluster
-from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import ClusterError
+from ansible_collections.sre.runbooks.plugins.module_utils._core import _urls
+from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import ClusterError, InvalidInput
 from ansible_collections.sre.runbooks.plugins.module_utils._core._optional import require
 from ansible_collections.sre.runbooks.plugins.module_utils._core._redact import redact
 
@@ -41,14 +42,21 @@ REDIS_CONNECTION_SPEC: dict[str, t.Any] = {
     }}
 #: variables of a container, and what each of them holds; the first that is set counts
 VARIABLES: dict[str, tuple[str, ...]] = {
-    "host": ("REDIS_HOST", "SPRING_DATA_REDIS_HOST", "SPRING_REDIS_HOST", "CACHE_HOST", "REDIS_HOSTNAME"),
-    "port": ("REDIS_PORT", "SPRING_DATA_REDIS_PORT", "SPRING_REDIS_PORT", "CACHE_PORT"),
+    "host": ("REDIS_HOST", "SPRING_DATA_REDIS_HOST", "SPRING_REDIS_HOST", "CACHE_HOST", "REDIS_HOSTNAME", "REDIS_ADDR", "REDIS_ADDRESS",
+             "REDIS_SERVER", "VALKEY_HOST"),
+    "port": ("REDIS_PORT", "SPRING_DATA_REDIS_PORT", "SPRING_REDIS_PORT", "CACHE_PORT", "VALKEY_PORT"),
     "user": ("REDIS_USERNAME", "REDIS_USER", "SPRING_DATA_REDIS_USERNAME"),
-    "password": ("REDIS_PASSWORD", "REDISCLI_AUTH", "SPRING_DATA_REDIS_PASSWORD", "SPRING_REDIS_PASSWORD", "REDIS_AUTH", "CACHE_PASSWORD"),
+    "password": ("REDIS_PASSWORD", "REDISCLI_AUTH", "SPRING_DATA_REDIS_PASSWORD", "SPRING_REDIS_PASSWORD", "REDIS_AUTH", "CACHE_PASSWORD",
+                 "VALKEY_PASSWORD"),
     "database": ("REDIS_DB", "REDIS_DATABASE", "SPRING_DATA_REDIS_DATABASE"),
+    "tls": ("REDIS_TLS", "REDIS_SSL", "SPRING_DATA_REDIS_SSL_ENABLED", "SPRING_REDIS_SSL", "REDIS_USE_TLS", "REDIS_USE_SSL", "REDIS_TLS_ENABLED"),
 }
 #: variables that hold all of it; asked where none of the above names a host
-URLS = ("REDIS_URL", "SPRING_DATA_REDIS_URL", "REDIS_TLS_URL", "CACHE_URL", "CELERY_BROKER_URL")
+URLS = ("REDIS_URL", "SPRING_DATA_REDIS_URL", "REDIS_TLS_URL", "VALKEY_URL", "CACHE_URL", "CELERY_BROKER_URL")
+SCHEMES = ("redis", "rediss", "valkey", "valkeys")
+#: variables that name several servers
+SEVERAL = ("REDIS_SENTINELS", "REDIS_SENTINEL_HOSTS", "REDIS_SENTINEL_HOST", "SPRING_DATA_REDIS_SENTINEL_NODES", "SPRING_REDIS_SENTINEL_NODES",
+           "REDIS_CLUSTER_NODES", "REDIS_NODES", "SPRING_DATA_REDIS_CLUSTER_NODES", "SPRING_REDIS_CLUSTER_NODES")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -114,7 +122,7 @@ class Health:
 
 #: how answers begin that turn a client away, and that ask it to wait
 _TURNED_AWAY = ("NOAUTH", "WRONGPASS", "NOPERM", "ERR invalid password", "ERR max number of clients", "DENIED", "ERR AUTH")
-_NEXT = {REFUSED: "Check user and password of the cache.", BUSY: "Run again when it serves.", DOWN: "Look at its pod, host and port first."}
+_NEXT = {REFUSED: "Check user and password of the cache, and what it says.", BUSY: "Run again when it serves.", DOWN: "Look at its pod, host and port first."}
 _WAITING = ("LOADING", "MASTERDOWN", "BUSY", "CLUSTERDOWN", "TRYAGAIN")
 
 
@@ -133,29 +141,56 @@ def _resolve(cluster: Cluster, namespace: str, given: t.Mapping[str, t.Any]) -> 
     """What is given, the rest as the environment of a running pod of ``given['workload']`` says, and ``redis`` where nothing names a host."""
     said: dict[str, str] = {}
     if given.get("workload"):
-        names = [*dict.fromkeys(name for names in VARIABLES.values() for name in names), *URLS]
+        names = [*dict.fromkeys(name for names in VARIABLES.values() for name in names), *URLS, *SEVERAL]
         said = from_environment(_environment.variables(cluster, namespace, given["workload"], given.get("container"), names,
-                                                       "Set host and password of the cache"))
+                                                       "Set host and password of the cache"), bool(given.get("host")))
     values = {"host": "redis", **said, **{key: value for key, value in given.items() if value not in (None, "")}}
-    return Server(values["host"], int(values.get("port") or PORT), values.get("user", ""), values.get("password", ""),
+    host, _colon, port = str(values["host"]).rpartition(":") if re.fullmatch(r"[^:]+:\d+", str(values["host"])) else (values["host"], "", "")
+    port = str(values.get("port") or port or PORT)
+    if not (port.isdecimal() and 0 < int(port) < 65536):
+        raise InvalidInput(f"The port of Redis is {redact(port)!r}, which is no port number.", "Set port of the cache.")
+    return Server(host, int(port), values.get("user", ""), values.get("password", ""),
                   int(values.get("database") or 0), bool(values.get("tls")), values.get("ca_file", ""))
 
 
-def from_environment(variables: t.Mapping[str, str]) -> dict[str, t.Any]:
-    """Host, port, user, password, database and tls, as far as variables of a container have them."""
+def from_environment(variables: t.Mapping[str, str], host_given: bool = False) -> dict[str, t.Any]:
+    """Host, port, user, password, database and tls, as far as variables of a container have them.
+
+    :param host_given: then how the variables name the host is no matter.
+    :raises InvalidInput: they name several servers, or one in a form that is not understood: another one must not be asked instead.
+    """
     # Kubernetes itself sets REDIS_PORT=tcp://… where there is a Service called redis.
     plain: dict[str, t.Any] = {key: next((variables[name] for name in names if variables.get(name) and "://" not in variables[name]), "")
                                for key, names in VARIABLES.items()}
-    url = next((variables[name] for name in URLS if variables.get(name, "").startswith(("redis://", "rediss://"))), "")
-    if url and not plain["host"]:
-        parts = urllib.parse.urlsplit(url)
-        # ``redis://word@host`` is a password, as all clients read it.
-        user, password = (parts.username, parts.password) if parts.password is not None else ("", parts.username)
-        plain |= {key: value for key, value in {
-            "host": parts.hostname, "port": parts.port, "user": urllib.parse.unquote(user or ""), "tls": parts.scheme == "rediss",
-            "password": urllib.parse.unquote(password or ""), "database": parts.path.strip("/")}.items() if value}
+    plain["tls"] = str(plain["tls"]).lower() in ("true", "1", "yes", "on")
+    if not plain["host"]:
+        plain |= _from_url(variables, host_given)
+    several = next((name for name in SEVERAL if variables.get(name)), "REDIS_HOST" if "," in str(plain["host"]) else "")
+    if several and not host_given and (not plain["host"] or several == "REDIS_HOST"):
+        raise InvalidInput(f"The application's Redis is several servers ({several}), by sentinel or in cluster mode, of which one has to be asked.",
+                           "Set host of the cache to the Service of its primary.")
     database = str(plain["database"])
     return {key: value for key, value in {**plain, "database": database if database.isdigit() else ""}.items() if value}
+
+
+def _from_url(variables: t.Mapping[str, str], host_given: bool) -> dict[str, t.Any]:
+    """What the first URL says that is about a Redis; ``host:port`` is one, too."""
+    for name in URLS:
+        given = variables.get(name, "")
+        words = given.partition("://")[0].lower() if "://" in given else "redis"
+        if not given or not any(word in words for word in ("redis", "valkey", "unix")):
+            continue  # such as a broker of another kind
+        parts = _urls.split(given if "://" in given else f"redis://{given}")
+        if parts is None or parts.scheme not in SCHEMES or "," in parts.host:
+            if host_given:
+                return {}
+            raise InvalidInput(f"The application's {name} names several servers, or is in a form that is not understood.", "Set host of the cache.")
+        # ``redis://word@host`` is a password, as all clients read it.
+        user, password = (parts.user, parts.password) if parts.password else ("", parts.user)
+        found = {"host": parts.host, "port": int(parts.port or 0), "user": user, "tls": parts.scheme in ("rediss", "valkeys"), "password": password,
+                 "database": parts.path.strip("/") or parts.options.get("db", "")}
+        return {key: value for key, value in found.items() if value}
+    return {}
 
 
 @contextlib.contextmanager
@@ -224,7 +259,10 @@ def _state(error: Exception) -> str:
         return REFUSED
     if text.startswith(_WAITING) or isinstance(error, (redis.BusyLoadingError, redis.exceptions.MasterDownError)):
         return BUSY
-    return REFUSED if "max number of clients" in text else DOWN
+    # Whoever answers is not down: a replica that takes no writes, memory that is full, a node of a cluster that has other keys, and also what
+    # speaks another protocol, or whose certificate is not trusted.
+    answers = isinstance(error, (redis.ResponseError, redis.exceptions.InvalidResponse)) or "SSL" in text or "certificate" in text
+    return REFUSED if answers or "max number of clients" in text else DOWN
 
 
 def _said(error: Exception) -> str:

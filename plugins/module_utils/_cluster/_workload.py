@@ -8,6 +8,7 @@ from __future__ import annotations
 import collections
 import dataclasses
 import datetime
+import re
 import typing as t
 
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._connection import Cluster, Json
@@ -16,6 +17,7 @@ from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import 
 MOUNTS_REFRESHED = "runbooks.sre/mounts-refreshed"
 WORKLOAD_KINDS = {"deployment": "Deployment", "statefulset": "StatefulSet", "daemonset": "DaemonSet"}
 #: kubectl's other names of the kinds
+_NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
 _SHORT = {"deploy": "deployment", "sts": "statefulset", "ds": "daemonset"}
 
 
@@ -33,7 +35,7 @@ class Target:
         kind, _slash, name = workload.rpartition("/")
         singular = (kind.lower() or "deployment").removesuffix(".apps").removesuffix("s" if len(kind) > 3 else "")
         known = WORKLOAD_KINDS.get(_SHORT.get(singular, singular))
-        if known is None or not name:
+        if known is None or not _NAME.fullmatch(name):
             raise InvalidInput(
                 f"{workload!r} is not a workload that runbooks know.",
                 f"Use a Deployment's name, or one of {', '.join((*WORKLOAD_KINDS, *_SHORT))} with a slash and the name.")

@@ -121,12 +121,16 @@ def _differing(rule: Rule, client: t.Any, database: Database, connection: t.Any,
     """Of these keys those that differ: what the key holds, and a sample of the fields that differ. The cache is read first: what is written
     to both in between looks right or is looked at again."""
     values = _redis_keys.read(client, keys)
+    other = [key for key in keys if key not in values]
+    found.unreadable += client.exists(*other) if other else 0  # lists, sets and what is too long
     rows = _rows(rule, database, connection, [matched(rule, key) for key in values])
     differing = {}
     for key, value in values.items():
         row = rows.get(tuple(matched(rule, key) or ()))
         fields = fields_of(rule, value)
         if fields is None:
+            found.unreadable += 1
+        elif row is not None and any(_foreign(cached, row[name]) for name, cached in fields.items()):
             found.unreadable += 1
         elif row is None:
             differing[key] = (value, {"found": "cached", "expected": ABSENT})
@@ -188,6 +192,11 @@ def _at(document: t.Any, path: str) -> t.Any:
         return document[path]
     name, dot, rest = path.partition(".")
     return _at(document.get(name), rest) if dot and isinstance(document, dict) else _MISSING
+
+
+def _foreign(cached: t.Any, row: str | None) -> bool:
+    """Whether a cached list or object stands for something that is none: ``["java.math.BigDecimal", 10.5]``, ``[2026, 11, 28]``."""
+    return isinstance(cached, (dict, list)) and row is not None and not isinstance(_json(row), (dict, list))
 
 
 def same(cached: t.Any, row: str | None) -> bool:

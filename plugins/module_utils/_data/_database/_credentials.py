@@ -8,10 +8,10 @@ from __future__ import annotations
 import dataclasses
 import re
 import typing as t
-import urllib.parse
 
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster import _environment as _environment_of
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._connection import Cluster
+from ansible_collections.sre.runbooks.plugins.module_utils._core import _urls
 from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import InvalidInput
 
 #: variables of a container, and what each of them holds; the first that is set counts
@@ -30,6 +30,9 @@ URLS = ("DATABASE_URL", "SPRING_DATASOURCE_URL", "JDBC_URL", "JDBC_DATABASE_URL"
         "POSTGRESQL_URL", "PG_URL", "DB_CONNECTION_STRING")
 #: variables of the images of other databases' clients
 OTHERS = {"MYSQL_HOST": "MySQL", "MYSQL_DATABASE": "MySQL", "MARIADB_HOST": "MariaDB", "MARIADB_DATABASE": "MariaDB"}
+#: variables that say which database the others are about
+DRIVERS = ("DB_CONNECTION", "DB_TYPE", "DB_DIALECT", "DB_CLIENT", "DB_ENGINE", "DB_DRIVER", "DATABASE_TYPE", "QUARKUS_DATASOURCE_DB_KIND",
+           "SPRING_DATASOURCE_DRIVER_CLASS_NAME")
 PORT = 5432
 
 
@@ -81,28 +84,32 @@ def from_url(url: str) -> dict[str, str]:
 
     :raises InvalidInput: it is another database's, or names several servers.
     """
-    scheme, _colon, rest = url.strip().removeprefix("jdbc:").partition("://")
-    kind = scheme.partition("+")[0].lower()
-    if kind not in ("postgres", "postgresql"):
-        raise InvalidInput(f"The application's database is {PRODUCTS.get(kind, repr(kind))}: only PostgreSQL can be checked, dumped and repaired.",
-                           "Nothing was asked and nothing changed. Use that database's own tools.")
-    authority, _slash, path = rest.partition("/")
-    who, _at, where = authority.rpartition("@")
-    if "," in where:
-        raise InvalidInput(f"The application's database URL names several servers ({where}).", "Set host and port in the database variables.")
-    user, _colon, password = who.partition(":")
-    name, _question, query = path.partition("?")
-    options = dict(urllib.parse.parse_qsl(query))
-    host, port = re.match(r"(\[.*\]|[^:]*):?(.*)", where).groups()
-    found = {"host": options.get("host", host), "port": options.get("port", port), "name": name,
-             "user": urllib.parse.unquote(user) or options.get("user", ""), "ssl_mode": options.get("sslmode", ""),
-             "password": urllib.parse.unquote(password) or options.get("password", "")}
-    return {key: urllib.parse.unquote(value) if key in ("host", "name") else value for key, value in found.items() if value}
+    # Drivers and what wraps them stand before and after: jdbc:aws-wrapper:postgresql, postgresql+asyncpg, mariadb:replication.
+    words = re.split(r"[:+]", url.strip().partition("//")[0].lower())
+    if not {"postgres", "postgresql", "postgis"} & set(words):
+        raise _other(next((PRODUCTS[word] for word in words if word in PRODUCTS), ""))
+    parts = _urls.split(url)
+    if parts is None or "," in parts.host:
+        raise InvalidInput("The application's database URL names several servers, or is in a form that is not understood.",
+                           "Set host and port in the database variables.")
+    options = parts.options
+    found = {"host": options.get("host", parts.host), "port": options.get("port", parts.port), "name": parts.path,
+             "user": parts.user or options.get("user", ""), "ssl_mode": options.get("sslmode", ""),
+             "password": parts.password or options.get("password", "")}
+    return {key: value for key, value in found.items() if value}
 
 
-#: of a URL's scheme
-PRODUCTS = {"mysql": "MySQL", "mariadb": "MariaDB", "sqlserver": "Microsoft SQL Server", "oracle": "Oracle", "mongodb": "MongoDB",
-            "sqlite": "SQLite", "redis": "Redis", "": "not named by a URL that is understood"}
+def _other(product: str) -> InvalidInput:
+    """The refusal of another database; its URL stays unsaid, as it may hold a password."""
+    if not product:
+        return InvalidInput("The application's database is not named by a URL that is understood.", "Set host, name and user in the database variables.")
+    return InvalidInput(f"The application's database is {product}: only PostgreSQL can be checked, dumped and repaired.",
+                        "Nothing was asked and nothing changed. Use that database's own tools.")
+
+
+#: of the words of a URL's scheme, or of a driver's name
+PRODUCTS = {"mysql": "MySQL", "mysql2": "MySQL", "mariadb": "MariaDB", "sqlserver": "Microsoft SQL Server", "mssql": "Microsoft SQL Server",
+            "oracle": "Oracle", "mongodb": "MongoDB", "sqlite": "SQLite", "redis": "Redis", "cockroachdb": "CockroachDB", "clickhouse": "ClickHouse"}
 SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 
 
@@ -121,16 +128,19 @@ def _host_and_port(host: str, port: str) -> tuple[str, int]:
 
 def _environment(cluster: Cluster, namespace: str, workload: str, container: str | None, host_given: bool) -> dict[str, str]:
     """What the variables say."""
-    names = [*dict.fromkeys(name for names in VARIABLES.values() for name in names), *URLS, *OTHERS]
+    names = [*dict.fromkeys(name for names in VARIABLES.values() for name in names), *URLS, *OTHERS, *DRIVERS]
     found = _environment_of.variables(cluster, namespace, workload, container, names,
                                       "Set host, name, user and password in the database variables of this runbook")
     # Kubernetes itself sets POSTGRES_PORT=tcp://… where there is a Service called postgres.
     plain = {key: next((found[name] for name in names if found.get(name) and "://" not in found[name]), "") for key, names in VARIABLES.items()}
     url = next((found[name] for name in URLS if found.get(name)), "")
     if plain["host"] or host_given or not url:
-        other = next((product for name, product in OTHERS.items() if found.get(name)), "")
-        if other and not (plain["host"] or host_given):
-            return from_url(f"{other.lower()}://")
+        words = re.split(r"\W+", " ".join(found.get(name, "") for name in DRIVERS).lower())
+        other = next((PRODUCTS[word] for word in words if word in PRODUCTS), "") if not host_given else ""
+        if not (plain["host"] or host_given):
+            other = other or next((product for name, product in OTHERS.items() if found.get(name)), "")
+        if other:
+            raise _other(other)
         return plain
     told = from_url(url)
     return {key: told.get(key) or (plain[key] if key in ("user", "password", "name") else "") for key in VARIABLES}

@@ -328,3 +328,18 @@ def test_every_refusal_is_a_runbook_error():
                        Connection(host="https://h", proxy="10.0.0.1:3128")):
         with pytest.raises(RunbookError):
             Cluster(connection)
+
+
+@pytest.mark.parametrize("changed", [
+    {"clusters": 1}, {"clusters": [{"name": "c", "cluster": "https://h"}]}, {"contexts": [{"name": "x", "context": [1]}]},
+    {"users": [{"name": "u", "user": "secret-word"}]}, {"users": [{"name": "u", "user": {"as": "a", "as-groups": 1, "token": "secret-word"}}]},
+    {"users": [{"name": "u", "user": {"exec": {"apiVersion": "v1", "command": "true", "env": ["secret-word"]}}}]},
+    {"users": [{"name": "u", "user": {"exec": {"apiVersion": "v1", "command": "a\0b"}}}]}])
+def test_a_kubeconfig_of_another_form_is_refused_without_its_content(tmp_path, changed):
+    whole = {"current-context": "x", "clusters": [{"name": "c", "cluster": {"server": "https://h"}}], "users": [{"name": "u", "user": {"token": "t"}}],
+             "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}], **changed}
+    path = tmp_path / "kubeconfig"
+    path.write_text(json.dumps(whole))
+    with pytest.raises(InvalidInput, match="not of the form of a kubeconfig") as refused:
+        Cluster(Connection(kubeconfig=str(path)))
+    assert "secret-word" not in str(refused.value)

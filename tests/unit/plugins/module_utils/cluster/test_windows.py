@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster import _windows
-from ansible_collections.sre.runbooks.plugins.module_utils._cluster._pod_metrics import Samples, Scraped
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster._pod_metrics import Samples, Scraped, Series
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._windows import Window
 
 
@@ -65,3 +65,11 @@ def test_a_mean_is_of_the_window_only():
 def test_nothing_observed_is_not_a_quantile_of_zero():
     assert _windows.quantile([window(BEFORE, BEFORE)], "s", 0.95) is None
     assert _windows.mean([window(BEFORE, BEFORE)], "s") is None
+
+
+@pytest.mark.parametrize("text", [
+    "# TYPE hits counter\nhits 5\n", "\ufeffhits 5\n", "# TYPE hits counter\r\nhits 5\r\n# EOF\r\n", 'hits 5 # {trace_id="a"} 0.5 1605281325.1\n',
+    '# TYPE "hits" counter\n{"hits",method="a"} 5\n', "not a line{\n# TYPE hits counter\nhits 5\n"])
+def test_a_series_has_the_name_that_its_exporter_gave_it(text):
+    """The parser of OpenMetrics adds to a counter the end that its name does not have."""
+    assert Samples(text).sum(Series.parse("hits")) == 5 and Samples(text).sum(Series.parse("hits_total")) is None

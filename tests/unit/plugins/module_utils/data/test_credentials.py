@@ -38,6 +38,8 @@ def resolve(monkeypatch):
     ({"SPRING_DATASOURCE_URL": "jdbc:postgresql://db/s", "SPRING_DATASOURCE_USERNAME": "u", "SPRING_DATASOURCE_PASSWORD": "p"},
      ("db", 5432, "s", "u", "p", "prefer")),
     ({"JDBC_URL": "jdbc:postgresql://db:6432/s?user=u&password=p%26q"}, ("db", 6432, "s", "u", "p&q", "prefer")),
+    ({"DATABASE_URL": "postgres://u:p#/w@db/s"}, ("db", 5432, "s", "u", "p#/w", "prefer")),
+    ({"JDBC_URL": "jdbc:aws-wrapper:postgresql://db/s?user=u@t"}, ("db", 5432, "s", "u@t", "", "prefer")),
     ({"DB_HOST": "db", **REST, "DATABASE_URL": "mysql://u:p@other/s"}, ("db", 5432, "shop", "app", "", "prefer")),
 ])
 def test_how_pods_name_their_database(resolve, environment, expected):
@@ -54,10 +56,16 @@ def test_how_pods_name_their_database(resolve, environment, expected):
     ({"SPRING_DATASOURCE_URL": "jdbc:mysql://db:3306/s"}, "database is MySQL: only PostgreSQL"),
     ({"DATABASE_URL": "mariadb+pymysql://u:p@db/s"}, "database is MariaDB: only PostgreSQL"),
     ({"MYSQL_HOST": "db", "MYSQL_DATABASE": "s"}, "database is MySQL"),
+    ({"DB_CONNECTION": "mysql", "DB_HOST": "db", **REST}, "database is MySQL"),
+    ({"SPRING_DATASOURCE_DRIVER_CLASS_NAME": "org.mariadb.jdbc.Driver", "DB_HOST": "db", **REST}, "database is MariaDB"),
+    ({"JDBC_URL": "jdbc:oracle:thin:u/secret-word@h:1521:x"}, "database is Oracle"),
+    ({"DATABASE_URL": "Host=h;Database=d;Username=u;Password=secret-word"}, "not named by a URL that is understood"),
+    ({"DATABASE_URL": "host=h dbname=d user=u password=secret-word"}, "not named by a URL that is understood"),
 ])
 def test_what_cannot_be_asked_is_refused(resolve, environment, says):
-    with pytest.raises(InvalidInput, match=says):
+    with pytest.raises(InvalidInput, match=says) as refused:
         resolve(environment)
+    assert "secret-word" not in str(refused.value)
 
 
 def test_an_image_without_a_shell_is_not_one_without_variables(resolve):
