@@ -20,7 +20,7 @@ Kubectl = t.Callable[..., str]
 #: still gets every second, but that fill nothing
 GROWTH, TRICKLE = (8, 64), (6, 1)
 #: hardly more than api-server uses on a quiet day, and requests a second that are more than a quiet day's
-TIGHT_LIMIT, BUSY = "92Mi", 25
+TIGHT_LIMIT, BUSY = "72Mi", 25
 #: a shell that holds some 40 MB
 SHIP = "buffer=$(head -c 20000000 /dev/zero | tr '\\0' x); sleep 7200"
 #: long notes that fill most of a pod of api-server, and leave the room in which it can be looked into; and more than any pod survives
