@@ -67,6 +67,12 @@ rulebook: venv ## A real ansible-rulebook, and whatever somebody may send to it 
 awx: venv ## What AWX is set up with, by the modules of awx.awx against a server that keeps what it is given
 	$(WITH_COLLECTION) pytest -q tests/awx
 
+environment: venv ## What is checked of the execution environment without building it; with KUBECONFIG_FILE also a runbook run from it
+	@tests/tools/execution_environment.sh $(KUBECONFIG_FILE)
+
+environment-lock: venv ## Write execution-environment.lock anew: every Python package of the execution environment, with hashes
+	@tests/tools/environment_lock.sh
+
 analysis: venv ## Heap dumps of real JVMs, judged by the JVM, by VisualVM's library and by a second implementation
 	@tests/tools/packages.sh default-jdk-headless maven
 	pytest -q tests/analysis

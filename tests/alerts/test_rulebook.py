@@ -223,13 +223,13 @@ def given_fixture(monkeypatch):
 
 @dataclasses.dataclass
 class Held(fake_api.FakeApi):
-    """An API server that lets a run get as far as its first look at the pods, and no further, until it is let go."""
+    """An API server that lets a run claim its incident, and get no further until it is let go."""
 
     go: threading.Event = dataclasses.field(default_factory=threading.Event)
     reached: int = 0
 
     def handle(self, method, path, query, body):
-        if path.endswith("/ai-development/pods"):
+        if "/configmaps" not in path:
             self.reached += 1
             self.go.wait(300)
         return super().handle(method, path, query, body)
