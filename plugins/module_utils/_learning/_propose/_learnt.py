@@ -99,11 +99,20 @@ def _made(change: Json) -> Made | None:
         if isinstance(before, int) and isinstance(after, int):
             return Made("scale", target, (("replicas", after),), (("replicas", before),))
     if change["action"] == "env":
-        entries = [(field["before"], field["after"]) for field in change["fields"]]
+        entries = [_entries(field) for field in change["fields"]]
         if entries and all(_plain(after) and (before is None or _plain(before)) for before, after in entries):
             return Made("env", target, tuple((after["name"], str(after["value"])) for _before, after in entries),
                         tuple((after["name"], str(before["value"]) if before else None) for before, after in entries))
     return None
+
+
+def _entries(field: Json) -> tuple[t.Any, t.Any]:
+    """A variable before and after; of one that was there already the record has the value only, and its name in the path."""
+    named = re.search(r"env\[name=([^\]]+)\]\.value$", field["path"])
+    if not named:
+        return field["before"], field["after"]
+    before, after = ({"name": named[1], "value": value} for value in (field["before"], field["after"]))
+    return before, after
 
 
 def _plain(entry: t.Any) -> bool:

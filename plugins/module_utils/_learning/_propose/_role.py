@@ -9,6 +9,7 @@ Nothing that somebody wrote into a record becomes a template: what looks like on
 
 from __future__ import annotations
 
+import textwrap
 import typing as t
 
 from ansible_collections.sre.runbooks.plugins.module_utils._learning import _yaml
@@ -30,8 +31,8 @@ def files(group: Group) -> dict[str, str]:
         f"{role}/README.md": _readme(group),
         f"{role}/defaults/main.yml": _defaults(group),
         f"{role}/meta/argument_specs.yml": _specs(group),
-        f"{role}/files/causes.yml": f"---\n# A draft from the records of {_ids(group)}. Records prove nothing: what would establish a cause is {FILL_IN}.\n"
-                                    + _yaml.dump(table),
+        f"{role}/files/causes.yml": f"---\n{_comment(f'A draft from the records of {_ids(group)}.')}"
+                                    f"# Records prove nothing: what would establish a cause is {FILL_IN}.\n{_yaml.dump(table)}",
         f"tests/unit/causes/{name}.yml": _stories(group, table),
         f"extensions/prometheus/proposed/{name}.yml": _alert(group),
         f"extensions/prometheus/proposed/{name}_test.yml": _alert_test(group),
@@ -50,6 +51,11 @@ def _title(group: Group) -> str:
 
 def _ids(group: Group) -> str:
     return ", ".join(_learnt.plain(one.id) for one in group.incidents)
+
+
+def _comment(text: str) -> str:
+    """As lines that a linter lets stand; identifiers may be long, and many."""
+    return "".join(f"# {line}\n" for line in textwrap.wrap(text, 110, break_on_hyphens=False))
 
 
 def _defaults(group: Group) -> str:

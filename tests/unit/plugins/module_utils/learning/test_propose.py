@@ -171,7 +171,11 @@ def test_it_has_the_files_of_the_skeleton_and_phases_that_are_found_by_name():
     assert only == {**ours, "vars": {"runbook_spec": "{{ __volume_full_runbook }}"}}
 
 
-@pytest.mark.parametrize("kind", [FULL, BARE, dataclasses.replace(FULL, name="a" * 32)], ids=["with records", "with titles only", "a long name"])
+LONG = group(*(past(number, id=f"volume-filling-20261128-17302{number}-by-hand") for number in range(1, 7)))
+
+
+@pytest.mark.parametrize("kind", [FULL, BARE, dataclasses.replace(FULL, name="a" * 32), LONG],
+                         ids=["with records", "with titles only", "a long name", "long identifiers"])
 def test_options_and_defaults_are_the_same_and_everything_is_yaml_within_a_line(kind):
     files = _role.files(kind)
     for path, text in files.items():
@@ -211,6 +215,14 @@ def test_the_table_is_accepted_by_the_engine_and_its_stories_hold():
             assert found["recommendation"] == "env_1"
             assert {name: verdict for name, verdict in found["verdicts"].items() if verdict != "excluded"} == story["verdicts"]
         assert len(told["stories"]) == sum(bool(one.record) for one in kind.incidents)
+
+
+def test_a_variable_that_was_there_already_is_recorded_by_its_value_alone():
+    field = {"path": "spec.template.spec.containers[name=api].env[name=RETENTION_DAYS].value", "before": "30", "after": "3"}
+    change = {**record(1, "volume_full")["changes"][0], "fields": [field]}
+    (made,) = _learnt.made([past(1, changes=[change])])
+    assert made == _learnt.made([past(1)])[0]
+    assert _learnt.made([past(1, changes=[{**change, "fields": [{**field, "after": "a\nb"}]}])]) == []
 
 
 def test_what_two_causes_share_speaks_for_neither():
