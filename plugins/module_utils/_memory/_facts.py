@@ -251,7 +251,7 @@ def _tell_growth(sheet: FactSheet, found: Measured) -> None:
         sheet.known_or(f"{name}_grown_in", grown.seconds if grown else None, f"{METRICS}, {LOOK}", because, "s")
     process = _growth.most(pairs, process_grown)
     fastest = _fastest(found)
-    sheet.known_or("growth_rate", fastest.amount / fastest.seconds if fastest else None, f"{METRICS}, {LOOK}", "nothing was seen to grow", "B/s")
+    sheet.known_or("growth_rate", fastest.amount / fastest.seconds if fastest else None, f"{METRICS}, {LOOK}", "nothing was seen to grow", "B")
     sheet.known_or("full_again_in", _full_again(found, fastest) if fastest else None, f"{METRICS}, {LOOK}", "nothing was seen to grow", "s")
     sheet.known_or("process_seconds", _seconds_left(found, process), f"{METRICS}, {LOOK}", "it does not grow, or has no limit", "s")
     busy = _growth.most(pairs, _growth.of("gc_seconds"))
