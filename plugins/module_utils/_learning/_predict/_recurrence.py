@@ -94,7 +94,7 @@ class Precursor:
     :param lift: how much likelier an incident is on the day after such a change than on any day.
     :param lead: median hours between the change and the incident.
     :param skill: Brier skill against the base rate, on the second half of the history with what the first half taught.
-    :param day: probability of an incident within a day, where there was such a change in the last day; else None.
+    :param day: probability of an incident within a day, where there was such a change in the last day and no incident since; else None.
     """
 
     series: str
@@ -135,7 +135,7 @@ def precursors(changes: t.Mapping[str, t.Sequence[float]], incidents: t.Mapping[
                 abstained.append(f"{series}, before {type_}: " + ("too few incidents to judge it by" if skill is None else
                                                                   f"no better than the base rate in the backtest (skill {skill:.2f})"))
                 continue
-            active = any(0 <= now - change < DAY for change in at_times)
+            active = _warned(now, at_times, times)
             found.append(Precursor(series, type_, len(leads), len(at_times) - followed, lift, sorted(leads)[len(leads) // 2] / 3600, skill,
                                    _smoothed(followed, len(at_times), len(times) / days) if active else None))
     return sorted(found, key=lambda one: -one.lift), abstained
@@ -144,6 +144,11 @@ def precursors(changes: t.Mapping[str, t.Sequence[float]], incidents: t.Mapping[
 def _soon(at: float, times: t.Sequence[float]) -> bool:
     """Whether one of these times is within a day after it."""
     return any(0 < time - at <= DAY for time in times)
+
+
+def _warned(at: float, changes: t.Sequence[float], times: t.Sequence[float]) -> bool:
+    """Whether there was a change in the day before, which no incident has followed yet."""
+    return any(0 <= at - change < DAY and not any(change < time <= at for time in times) for change in changes)
 
 
 def _smoothed(followed: int, changes: int, usual: float) -> float:
@@ -164,7 +169,7 @@ def _precursor_skill(changes: t.Sequence[float], times: t.Sequence[float], begin
     origin = middle
     while origin <= now - DAY:
         came = float(_soon(origin, times))
-        ours += ((after if any(0 <= origin - at < DAY for at in changes) else base) - came) ** 2
+        ours += ((after if _warned(origin, changes, times) else base) - came) ** 2
         reference += (base - came) ** 2
         origin += DAY / 4
     return 1 - ours / reference if reference > 0 else 0.0
