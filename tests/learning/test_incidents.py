@@ -130,7 +130,7 @@ def by_hand(shop: Shop, prometheus: str, kind: Kind, folder: pathlib.Path, numbe
     measured = {"at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "signals": [
         {"name": kind.signal, "value": value, "threshold": kind.threshold, "breached": True, "pods": [], "text": f"{kind.signal} is {value:.0f}"}]}
     done = Runbook(folder).run(
-        str(HERE / "by_hand.yml"), incident_id=f"learn-{kind.workload}-{number}-{time.time_ns() % 10**6}", incident_type=kind.type, namespace=NAMESPACE,
+        str(HERE / "by_hand.yml"), incident_id=f"learn-{kind.workload}-{number}-{time.time_ns() % 10**6}", incident_type=kind.type, target_namespace=NAMESPACE,
         workload=kind.workload, title=f"{kind.workload}: {kind.signal} is {value:.0f}", measured=measured, env=kind.mended, cause=kind.cause,
         prometheus=prometheus, query=kind.query, side=kind.side)
     assert done.returncode == 0
