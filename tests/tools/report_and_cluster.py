@@ -81,19 +81,26 @@ def _revisions(deployment: Json, objects: t.Sequence[Json]) -> set[str]:
 
 
 def _at(value: t.Any, path: str) -> t.Any:
-    """The value at ``spec.containers[app].env[NAME]`` or ``metadata.annotations["a.b/c"]``; None where there is none."""
+    """The value at ``spec.containers[app].env[name=NAME]`` or ``metadata.annotations["a.b/c"]``; None where there is none."""
     for quoted, name, key in _STEP.findall(path):
+        name = name.removeprefix("name=")
         if isinstance(value, list):
             value = next((item for item in value if isinstance(item, dict) and item.get("name") == (name or quoted)), None)
         elif isinstance(value, dict):
             value = value.get(quoted or name or key)
         else:
             return None
+    return _bare(value)
+
+
+def _bare(value: t.Any) -> t.Any:
+    """Of a variable of the environment its text."""
     return value.get("value", value) if isinstance(value, dict) and set(value) <= {"name", "value"} else value
 
 
 def _same(value: t.Any, said: t.Any) -> bool:
     """Also where the report has the value as text, and quantities in another form."""
+    said = _bare(said)
     if value == said or str(value) == str(said) or value is None and said in ("", None):
         return True
     if isinstance(said, str):

@@ -9,7 +9,10 @@ says nothing about growth.
 
 from __future__ import annotations
 
+import collections
 import dataclasses
+import itertools
+import math
 import re
 import typing as t
 
@@ -329,15 +332,43 @@ def _tell_limit(sheet: FactSheet, found: Measured) -> None:
 
 
 def _lowered_by_release(found: Measured) -> Lowered | None:
-    """The last change of a limit, where it went down; of a revision that is used again, since it came back."""
+    """The last change of a limit, where it went down; of a revision that is used again, since it came back.
+
+    A passing rise that was taken back lowers nothing: what counts as the limit before is what held for longer.
+    """
     beside = [name for pod in found.pods for name, at in pod.get("other_ooms", ()) if at >= found.since]
     for container in dict.fromkeys([*(pod["container"] for pod in found.pods), *beside]):
         path = f"[{container}].resources.limits.memory"
         last = next(((row, change) for row in reversed(found.revisions or ()) for change in row["changes"] if change["path"].endswith(path)), None)
         if last and _is_lower(last[1]):
             row, change = last
+            held = _seconds_by_limit(found.revisions or (), path)
+            if held[_as_number(change["after"])] > held[_as_number(change["before"])]:
+                continue
             return Lowered(container, change["before"] or "", change["after"], row.get("begun_at") or row["created_at"], f"revision {row['revision']}")
     return None
+
+
+def _seconds_by_limit(revisions: t.Sequence[Json], path: str) -> dict[float, float]:
+    """How long each limit held before the newest use of a revision, as far as the first and the last use of each tell."""
+    limit = next((change["before"] for row in revisions for change in row["changes"] if change["path"].endswith(path)), None)
+    uses: list[tuple[str, int, float]] = []
+    for number, row in enumerate(revisions):
+        limit = next((change["after"] for change in row["changes"] if change["path"].endswith(path)), limit)
+        uses += [(at, number, _as_number(limit)) for at in (row["created_at"], row.get("begun_at") or row["created_at"])]
+    held: dict[float, float] = collections.defaultdict(float)
+    for (began, number, value), (ended, following, _value) in itertools.pairwise(sorted(uses)):
+        if number != following:  # between two uses of one revision was another, which is gone
+            held[value] += _growth.seconds_between(began, ended)
+    return held
+
+
+def _as_number(limit: str | None) -> float:
+    """A limit that can be compared; none, and one that cannot be read, allows everything."""
+    try:
+        return float(_quantity.parse(limit)) if limit else math.inf
+    except InvalidInput:
+        return math.inf
 
 
 def _lowered_by_range(found: Measured) -> Lowered | None:
@@ -366,12 +397,7 @@ def _tell_errors(sheet: FactSheet, found: Measured) -> None:
 
 def _is_lower(change: Json) -> bool:
     """A limit where there was none is lower too."""
-    if not change["after"]:
-        return False
-    try:
-        return not change["before"] or _quantity.parse(change["after"]) < _quantity.parse(change["before"])
-    except InvalidInput:
-        return False
+    return _as_number(change["after"]) < _as_number(change["before"])
 
 
 def _seconds_left(found: Measured, grown: Grown | None) -> float | None:

@@ -30,6 +30,7 @@ def cluster():
 def report(**change):
     made = {"number": 1, "state": "done", "target": "shop/deployment/api", "summary": "roll deployment/api back to revision 3", "at": "2026-01-02T10:00:00Z",
             "fields": [{"path": PATH, "after": '["serve"]'}, {"path": "spec.template.spec.containers[app].env[POOL]", "after": "50"},
+                       {"path": "spec.template.spec.containers[name=app].env[name=POOL]", "after": {"name": "POOL", "value": "50"}},
                        {"path": 'spec.template.metadata.annotations["a.b/c"]', "after": "INC"}], **change}
     return {"dependencies": [{"source": "deployment/api", "target": "external/db"}], "affected": [{"service": "deployment/api"}], "changes": [made]}
 

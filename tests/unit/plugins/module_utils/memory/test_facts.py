@@ -148,6 +148,23 @@ def test_a_lowered_limit_is_that_of_the_container_in_the_wanted_revision(revisio
     assert known([pod()], revisions=revisions)["limit_lowered"] is lowered
 
 
+def uses(*rows):
+    """Revisions of (first use, last use, limit before, limit after), minutes of an hour."""
+    return [{**revision(before, after, created_at=f"2026-11-23T04:{first:02d}:00Z"), "begun_at": f"2026-11-23T04:{last:02d}:00Z"}
+            for first, last, before, after in rows]
+
+
+@pytest.mark.parametrize("revisions, lowered", [
+    (uses((30, 30, "384Mi", "1Gi"), (0, 40, "1Gi", "384Mi")), False),  # raised for ten minutes, and the earlier revision is used again
+    (uses((0, 0, "1Gi", "384Mi"), (30, 30, "384Mi", "1024Mi"), (35, 35, "1Gi", "384Mi")), False),  # likewise, with a template of its own
+    (uses((5, 5, "384Mi", "1Gi"), (0, 40, "1Gi", "384Mi")), True),  # the higher one had become usual
+    (uses((0, 0, "128Mi", "384Mi"), (30, 30, "384Mi", "128Mi")), True),
+    (uses((10, 10, "384Mi", "92Mi"), (0, 12, "92Mi", "384Mi"), (10, 50, "384Mi", "92Mi")), True),  # lowered for the second time
+])
+def test_a_passing_rise_that_was_taken_back_is_no_lowered_limit(revisions, lowered):
+    assert known([pod()], revisions=revisions)["limit_lowered"] is lowered
+
+
 @pytest.mark.parametrize("beside, container", [([], ""), ([("proxy", "2026-11-23T04:55:00Z")], "proxy"), ([("proxy", "2026-11-23T03:00:00Z")], "")])
 def test_the_lowered_limit_of_a_container_beside_it_counts_where_that_is_killed(beside, container):
     found = known([pod(other_ooms=beside)], revisions=[revision("128Mi", "24Mi", container="proxy"), {**revision("a", "b"), "changes": []}])
