@@ -26,7 +26,7 @@ options:
       - URL of the API server, or the host variable C(runbooks_host). With it no kubeconfig is read.
     type: str
   api_token:
-    description: Bearer token that goes with O(host), or the host variable C(runbooks_token).
+    description: Bearer token that goes with O(host), or the host variable C(runbooks_token); refused without a host.
     type: str
   ca_cert:
     description: Path of the CA bundle that goes with O(host), or the host variable C(runbooks_ca_cert).

@@ -303,6 +303,9 @@ def _configure(connection: Connection) -> tuple["Configuration", Identity]:
 def _server_and_identity(connection: Connection) -> tuple[Server, Identity]:
     if connection.host:
         return _given(connection), Identity(lambda: Credential(_authorization(connection)))
+    if connection.token:  # another identity than the one that was named is never used in silence
+        raise InvalidInput(f"Cluster {connection.name}: runbooks_token goes with runbooks_host, which is not set; a kubeconfig has credentials of its own.",
+                           "Set runbooks_host (and runbooks_ca_cert), or remove the token; nothing was sent.")
     paths = connection.kubeconfig or _kubeconfig.default_paths()
     if _kubeconfig.exists(paths):
         where = f"Cluster {connection.name}: kubeconfig {paths}{f' context {connection.context}' if connection.context else ''}"

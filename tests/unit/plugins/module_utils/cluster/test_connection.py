@@ -103,6 +103,12 @@ def test_a_token_that_no_header_holds_is_refused_without_being_shown(api, connec
         assert SECRET not in "".join(traceback.format_exception(caught.value))
 
 
+@pytest.mark.parametrize("kubeconfig", ["", "/there/is/none"])
+def test_a_token_without_a_host_is_refused_because_a_kubeconfig_would_count(kubeconfig):
+    with pytest.raises(InvalidInput, match="runbooks_token goes with runbooks_host"):
+        Cluster(Connection(kubeconfig=kubeconfig, token="of-somebody"))
+
+
 def test_a_token_file_is_read_again(api, connect, tmp_path):
     (tmp_path / "token").write_text("first")
     cluster = connect({"tokenFile": "token"})
