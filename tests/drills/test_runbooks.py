@@ -9,7 +9,8 @@ RUNBOOKS = ["memory_leak", "db_pool_exhaustion", "auth_degradation", "api_gatewa
 
 @pytest.mark.parametrize("name", RUNBOOKS)
 def test_a_healthy_shop_is_left_alone(shop, runbook, now, name):
-    done = runbook.run(f"incident/{name}.yml")
+    # What an earlier drill did to the database is in the logs of the last minute, and counts there rightly.
+    done = runbook.run(f"incident/{name}.yml", db_pool_exhaustion_log_seconds=5)
     assert done.returncode == 0
     assert "nothing is over its threshold" in done.stdout
     assert shop.writes(now) == []
