@@ -168,7 +168,10 @@ def authority_fixture(tmp_path_factory):
     """A directory with a CA, and a certificate of its for a server and for a client."""
     directory = tmp_path_factory.mktemp("tls")
     key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
-    run = lambda *command: subprocess.run(["openssl", *command], cwd=directory, check=True, capture_output=True)  # noqa: E731
+
+    def run(*command: str) -> None:
+        subprocess.run(["openssl", *command], cwd=directory, check=True, capture_output=True)
+
     run("req", "-x509", *key, "-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=ca", "-addext", "keyUsage=keyCertSign")
     for name in ("server", "client"):
         run("req", "-x509", *key, "-keyout", f"{name}.key", "-out", f"{name}.pem", "-subj", f"/CN={name}", "-addext", "subjectAltName=IP:127.0.0.1",

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import bisect
 import dataclasses
+import math
 import pathlib
 import random
 import resource
@@ -169,7 +170,7 @@ def rates(one: Service, points: Points) -> Points:
     if not one.name.startswith(COUNTED) or not len(points):
         return points
     begin, values = _forecast.hourly(points, counter=True)
-    return [(begin + at * HOUR, value) for at, value in enumerate(values.tolist()) if value == value]
+    return [(begin + at * HOUR, value) for at, value in enumerate(values.tolist()) if not math.isnan(value)]
 
 
 def spent() -> float:

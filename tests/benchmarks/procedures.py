@@ -59,29 +59,37 @@ def main() -> None:
         environment = tools(directory, cluster)
         for procedure, (commands, _longest) in PROCEDURES.items():
             (directory / "runbook.md").write_text(f"# {procedure}\n```bash\n{commands}```\n")
-            found = _review.review(str(directory / "runbook.md"))
-            steps, needs = found.runbook.steps, found.plan.needs
-            reads = [at for at, step in enumerate(steps) if step.kind == READS]
-            failed: set[str] = set()
+            print_row(procedure, directory, environment, options.times)
 
-            def run(at: int, steps: t.Any = steps, failed: set[str] = failed) -> None:
-                done = subprocess.run(["bash", "-c", steps[at].text], cwd=directory, env=environment, capture_output=True, timeout=120, check=False)
-                if done.returncode:
-                    failed.add(steps[at].text)
 
-            def planned(reads: list[int] = reads, needs: t.Any = needs, run: t.Callable[[int], None] = run) -> None:
-                with concurrent.futures.ThreadPoolExecutor(max(1, len(reads))) as pool:
-                    running: dict[int, concurrent.futures.Future[None]] = {}
-                    for at in reads:
-                        before = [running[other] for other in needs[at] if other in running]
-                        running[at] = pool.submit(lambda at=at, before=before: (concurrent.futures.wait(before), run(at))[1])
-                    concurrent.futures.wait(running.values())
+def print_row(procedure: str, directory: pathlib.Path, environment: t.Mapping[str, str], times: int) -> None:
+    """Run the reads of the directory's runbook both ways, and print how long each took at best."""
+    found = _review.review(str(directory / "runbook.md"))
+    steps, needs = found.runbook.steps, found.plan.needs
+    reads = [at for at, step in enumerate(steps) if step.kind == READS]
+    failed: set[str] = set()
 
-            one_by_one = min(timed(lambda reads=reads, run=run: [run(at) for at in reads]) for _time in range(options.times))
-            together = min(timed(planned) for _time in range(options.times))
-            print(f"{procedure:<16}{len(reads):>6}{one_by_one:>15.2f}{together:>16.2f}{one_by_one - together:>11.2f}{len(failed):>22}", flush=True)
-            for text in sorted(failed):
-                print(f"  failed: {text}")
+    def run(at: int) -> None:
+        done = subprocess.run(["bash", "-c", steps[at].text], cwd=directory, env=environment, capture_output=True, timeout=120, check=False)
+        if done.returncode:
+            failed.add(steps[at].text)
+
+    def after(at: int, before: list[concurrent.futures.Future[None]]) -> None:
+        concurrent.futures.wait(before)
+        run(at)
+
+    def planned() -> None:
+        with concurrent.futures.ThreadPoolExecutor(max(1, len(reads))) as pool:
+            running: dict[int, concurrent.futures.Future[None]] = {}
+            for at in reads:
+                running[at] = pool.submit(after, at, [running[other] for other in needs[at] if other in running])
+            concurrent.futures.wait(running.values())
+
+    one_by_one = min(timed(lambda: [run(at) for at in reads]) for _time in range(times))
+    together = min(timed(planned) for _time in range(times))
+    print(f"{procedure:<16}{len(reads):>6}{one_by_one:>15.2f}{together:>16.2f}{one_by_one - together:>11.2f}{len(failed):>22}", flush=True)
+    for text in sorted(failed):
+        print(f"  failed: {text}")
 
 
 if __name__ == "__main__":

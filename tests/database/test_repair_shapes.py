@@ -285,7 +285,8 @@ def test_a_database_without_an_encoding(postgres, repair):
     """Its bytes are no text that could be shown, kept and written back."""
     postgres.server.execute("DROP DATABASE IF EXISTS ascii")
     postgres.server.execute("CREATE DATABASE ascii OWNER shop ENCODING 'SQL_ASCII' TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'")
-    with contextlib.closing(postgres.server.connect("ascii", "shop")) as connection, connection, connection.cursor() as cursor:
+    with contextlib.closing(postgres.server.connect("ascii", "shop")) as connection, connection:
+        cursor = connection.cursor()
         cursor.execute(PLAIN + "CREATE TABLE t (id bigint PRIMARY KEY, name text, n int);"
                        """INSERT INTO audit_log (table_name, row_id, new_value) VALUES ('t', 1, '{"id": 1, "n": 1}')""")
         cursor.execute(b"INSERT INTO t VALUES (1, 'M\xfcller', 2)")

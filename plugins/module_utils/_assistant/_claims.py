@@ -35,7 +35,7 @@ _DATE = re.compile(r"\d{4}-\d\d-\d\d(?:T\d\d(?::\d\d(?::\d\d(?:\.\d+)?)?)?(?:Z|[
 _CLOCK = re.compile(r"\d{1,2}:\d\d(?::\d\d(?:\.\d+)?)?Z?")
 _NUMBER = re.compile(r"([-+−]?\d+(?:,\d{3})*(?:\.\d+)?)(%|[A-Za-zµ]+(?:/[a-z]+)?)?")
 _NAME = re.compile(r"\w[-_./:@$\\+=]\w|[a-z][A-Z]|[A-Z]{2}|[`/_@$#]")
-_EDGES = ".,;:!?()[]{}'‘’*=~≈<>|"
+_EDGES = ".,;:!?()[]{}'\u2018\u2019*=~≈<>|"
 _UNITS = {"s": "s sec secs second seconds", "ms": "ms millisecond milliseconds", "min": "min mins minute minutes", "h": "h hour hours",
           "d": "d day days", "week": "week weeks", "%": "% percent", "B": "B byte bytes", "KiB": "KiB Ki", "MiB": "MiB Mi", "GiB": "GiB Gi",
           "kB": "kB KB", "MB": "MB", "GB": "GB", "m": "m millicores", "/s": "/s rps req/s requests/s"}
@@ -134,11 +134,11 @@ def _is_name(token: str) -> bool:
 
 def _is_turning(token: str) -> bool:
     low = token.casefold()
-    return low in _TURNING or low.endswith(("n't", "n’t"))
+    return low in _TURNING or low.endswith(("n't", "n\u2019t"))
 
 
 def _tokens(text: str) -> list[str]:
-    return [token for word in re.split(r"[\s\"“”]+", text) if (token := word.strip(_EDGES))]
+    return [token for word in re.split(r"[\s\"\u201c\u201d]+", text) if (token := word.strip(_EDGES))]
 
 
 def _pairs(tokens: t.Sequence[str]) -> t.Iterator[tuple[str, str]]:

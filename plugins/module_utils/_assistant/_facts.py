@@ -12,7 +12,7 @@ import typing as t
 
 Json = t.Dict[str, t.Any]
 
-QUOTED = re.compile(r"[\"“]([^\"“”]*)[\"”]")
+QUOTED = re.compile(r"[\"\u201c]([^\"\u201c\u201d]*)[\"\u201d]")
 
 #: what names an entry of a list, best first; its place in the list where it has none of them
 _NAMES = (("id",), ("name", "at"), ("name",), ("number",), ("title",), ("question",), ("service",), ("source", "target"), ("at",))
@@ -69,4 +69,3 @@ def _name(item: t.Any, number: int) -> str:
             if all(item.get(key) not in (None, "") for key in keys):
                 return "@".join(str(item[key]) for key in keys)
     return str(number)
-

@@ -15,7 +15,7 @@ ASSISTANT_SPEC: dict[str, dict[str, t.Any]] = {
         "kind": {"type": "str", "required": True, "choices": [OPENAI, ANTHROPIC, COMMAND]},
         "model": {"type": "str", "default": ""}, "url": {"type": "str", "default": ""}, "api_key": {"type": "str", "default": "", "no_log": True},
         "command": {"type": "list", "elements": "str", "default": []}, "validate_certs": {"type": "bool", "default": True},
-        "tokens": {"type": "int", "default": 40000}, "seconds": {"type": "float", "default": 60.0}, "money": {"type": "float"},
+        "tokens": {"type": "int", "default": 40000, "no_log": False}, "seconds": {"type": "float", "default": 60.0}, "money": {"type": "float"},
         "input_price": {"type": "float", "default": 0.0}, "output_price": {"type": "float", "default": 0.0}}},
 }
 

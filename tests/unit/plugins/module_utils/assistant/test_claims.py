@@ -99,5 +99,5 @@ def test_no_number_of_a_sentence_can_be_changed(name):
 
 
 def test_text_of_any_kind_ends_in_a_verdict():
-    for text in ("\x00", "٣٠ connections", "½ of it", "1e999999", "…", "10:07:", "- -", "30–29", "'", "“", "%%%", "𝟛𝟘 connections", "1,2,3,,4"):
+    for text in ("\x00", "٣٠ connections", "½ of it", "1e999999", "…", "10:07:", "- -", "30–29", "'", "\u201c", "%%%", "𝟛𝟘 connections", "1,2,3,,4"):
         assert isinstance(_claims.refusal(text, ["summary[cause]"], FACTS), str)
