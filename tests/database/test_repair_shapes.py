@@ -285,11 +285,12 @@ def test_a_database_without_an_encoding(postgres, repair):
     """Its bytes are no text that could be shown, kept and written back."""
     postgres.server.execute("DROP DATABASE IF EXISTS ascii")
     postgres.server.execute("CREATE DATABASE ascii OWNER shop ENCODING 'SQL_ASCII' TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'")
-    with contextlib.closing(postgres.server.connect("ascii", "shop")) as connection, connection:
-        cursor = connection.cursor()
+    with contextlib.closing(postgres.server.connect("ascii", "shop")) as shop:
+        cursor = shop.cursor()
         cursor.execute(PLAIN + "CREATE TABLE t (id bigint PRIMARY KEY, name text, n int);"
                        """INSERT INTO audit_log (table_name, row_id, new_value) VALUES ('t', 1, '{"id": 1, "n": 1}')""")
         cursor.execute(b"INSERT INTO t VALUES (1, 'M\xfcller', 2)")
+        shop.commit()
     with pytest.raises(RunbookError, match="holds text that is not of its encoding"):
         repair("plan", "t", database="ascii")
 
