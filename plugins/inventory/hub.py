@@ -91,14 +91,12 @@ import hashlib
 import json
 import os
 import pathlib
-import sys
 import time
 import typing as t
 
 from ansible.errors import AnsibleParserError
-from ansible.plugins.inventory import BaseInventoryPlugin, Constructable
 
-from ansible_collections.sre.runbooks.plugins.inventory.kubeconfig import host_names, matches
+from ansible_collections.sre.runbooks.plugins.inventory.kubeconfig import ClusterInventory, host_names, matches
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._connection import Cluster, Connection
 from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import RunbookError
 from ansible_collections.sre.runbooks.plugins.module_utils._evidence._store import write_private
@@ -216,7 +214,7 @@ def _decoded(value: str) -> str:
         raise ValueError("no base64") from None
 
 
-class InventoryModule(BaseInventoryPlugin, Constructable):
+class InventoryModule(ClusterInventory):
     """Hosts from a hub."""
 
     NAME = "sre.runbooks.hub"
@@ -225,9 +223,13 @@ class InventoryModule(BaseInventoryPlugin, Constructable):
         """Add the hosts of one inventory file."""
         super().parse(inventory, loader, path, cache)
         self._read_config_data(path)
-        known = self._known(cache)
-        for name, host in host_names([one["name"] for one in known]).items():
-            self._add(host, next(one for one in known if one["name"] == name))
+        known: dict[str, Json] = {}
+        for one in self._known(cache):
+            known.setdefault(one["name"], one)
+        for name, host in host_names([*known]).items():
+            one = known[name]
+            self.add_cluster(host, {**_set({"runbooks_kubeconfig": one["kubeconfig"], "runbooks_context": one["context"]}),
+                                    "hub_cluster": {key: one[key] for key in ("name", "server", "labels", "available")}})
 
     def _known(self, cache: bool) -> list[Json]:
         """What is shown of each cluster and where its kubeconfig is, from the hub or from the last time."""
@@ -262,15 +264,3 @@ class InventoryModule(BaseInventoryPlugin, Constructable):
         file = directory / f"{hashlib.sha256(one.name.encode()).hexdigest()[:16]}.kubeconfig"
         write_private(file, one.kubeconfig())
         return {**one.shown(), "kubeconfig": str(file), "context": one.name}
-
-    def _add(self, host: str, one: Json) -> None:
-        self.inventory.add_host(host)
-        variables = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable,
-                     **_set({"runbooks_kubeconfig": one["kubeconfig"], "runbooks_context": one["context"]}),
-                     "hub_cluster": {name: one[name] for name in ("name", "server", "labels", "available")}}
-        for key, value in variables.items():
-            self.inventory.set_variable(host, key, value)
-        strict = self.get_option("strict")
-        self._set_composite_vars(self.get_option("compose"), variables, host, strict=strict)
-        self._add_host_to_composed_groups(self.get_option("groups"), variables, host, strict=strict)
-        self._add_host_to_keyed_groups(self.get_option("keyed_groups"), variables, host, strict=strict)

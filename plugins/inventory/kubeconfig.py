@@ -237,7 +237,25 @@ def refuse_unsafe_patterns(hosts: t.Mapping[str, str], patterns: t.Iterable[str]
                                          f"The host of this context is called {host}.")
 
 
-class InventoryModule(BaseInventoryPlugin, Constructable):
+class ClusterInventory(BaseInventoryPlugin, Constructable):
+    """What every inventory of clusters does with a host."""
+
+    def add_cluster(self, host: str, of_cluster: t.Mapping[str, t.Any]) -> None:
+        """Add a host whose tasks run on the controller, and put it into the groups that the inventory file composes.
+
+        :param of_cluster: its variables, that lead to the cluster and tell of it.
+        """
+        self.inventory.add_host(host)
+        variables = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable, **of_cluster}
+        for key, value in variables.items():
+            self.inventory.set_variable(host, key, value)
+        strict = self.get_option("strict")
+        self._set_composite_vars(self.get_option("compose"), variables, host, strict=strict)
+        self._add_host_to_composed_groups(self.get_option("groups"), variables, host, strict=strict)
+        self._add_host_to_keyed_groups(self.get_option("keyed_groups"), variables, host, strict=strict)
+
+
+class InventoryModule(ClusterInventory):
     """Hosts from kubeconfig contexts."""
 
     NAME = "sre.runbooks.kubeconfig"
@@ -253,23 +271,8 @@ class InventoryModule(BaseInventoryPlugin, Constructable):
         hosts = host_names(names)
         refuse_unsafe_patterns(hosts, [text for text in (command_line.CLIARGS.get("subset"), command_line.CLIARGS.get("args")) if isinstance(text, str)])
         for context, host in hosts.items():
-            self._add(host, sources[context])
+            source = sources[context]
+            self.add_cluster(host, {"runbooks_kubeconfig": source.paths, "runbooks_context": source.context, "kubeconfig_context": source.details})
         clash = sorted(set(hosts.values()) & set(self.inventory.groups))
         if clash:
             raise AnsibleParserError(f"{', '.join(clash)} would be a host and a group: --limit would take the whole group. Name the group otherwise.")
-
-    def _add(self, name: str, source: Source) -> None:
-        self.inventory.add_host(name)
-        variables = {
-            "ansible_connection": "local",
-            "ansible_python_interpreter": sys.executable,
-            "runbooks_kubeconfig": source.paths,
-            "runbooks_context": source.context,
-            "kubeconfig_context": source.details,
-        }
-        for key, value in variables.items():
-            self.inventory.set_variable(name, key, value)
-        strict = self.get_option("strict")
-        self._set_composite_vars(self.get_option("compose"), variables, name, strict=strict)
-        self._add_host_to_composed_groups(self.get_option("groups"), variables, name, strict=strict)
-        self._add_host_to_keyed_groups(self.get_option("keyed_groups"), variables, name, strict=strict)

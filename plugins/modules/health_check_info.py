@@ -236,11 +236,10 @@ def _targets(cluster: Cluster, p: t.Mapping[str, t.Any]) -> Targets:
     if p["namespace"] == _namespace.SHOP_NAMESPACE:
         return dataclasses.replace(_namespace.SHOP, redis_port=p["redis_port"] or 6379, **given)
     try:
-        found = _namespace.targets([described for described, _owner in _namespace.look(cluster, p["namespace"]).values()])
+        found = _namespace.targets([described for described, _owner in _namespace.look(cluster, p["namespace"]).values()], given)
     except ClusterError as error:
         found = Targets(lacks=(f"services, database and Redis: {error}",))
-    lacks = tuple(text for text in found.lacks if not any(f"health_check_{name}" in text for name in given))
-    return dataclasses.replace(found, lacks=lacks, **{"redis_port": p["redis_port"] or found.redis_port, **given})
+    return dataclasses.replace(found, **{"redis_port": p["redis_port"] or found.redis_port, **given})
 
 
 def _cluster(task: Task) -> Cluster:

@@ -93,6 +93,11 @@ def resource_path(kind: str, namespace: str = "", name: str = "", subresource: s
     return "/" + "/".join(parts)
 
 
+def proxy_path(kind: str, namespace: str, name: str, port: int | str, scheme: str = "") -> str:
+    """The path under which the API server leads to a port of a Pod or Service; the scheme is ``https`` where that wants TLS."""
+    return resource_path(kind, namespace, f"{scheme}:{name}:{port}" if scheme else f"{name}:{port}", "proxy")
+
+
 @dataclasses.dataclass(frozen=True)
 class Connection:
     """How to reach one cluster.

@@ -57,10 +57,11 @@ def flatten(value: t.Any, path: str = "") -> dict[str, str]:
 def lowered(row: t.Mapping[str, t.Any]) -> list[str]:
     """The limits that a revision lowered, each as a sentence; what a pod requests is no limit."""
     return [f"revision {row['revision']} lowered {_short(change['path'])} from {_or_none(change['before'])} to {change['after']}"
-            for change in row["changes"] if _is_lower(change)]
+            for change in row["changes"] if is_lower(change)]
 
 
-def _is_lower(change: Json) -> bool:
+def is_lower(change: Json) -> bool:
+    """Whether a change of a revision lowered a limit, or set one where there was none."""
     if not _LIMIT.search(change["path"]) or not change["after"]:
         return False
     if not change["before"]:  # a limit where there was none; a new variable says nothing of what held before

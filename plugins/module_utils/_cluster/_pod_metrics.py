@@ -11,7 +11,7 @@ import re
 import typing as t
 
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster import _quantity, _workload
-from ansible_collections.sre.runbooks.plugins.module_utils._cluster._connection import Cluster, Json, resource_path
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster._connection import Cluster, Json, proxy_path
 from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import ClusterError, InvalidInput
 
 try:
@@ -183,12 +183,11 @@ def read(cluster: Cluster, pod: Json, port: int | str, path: str, timeout: float
     """
     meta = pod["metadata"]
     scheme, number = endpoint(port)
-    found = numbered(pod, number)
-    if found is None:
+    place = proxied(pod, port)
+    if place is None:
         return Scraped(None, f"{meta['name']} has no port called {number}")
-    url = resource_path("Pod", meta["namespace"], f"{f'{scheme}:' if scheme else ''}{meta['name']}:{found}", "proxy") + "/" + path.lstrip("/")
     try:
-        text = cluster.raw("GET", url, timeout=timeout).decode("utf-8", "replace")
+        text = cluster.raw("GET", f"{place}/{path.lstrip('/')}", timeout=timeout).decode("utf-8", "replace")
     except ClusterError as error:
         if error.status == 403 and "pods/proxy" in error.message:
             raise
@@ -207,8 +206,14 @@ def endpoint(port: int | str) -> tuple[str, str]:
     return ("https" if scheme == "https" else ""), number
 
 
-def numbered(pod: Json, number: str) -> str | None:
-    """The number of a port that is named, as its pod declares it; None where it does not."""
+def proxied(pod: Json, port: int | str) -> str | None:
+    """The path under which the API server leads to a port of a pod; None where it is named and the pod declares none of that name."""
+    scheme, number = endpoint(port)
+    found = _numbered(pod, number)
+    return None if found is None else proxy_path("Pod", pod["metadata"]["namespace"], pod["metadata"]["name"], found, scheme)
+
+
+def _numbered(pod: Json, number: str) -> str | None:
     if number.isdecimal():
         return number
     declared = [port for name in _workload.container_names(pod) for port in _workload.container_spec(pod, name).get("ports") or []]

@@ -115,14 +115,18 @@ def used_again(item: Json, owned: t.Sequence[Json]) -> bool:
         other["metadata"]["creationTimestamp"] > item["metadata"]["creationTimestamp"] and number(other) < number(item) for other in owned)
 
 
+def written_at(item: Json) -> str:
+    """When a revision's object was last written, empty where nothing tells. A ControllerRevision is written again only when it is used again."""
+    return max((entry["time"] for entry in item["metadata"].get("managedFields", []) if entry.get("time")), default="")
+
+
 def begun_again(item: Json, pods: t.Sequence[Json], workload: Json) -> str:
     """When a template that is used again was last rolled out, by the latest that it can have been; empty where nothing tells.
 
-    Its oldest pod is no older than that, and a rollout has made progress since; pods that were replaced later are younger. A
-    ControllerRevision is written again only when it is used again.
+    Its oldest pod is no older than that, and a rollout has made progress since; pods that were replaced later are younger.
     """
     if "revision" in item:
-        return max((entry["time"] for entry in item["metadata"].get("managedFields", []) if entry.get("time")), default="")
+        return written_at(item)
     label = {item["metadata"].get("labels", {}).get(name, "") for name in _HASHES} - {""}
     born = [pod["metadata"]["creationTimestamp"] for pod in pods if hashes(pod) & label]
     newest = str(number(item)) == workload["metadata"].get("annotations", {}).get(REVISION)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 import urllib.parse
 
-from ansible_collections.sre.runbooks.plugins.module_utils._cluster._connection import Cluster, resource_path
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster._connection import Cluster, proxy_path
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._probe import Answer
 from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import ClusterError, InvalidInput
 
@@ -41,6 +41,6 @@ def _path(namespace: str, url: str) -> str:
         raise InvalidInput(f"{url!r} is no Service's URL, and the API server leads only to those.",
                            "Name a workload with curl in health_check_prober, from whose pod it is asked.")
     port = parts.port or (443 if parts.scheme == "https" else 80)
-    scheme = "https:" if parts.scheme == "https" else ""
+    scheme = "https" if parts.scheme == "https" else ""
     query = f"?{parts.query}" if parts.query else ""
-    return resource_path("Service", domain[0] if domain else namespace, f"{scheme}{name}:{port}", "proxy") + (parts.path or "/") + query
+    return proxy_path("Service", domain[0] if domain else namespace, name, port, scheme) + (parts.path or "/") + query

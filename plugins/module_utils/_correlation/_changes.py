@@ -107,8 +107,7 @@ def _begun_again(seen: Seen, item: Json, workload: Json) -> datetime.datetime | 
                  and not _soon_after(moment(meta["creationTimestamp"]), at)), default=None)
     progress = next((moment(condition.get("lastUpdateTime")) for condition in workload.get("status", {}).get("conditions", [])
                      if condition["type"] == "Progressing"), None)
-    written = max((at for entry in meta.get("managedFields", []) if (at := moment(entry.get("time")))), default=None)
-    return progress if progress and (event is None or progress - event > LONG_ROLLOUT) else event or written
+    return progress if progress and (event is None or progress - event > LONG_ROLLOUT) else event or moment(_revisions.written_at(item))
 
 
 def _scaled(seen: Seen) -> list[tuple[datetime.datetime, re.Match[str]]]:

@@ -40,9 +40,8 @@ def wanted_since(look: Look) -> str:
         return ""
     item = current(look)
     created = item["metadata"]["creationTimestamp"]
-    if look.target.kind != "Deployment":  # a ControllerRevision is written again only when it is used again
-        written = [entry["time"] for entry in item["metadata"].get("managedFields", []) if entry.get("time")]
-        return max([created, *written], key=_pods.moment)
+    if look.target.kind != "Deployment":
+        return max(filter(None, [created, _revisions.written_at(item)]), key=_pods.moment)
     if _revisions.HISTORY not in item["metadata"].get("annotations", {}):
         return created
     name = item["metadata"]["name"]

@@ -119,8 +119,11 @@ def program_of(images: t.Iterable[str], ports: t.Iterable[int] = ()) -> str:
     return next((PORTS[port] for port in ports if port in PORTS), "")
 
 
-def targets(workloads: t.Sequence[Described]) -> Targets:
-    """What of a namespace's workloads a health check looks at."""
+def targets(workloads: t.Sequence[Described], given: t.Collection[str] = ()) -> Targets:
+    """What of a namespace's workloads a health check looks at.
+
+    :param given: fields that somebody has named, so that what is not found there is not lacking.
+    """
     urls = tuple(url for workload in workloads for url in workload.urls)
     database = next((workload for workload in workloads if workload.program == "postgres"), None)
     redis = next((workload for workload in workloads if workload.program == "redis"), None)
@@ -130,15 +133,15 @@ def targets(workloads: t.Sequence[Described]) -> Targets:
         urls=urls, database_ways=(_way(database),) if database else (), redis_host=host if redis else "", redis_port=port,
         redis_workload=redis.target if redis else "", error_workload=busiest.target if busiest else "",
         critical=tuple(dict.fromkeys([*(urllib.parse.urlsplit(url).hostname or url for url in urls), *(["database"] if database else [])])),
-        lacks=tuple(_lacking(urls, database, redis)))
+        lacks=tuple(_lacking(urls, database, redis, given)))
 
 
-def _lacking(urls: t.Sequence[str], database: Described | None, redis: Described | None) -> t.Iterator[str]:
-    if not urls:
+def _lacking(urls: t.Sequence[str], database: Described | None, redis: Described | None, given: t.Collection[str]) -> t.Iterator[str]:
+    if not urls and "urls" not in given:
         yield "services: none has a readiness probe by HTTP and a Service in front of it; name what to ask with health_check_urls"
-    if not database:
+    if not database and "database_ways" not in given:
         yield "a database: no workload is PostgreSQL; name one that has psql and reaches it with health_check_database_ways"
-    if not redis:
+    if not redis and not {"redis_host", "prober"} & set(given):
         yield "Redis: no workload is one; where there is one, name it with health_check_redis_host and a workload with redis-cli with health_check_prober"
 
 

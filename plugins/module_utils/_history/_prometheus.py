@@ -19,7 +19,7 @@ import typing as t
 import urllib.parse
 
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._clock import Clock
-from ansible_collections.sre.runbooks.plugins.module_utils._cluster._connection import Cluster
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster._connection import Cluster, proxy_path
 from ansible_collections.sre.runbooks.plugins.module_utils._core._bounded import TooMuch, read_bounded
 from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import ClusterError, InvalidInput, RunbookError
 from ansible_collections.sre.runbooks.plugins.module_utils._core._redact import redact
@@ -148,8 +148,8 @@ class Prometheus:
 
     def _by_service(self, what: str, query: dict[str, str]) -> tuple[int, bytes]:
         found = _SERVICE.fullmatch(self.place.service)
-        name = f"{found['scheme']}:{found['name']}" if found["scheme"] else found["name"]
-        path = f"/api/v1/namespaces/{found['namespace']}/services/{name}:{found['port']}/proxy{self.place.path}/api/v1/{what}"
+        service = proxy_path("Service", found["namespace"], found["name"], found["port"], found["scheme"] or "")
+        path = f"{service}{self.place.path}/api/v1/{what}"
         try:
             return 200, self.cluster.bounded(path, query=query, headers=self.place.headers, timeout=self.place.timeout, most=MOST_BYTES)
         except ClusterError as error:

@@ -16,7 +16,7 @@ import math
 import re
 import typing as t
 
-from ansible_collections.sre.runbooks.plugins.module_utils._cluster import _quantity
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster import _history, _quantity
 from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import InvalidInput
 from ansible_collections.sre.runbooks.plugins.module_utils._core._wording import size
 from ansible_collections.sre.runbooks.plugins.module_utils._diagnosis._candidates import Table
@@ -340,7 +340,7 @@ def _lowered_by_release(found: Measured) -> Lowered | None:
     for container in dict.fromkeys([*(pod["container"] for pod in found.pods), *beside]):
         path = f"[{container}].resources.limits.memory"
         last = next(((row, change) for row in reversed(found.revisions or ()) for change in row["changes"] if change["path"].endswith(path)), None)
-        if last and _is_lower(last[1]):
+        if last and _history.is_lower(last[1]):
             row, change = last
             held = _seconds_by_limit(found.revisions or (), path)
             if held[_as_number(change["after"])] > held[_as_number(change["before"])]:
@@ -393,11 +393,6 @@ def _tell_errors(sheet: FactSheet, found: Measured) -> None:
     kind, text = next(((kind, text) for kind, expression in _ERRORS for text in said if re.search(expression, text)), ("", ""))
     sheet.known("memory_error", kind, LOGS)
     sheet.known("memory_error_says", text.strip().splitlines()[0][:200] if text else "", LOGS)
-
-
-def _is_lower(change: Json) -> bool:
-    """A limit where there was none is lower too."""
-    return _as_number(change["after"]) < _as_number(change["before"])
 
 
 def _seconds_left(found: Measured, grown: Grown | None) -> float | None:

@@ -10,7 +10,7 @@ import re
 import typing as t
 
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster import _exec, _pod_metrics, _workload
-from ansible_collections.sre.runbooks.plugins.module_utils._cluster._connection import Cluster, Json, resource_path
+from ansible_collections.sre.runbooks.plugins.module_utils._cluster._connection import Cluster, Json
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._exec import Container
 from ansible_collections.sre.runbooks.plugins.module_utils._cluster._workload import Target
 from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import ClusterError
@@ -127,13 +127,11 @@ def parse(blank: Look, text: str) -> Look:
 
 def profile_text(cluster: Cluster, pod: Json, port: int | str) -> str:
     """Go's heap profile as text, empty where the process serves none."""
-    scheme, number = _pod_metrics.endpoint(port)
-    found = _pod_metrics.numbered(pod, number)
-    if found in (None, "0"):
+    place = _pod_metrics.proxied(pod, port)
+    if place is None or _pod_metrics.endpoint(port)[1] == "0":
         return ""
-    url = resource_path("Pod", pod["metadata"]["namespace"], f"{f'{scheme}:' if scheme else ''}{pod['metadata']['name']}:{found}", "proxy")
     try:
-        text = cluster.raw("GET", url + PROFILE_PATH, timeout=PROFILE_SECONDS).decode("utf-8", "replace")
+        text = cluster.raw("GET", place + PROFILE_PATH, timeout=PROFILE_SECONDS).decode("utf-8", "replace")
     except ClusterError:
         return ""
     return text if text.startswith("heap profile:") else ""

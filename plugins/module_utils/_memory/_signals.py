@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import dataclasses
-import datetime
 import re
 import time
 import typing as t
@@ -19,6 +18,7 @@ from ansible_collections.sre.runbooks.plugins.module_utils._core._errors import 
 from ansible_collections.sre.runbooks.plugins.module_utils._core._parallel import each, gather
 from ansible_collections.sre.runbooks.plugins.module_utils._diagnosis._signals import Reading, Signal
 from ansible_collections.sre.runbooks.plugins.module_utils._evidence._store import now
+from ansible_collections.sre.runbooks.plugins.module_utils._memory._growth import seconds_between
 
 #: the pools that hold old objects: Serial, Parallel, CMS, G1, ZGC, Shenandoah, Epsilon, OpenJ9
 _OLD = '{0}=~".*([Oo]ld|[Tt]enured|ZHeap|Shenandoah|Epsilon Heap).*",{0}!~".*Young.*"'
@@ -277,12 +277,7 @@ def _between_samples(before: Json, after: Json, seconds: float) -> float:
     """Seconds between two samples of the usage, which are older than the readings."""
     if not before.get("usage_at") or not after.get("usage_at"):
         return seconds
-    return _seconds_between(before["usage_at"], after["usage_at"])
-
-
-def _seconds_between(earlier: str, later: str) -> float:
-    begin, end = (datetime.datetime.fromisoformat(text.replace("Z", "+00:00")) for text in (earlier, later))
-    return (end - begin).total_seconds()
+    return seconds_between(before["usage_at"], after["usage_at"])
 
 
 def _facts(pod: Json, container: str) -> Json:
@@ -303,7 +298,7 @@ def _lived(status: Json) -> float | None:
     """For how many seconds a container had run when it was last killed for its memory; None where it was not, or nobody knows."""
     ends = [state["terminated"] for state in (status.get("state") or {}, status.get("lastState") or {}) if state.get("terminated")]
     killed = next((end for end in ends if end.get("reason") == "OOMKilled" and end.get("startedAt") and end.get("finishedAt")), None)
-    return _seconds_between(killed["startedAt"], killed["finishedAt"]) if killed else None
+    return seconds_between(killed["startedAt"], killed["finishedAt"]) if killed else None
 
 
 def _limited_by_range(pod: Json, container: str) -> bool:
